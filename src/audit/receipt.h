@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Checkpoints, receipts and their verification. Formats: docs/receipts.md.
+ */
+#pragma once
+
+#include "audit/log.h"
+#include "keys/client.h"
+
+/* Has the key process sign the log's present head when the last checkpoint does not cover `seq`
+ * yet. Durable in keys/last_checkpoint on return. `keys` may be nullptr when it is covered. */
+status_t receipt_checkpoint(struct audit_log *log, struct keys_client *keys, uint64_t seq,
+                            struct error *err);
+
+/* Writes the receipt of entry `seq`, proved against keys/last_checkpoint, which must cover it. */
+status_t receipt_write(struct audit_log *log, uint64_t seq, struct builder *out, struct error *err);
+
+struct receipt_result {
+    uint64_t seq;
+    uint64_t tree_size;
+    char origin[256];
+    struct json *entry; /* owned by the caller */
+};
+
+/* Verifies a receipt offline against a vkey. Errors: RECEIPT_MALFORMED, RECEIPT_ENTRY,
+ * RECEIPT_ROOT, RECEIPT_SIGNATURE, RECEIPT_KEY. */
+status_t receipt_verify(struct slice receipt, const char *vkey, bool allow_unknown,
+                        struct receipt_result *ret_result, struct error *err);

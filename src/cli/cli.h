@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line: one file per sub-command, one row per sub-command in schema/commands.def.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "base/error.h"
+
+/* What main() found before the sub-command. */
+struct cli {
+    const char *program; /* argv[0], for messages */
+    bool json;
+    bool color_out; /* colour on stdout / stderr: a terminal, no NO_COLOR, TERM is not dumb */
+    bool color_err;
+};
+
+/* A sub-command: argv[0] is its own name. Returns the exit status; prints its own errors with
+ * cli_error(). */
+typedef int cli_command(struct cli *cli, int argc, char **argv);
+
+#define COMMAND(name, function, arguments, summary) cli_command function;
+#include "commands.def"
+#undef COMMAND
+
+/* Prints an error in its four lines (what, why, fix, context), or as a JSON object with --json, to
+ * stderr; returns the exit status of its table row. */
+int cli_error(const struct cli *cli, const struct error *err);
+
+/* Colours; "" where colour is off. */
+enum cli_color { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_RED, CLI_GREEN, CLI_YELLOW, CLI_BLUE };
+const char *cli_color(bool enabled, enum cli_color color);
+
+/* Options of a sub-command, GNU style (--name VALUE, --name=VALUE, -x), permuted, "--" ends them.
+ * A row with value = nullptr is a switch. */
+struct cli_option {
+    const char *name;       /* without dashes */
+    char letter;            /* 0: none */
+    bool *flag;             /* for a switch */
+    const char **value;     /* for one value; the last one given counts */
+    const char ***list;     /* for a repeatable value: a nullptr-terminated array, grown; freed by nobody */
+    const char *argument;   /* "DIR", for help */
+    const char *help;
+};
+/* Parses argv in place; remaining operands are left in argv[1..*ret_count]. Handles --help by
+ * printing the row's text, the options and `examples`, setting *ret_done. `stop_at_operand` ends
+ * the options at the first operand (for `run`). */
+status_t cli_parse(struct cli *cli, int *argc, char **argv, const struct cli_option *options,
+                   size_t option_count, bool stop_at_operand, const char *examples, bool *ret_done,
+                   struct error *err);

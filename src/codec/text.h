@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Turning bytes into text and back: hex, base64 (RFC 4648, canonical only), and escaping of names
+ * that may hold anything.
+ */
+#pragma once
+
+#include "base/bytes.h"
+
+/* Lower-case hex of every byte. */
+void text_hex(struct slice bytes, struct builder *out);
+/* false unless `text` is exactly 2 * size lower- or upper-case hex digits. */
+bool text_unhex(struct slice text, uint8_t *ret, size_t size);
+
+/* Standard alphabet with padding. */
+void text_base64(struct slice bytes, struct builder *out);
+/* Appends the decoded bytes; false for any other character, wrong padding, or non-zero bits in the
+ * last character (non-canonical forms are refused, so that a flipped bit never goes unseen). */
+bool text_unbase64(struct slice text, struct builder *out);
+
+bool text_is_utf8(struct slice bytes);
+/* Any bytes as printable UTF-8: control characters, invalid UTF-8, backslash and bidirectional
+ * controls become \n \t \\ \xHH. Used wherever a name from outside is shown or logged. */
+void text_escape(struct slice bytes, struct builder *out);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernel's side of airlock-jail, the static launcher and the only process that makes
+ * sandboxes. One launcher serves one run here. Order: start, prepare, (the intent entry commits),
+ * ready, go, messages until LAUNCHER_EXITED, close. Closing the launcher at any moment kills the
+ * sandbox and everything in it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "sandbox/plan.h"
+#include "sys/socket.h"
+
+struct launcher;
+
+/* The level each wall reached. */
+struct sandbox_levels {
+    char files[16];      /* "overlay" */
+    char namespaces[16]; /* "full" */
+    int landlock_abi;    /* 1.. */
+    char seccomp[16];    /* "standard" */
+    char limits[32];     /* "cgroup-v2", "cgroup-v1", "rlimit" */
+};
+
+enum launcher_message_type : uint8_t {
+    LAUNCHER_TERMINAL, /* the pty's master is in `fd`; the receiver owns it */
+    LAUNCHER_STARTED,  /* the payload was exec'd */
+    LAUNCHER_STOPPED,  /* the payload stopped itself (job control) */
+    LAUNCHER_EXITED,   /* the last message */
+};
+
+enum launcher_outcome : uint8_t {
+    LAUNCHER_OUTCOME_EXIT,       /* status = exit status */
+    LAUNCHER_OUTCOME_SIGNAL,     /* status = signal number */
+    LAUNCHER_OUTCOME_TIMEOUT,
+    LAUNCHER_OUTCOME_MEMORY,     /* killed at its memory limit */
+    LAUNCHER_OUTCOME_DISK,       /* killed at its stage limit */
+    LAUNCHER_OUTCOME_NOT_FOUND,  /* 127 */
+    LAUNCHER_OUTCOME_NOT_EXECUTABLE, /* 126 */
+};
+
+struct launcher_message {
+    enum launcher_message_type type;
+    int fd;
+    enum launcher_outcome outcome;
+    int status;
+    uint32_t killed_count;     /* processes left over and killed when the main one ended */
+    uint64_t wall_ns;          /* first instruction to end */
+    uint64_t cpu_user_us;
+    uint64_t cpu_system_us;
+    uint64_t memory_peak_bytes;
+    uint64_t setup_ns;         /* request to first instruction, for the bench */
+};
+
+/* Streams of the payload: the launcher gets copies. With plan.terminal they are -1. */
+struct launcher_streams {
+    int input;
+    int output;
+    int error;
+};
+
+status_t launcher_start(struct launcher **ret_launcher, struct error *err);
+status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
+                          const struct launcher_streams *streams, struct error *err);
+/* Waits until the sandbox is complete but for its go. A wall that cannot be had is its error. */
+status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_levels,
+                        struct error *err);
+status_t launcher_go(struct launcher *launcher, struct error *err);
+int launcher_fd(const struct launcher *launcher); /* readable when a message waits; borrowed */
+status_t launcher_receive(struct launcher *launcher, struct launcher_message *ret_message,
+                          struct error *err);
+/* Sends a signal to the payload's process group; SIGKILL ends the whole sandbox. */
+status_t launcher_signal(struct launcher *launcher, int signal_number, struct error *err);
+void launcher_close(struct launcher *launcher);
+void launcher_closep(struct launcher **launcher);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a sandbox will be, as data. The kernel builds a plan (plan_build), checks it (plan_check),
+ * records its digest, and hands it to the launcher, which decodes it through a cursor and does
+ * exactly what it lists. Pure: no file is touched here except the read-only look at the host that
+ * struct plan_host carries in.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/limits.h"
+
+enum seccomp_profile : uint8_t { SECCOMP_STANDARD, SECCOMP_STRICT };
+
+/* Limits of a template; 0 means none. */
+struct template_limits {
+    uint64_t memory_bytes_max;
+    uint32_t pid_count_max;
+    uint32_t cpu_weight;
+    uint64_t wall_ms_max;
+    uint64_t stage_bytes_max;
+    uint64_t file_bytes_max;
+    uint64_t output_bytes_max; /* kept in runs/<id>/output; streaming goes on past it */
+};
+
+struct template_row {
+    const char *name;
+    const char *summary;
+    enum seccomp_profile seccomp;
+    struct template_limits limits;
+};
+
+/* The built-in templates: code-executor (default), small. nullptr when there is none of the name.
+ * memory_bytes_max of code-executor is min(8 GiB, half of ram_bytes). */
+const struct template_row *template_find(const char *name);
+size_t template_count(void);
+const struct template_row *template_at(size_t index);
+
+struct plan_request {
+    const char *run_id;
+    const struct template_row *template_row;
+    const char *const *argv;        /* nullptr-terminated; argv[0] is looked up in PATH inside */
+    const char *const *environment; /* nullptr-terminated K=V, complete */
+    const char *workspace;          /* absolute, resolved; it sits at the same path inside */
+    const char *working_folder;     /* absolute; inside the workspace, or the workspace itself */
+    const char *home;               /* HOME inside: absolute */
+    const char *path;               /* the PATH inside, to find toolchains below HOME */
+    const char *root;               /* --root DIR, or nullptr for the host's own */
+    const char *run_folder;         /* absolute path of runs/<id> on the host: upper, work, tmp, home */
+    const char *const *layers;      /* absolute paths of stages to stand on, newest first; nullptr-terminated */
+    uint64_t workspace_dev;         /* identity that the launcher verifies after mounting */
+    uint64_t workspace_ino;
+    uint32_t uid;                   /* of the caller; the uid seen inside */
+    uint32_t gid;
+    uint32_t host_uid;              /* what it is outside: the caller's own, or 2,000,000 + n for root */
+    uint32_t host_gid;
+    uint64_t wall_ms_max;           /* --timeout, or the template's; 0 none */
+    uint64_t ram_bytes;             /* of the host */
+    bool terminal;                  /* a pty instead of three pipes */
+    bool wait_all;
+};
+
+struct plan; /* built, checked, immutable */
+
+/* Builds the typed operation list and checks its invariants (plan_check): the root is read-only,
+ * nothing host-writable but overlay, tmp and home; no path escapes; every limit set; network own. */
+status_t plan_build(const struct plan_request *request, struct plan **ret_plan, struct error *err);
+void plan_free(struct plan *plan);
+void plan_freep(struct plan **plan);
+/* The encoded form: what travels to the launcher and what the plan's digest is over. Borrowed. */
+struct slice plan_bytes(const struct plan *plan);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs on disk and their stages: runs/<id>/{lock, meta, plan.json, upper, work, tmp, home, base,
+ * output}. A stage is sealed when its run ends and never written again.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "crypto/hash.h"
+#include "store/state.h"
+#include "sys/random.h"
+
+enum run_state : uint8_t {
+    RUN_LIVE,      /* its lock is held */
+    RUN_OPEN,      /* sealed, with changes that wait */
+    RUN_EMPTY,     /* sealed, without changes */
+    RUN_APPLIED,
+    RUN_DISCARDED,
+    RUN_LOST,      /* its command died; what it staged is sealed by the collector */
+};
+const char *run_state_text(enum run_state state);
+
+/* What is kept of a run in runs/<id>/meta. Texts are escaped for showing. */
+struct run {
+    char id[ID_TEXT_BYTES];
+    enum run_state state;
+    char workspace[LIMIT_PATH_BYTES];
+    char command[256];               /* shortened, for lists */
+    char parent[ID_TEXT_BYTES];      /* the run it stands on, or "" */
+    uint64_t started_ms;
+    uint64_t finished_ms;            /* 0 while live */
+    int exit_status;
+    uint64_t intent_seq;
+    uint64_t outcome_seq;            /* UINT64_MAX while none */
+    uint32_t change_count;
+    struct digest stage_digest;
+    int fd;                          /* runs/<id>; owned by the struct, -1 when not open */
+    int lock_fd;                     /* held exclusively while the run is live; -1 otherwise */
+};
+
+/* Makes runs/<id> with a fresh id, its folders (upper, work, tmp, home owned by host_uid:host_gid when root
+ * runs for another uid) and its held lock. */
+status_t run_create(const struct state *state, const struct clock *clock, const char *workspace,
+                    const char *parent_id, uint32_t host_uid, uint32_t host_gid,
+                    struct run *ret_run, struct error *err);
+status_t run_open(const struct state *state, const char *id, struct run *ret_run, struct error *err);
+/* Writes meta, atomically. */
+status_t run_save(struct run *run, bool durable, struct error *err);
+void run_close(struct run *run);
+
+/* The run a user means: a full id, "@1" (latest), its last 6 or more hex digits, or nullptr for
+ * the newest finished run of this workspace with an open stage. RUN_UNKNOWN, RUN_AMBIGUOUS. */
+status_t run_find(const struct state *state, const char *name_or_null, const char *workspace,
+                  struct run *ret_run, struct error *err);
+/* All runs, newest first; the caller frees *ret_runs. Their fds are closed. */
+status_t run_list(const struct state *state, struct run **ret_runs, size_t *ret_count,
+                  struct error *err);
+/* The stages a new run standing on `run` uses as layers: absolute paths of upper folders, newest
+ * first, nullptr-terminated; one allocation, freed by the caller. */
+status_t run_layers(const struct state *state, const struct run *run, char ***ret_layers,
+                    struct error *err);
+/* Collects what dead commands left: runs whose lock is free but whose meta says live become LOST;
+ * work, tmp and home of finished runs are removed. `each_lost` is called for every lost run so
+ * that the caller can close its intent in the log. Cheap when there is nothing to do. */
+typedef status_t run_lost(void *context, struct run *run, struct error *err);
+status_t run_collect(const struct state *state, run_lost *each_lost, void *context,
+                     struct error *err);
+
+struct stage_summary {
+    uint32_t added, modified, deleted, other; /* files; `other`: folders, links, modes */
+    uint64_t bytes;
+    uint32_t refused;   /* entries that are never applied: devices, sockets, setuid ... */
+    uint32_t conflicts; /* lower files that moved during the run */
+    struct digest digest;
+};
+/* Seals the stage of a run that has ended: reads the upper, records base, computes the digest. The
+ * caller sets the run's other fields and calls run_save(). */
+status_t stage_seal(const struct state *state, struct run *run, struct stage_summary *ret_summary,
+                    struct error *err);
+
+struct diff_options {
+    const char *const *paths; /* nullptr-terminated globs or path prefixes; nullptr for all */
+    bool color;
+    bool names_only;
+    bool json;
+};
+/* Prints the stack's changes in git's diff format. */
+status_t stage_diff(const struct state *state, const struct run *run,
+                    const struct diff_options *options, FILE *out, struct error *err);
+
+enum apply_verdict : uint8_t { APPLY_ALLOW, APPLY_REFUSE };
+struct apply_options {
+    const char *const *paths; /* nullptr for all */
+    bool skip_refused;
+    /* Asked for every final path with what will stand there: policy decides. mode is st_mode. A
+     * refusal sets reason. */
+    enum apply_verdict (*decide)(void *context, const char *path, uint32_t mode,
+                                 const char *link_target_or_null, const char **ret_reason);
+    /* Called when everything is checked and before the first change of the workspace: the intent
+     * entry is written here. `digest` is over the list of steps. */
+    status_t (*admitted)(void *context, uint32_t step_count, const struct digest *digest,
+                         struct error *err);
+    void *context;
+};
+struct apply_result {
+    uint32_t applied, skipped;
+    bool stage_is_closed; /* nothing is left in it */
+    struct digest before, after; /* over the touched paths */
+};
+/* Merges a stage's whole stack into the workspace: check everything, temporaries, syncfs, step
+ * list, renames, syncfs. Crash-safe: stage_recover() finishes or undoes. */
+status_t stage_apply(const struct state *state, struct run *run,
+                     const struct apply_options *options, struct apply_result *ret_result,
+                     struct error *err);
+/* Finishes applies that a crash cut short, in every workspace. Cheap when there is none. */
+status_t stage_recover(const struct state *state, struct error *err);
+status_t stage_discard(const struct state *state, struct run *run, struct error *err);
