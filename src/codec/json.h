@@ -17,7 +17,7 @@ struct json; /* a value; owned by whoever made it, or by the container it was pu
 struct json *json_object_new(void);
 struct json *json_array_new(void);
 struct json *json_text_new(struct slice utf8); /* bytes that are not UTF-8 are a programmer error */
-struct json *json_integer_new(int64_t value);
+struct json *json_integer_new(int64_t value); /* past +-(2^53-1): a decimal string */
 void json_free(struct json *value); /* nullptr is fine */
 void json_freep(struct json **value);
 
@@ -39,6 +39,23 @@ bool json_get_bool(const struct json *object, const char *key, bool *ret);
 size_t json_array_count(const struct json *array); /* 0 when it is no array */
 const struct json *json_array_at(const struct json *array, size_t index);
 const char *json_as_text(const struct json *value); /* nullptr when it is no string */
+
+/* For those who walk a value they do not know: what it is, and its members in no certain order.
+ * json_each() stops and answers false when a visit does; no object has no members. */
+enum json_kind : uint8_t {
+    JSON_KIND_NULL,
+    JSON_KIND_BOOL,
+    JSON_KIND_INTEGER,
+    JSON_KIND_TEXT,
+    JSON_KIND_ARRAY,
+    JSON_KIND_OBJECT,
+};
+enum json_kind json_kind_of(const struct json *value); /* value is not nullptr */
+int64_t json_as_integer(const struct json *value);     /* 0 when it is none */
+bool json_as_bool(const struct json *value);           /* false when it is none */
+size_t json_object_count(const struct json *object);   /* 0 when it is none */
+typedef bool json_visit(void *context, const char *key, const struct json *value);
+bool json_each(const struct json *object, json_visit *visit, void *context);
 
 /* Parses one whole document; `what` names it in the error (ERROR_BAD_ENCODING). */
 status_t json_parse(struct slice text, const char *what, struct json **ret, struct error *err);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/error.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
 

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/text.h"
+
+#include "base/assert.h"
+#include "codec/utf8.h"
+
+static const char HEX_DIGITS[] = "0123456789abcdef";
+static const char BASE64_ALPHABET[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void text_hex(struct slice bytes, struct builder *out) {
+    for (size_t i = 0; i < bytes.size; i++) {
+        builder_u8(out, (uint8_t)HEX_DIGITS[bytes.data[i] >> 4]);
+        builder_u8(out, (uint8_t)HEX_DIGITS[bytes.data[i] & 15]);
+    }
+}
+
+static int hex_value(uint8_t digit) {
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    if (digit >= 'a' && digit <= 'f') {
+        return digit - 'a' + 10;
+    }
+    if (digit >= 'A' && digit <= 'F') {
+        return digit - 'A' + 10;
+    }
+    return -1;
+}
+
+bool text_unhex(struct slice text, uint8_t *ret, size_t size) {
+    if (text.size % 2 != 0 || text.size / 2 != size) {
+        return false;
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        if (hex_value(text.data[i]) < 0) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < size; i++) {
+        ret[i] = (uint8_t)(hex_value(text.data[2 * i]) << 4 | hex_value(text.data[2 * i + 1]));
+    }
+    return true;
+}
+
+void text_base64(struct slice bytes, struct builder *out) {
+    for (size_t i = 0; i < bytes.size; i += 3) {
+        size_t have = bytes.size - i < 3 ? bytes.size - i : 3;
+        uint32_t group = (uint32_t)bytes.data[i] << 16;
+        group |= have > 1 ? (uint32_t)bytes.data[i + 1] << 8 : 0;
+        group |= have > 2 ? bytes.data[i + 2] : 0;
+        uint8_t quad[4];
+        for (size_t j = 0; j < 4; j++) {
+            quad[j] = j <= have ? (uint8_t)BASE64_ALPHABET[group >> (18 - 6 * j) & 63] : '=';
+        }
+        builder_bytes(out, slice_of(quad, sizeof quad));
+    }
+}
+
+static int base64_value(uint8_t digit) {
+    if (digit >= 'A' && digit <= 'Z') {
+        return digit - 'A';
+    }
+    if (digit >= 'a' && digit <= 'z') {
+        return digit - 'a' + 26;
+    }
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0' + 52;
+    }
+    return digit == '+' ? 62 : digit == '/' ? 63 : -1;
+}
+
+/* Decodes one group of four characters, of which the last `padding` are '='. */
+static bool base64_group(const uint8_t *quad, size_t padding, struct builder *out) {
+    uint32_t group = 0;
+    for (size_t i = 0; i < 4; i++) {
+        int value = i < 4 - padding ? base64_value(quad[i]) : 0;
+        if (value < 0) {
+            return false;
+        }
+        group = group << 6 | (uint32_t)value;
+    }
+    /* What padding leaves over must be zero, or two texts would stand for the same bytes. */
+    if ((group & ((1U << (8 * padding)) - 1)) != 0) {
+        return false;
+    }
+    const uint8_t bytes[3] = {(uint8_t)(group >> 16), (uint8_t)(group >> 8), (uint8_t)group};
+    builder_bytes(out, slice_of(bytes, 3 - padding));
+    return true;
+}
+
+bool text_unbase64(struct slice text, struct builder *out) {
+    if (text.size % 4 != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < text.size; i += 4) {
+        size_t padding = 0;
+        if (i + 4 == text.size && text.data[i + 3] == '=') {
+            padding = text.data[i + 2] == '=' ? 2 : 1;
+        }
+        if (!base64_group(text.data + i, padding, out)) {
+            return false;
+        }
+    }
+    return builder_is_ok(out);
+}
+
+bool text_is_utf8(struct slice bytes) {
+    size_t offset = 0;
+    while (offset < bytes.size) {
+        uint32_t point;
+        size_t length = utf8_next(bytes, offset, &point);
+        if (length == 0) {
+            return false;
+        }
+        offset += length;
+    }
+    return true;
+}
+
+static void escape_bytes(struct slice bytes, struct builder *out) {
+    for (size_t i = 0; i < bytes.size; i++) {
+        builder_text(out, "\\x");
+        text_hex(slice_of(bytes.data + i, 1), out);
+    }
+}
+
+void text_escape(struct slice bytes, struct builder *out) {
+    size_t offset = 0;
+    while (offset < bytes.size) {
+        uint32_t point = 0;
+        size_t length = utf8_next(bytes, offset, &point);
+        struct slice piece = slice_of(bytes.data + offset, length == 0 ? 1 : length);
+        if (length == 0) {
+            escape_bytes(piece, out);
+        } else if (point == '\n') {
+            builder_text(out, "\\n");
+        } else if (point == '\t') {
+            builder_text(out, "\\t");
+        } else if (point == '\\') {
+            builder_text(out, "\\\\");
+        } else if (utf8_is_hostile(point)) {
+            escape_bytes(piece, out);
+        } else {
+            builder_bytes(out, piece);
+        }
+        offset += piece.size;
+    }
+}
