@@ -43,9 +43,15 @@ struct cli_option {
     const char *argument;   /* "DIR", for help */
     const char *help;
 };
-/* Parses argv in place; remaining operands are left in argv[1..*ret_count]. Handles --help by
- * printing the row's text, the options and `examples`, setting *ret_done. `stop_at_operand` ends
- * the options at the first operand (for `run`). */
+/* Parses argv in place. Operands are left in argv[1..*argc], so *argc is their number and argv[1]
+ * the first one; argv[*argc + 1] is nullptr. --json sets cli->json. --help prints the row's text,
+ * the options and `examples`, and sets *ret_done. `stop_at_operand` ends the options at the first
+ * operand (for `run`). */
 status_t cli_parse(struct cli *cli, int *argc, char **argv, const struct cli_option *options,
                    size_t option_count, bool stop_at_operand, const char *examples, bool *ret_done,
                    struct error *err);
+
+/* A kernel_ask_review() for commands at a terminal: names the paths and asks y/N. Answers no when
+ * stdin or stderr is not a terminal. `context` is the struct cli. */
+struct kernel_review_item;
+bool cli_ask_review(void *context, const struct kernel_review_item *items, size_t count);

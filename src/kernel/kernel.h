@@ -7,23 +7,47 @@
 
 #include "audit/log.h"
 #include "keys/client.h"
+#include "policy/policy.h"
 #include "sandbox/launcher.h"
 #include "sandbox/stage.h"
 #include "store/state.h"
+
+/* Something policy wants a person to look at. */
+struct kernel_review_item {
+    const char *path;   /* escaped for showing */
+    const char *reason; /* a constant of the rule */
+};
+
+/* Asks a person; false: no, or nobody is there. */
+typedef bool kernel_ask_review(void *context, const struct kernel_review_item *items,
+                               size_t count);
 
 struct kernel {
     struct clock clock;
     struct state state;
     struct audit_log *log;
     struct keys_client *keys; /* started on first need; nullptr before */
+    char caller[32];          /* "uid:1000" */
+    kernel_ask_review *ask_review; /* nullptr: nobody can be asked */
+    void *ask_context;
 };
 
-/* Opens state and log, finishes what a crash cut short (applies, lost runs). */
+struct kernel_options {
+    bool warm_keys; /* a signature will be needed: start the key process before the log is opened */
+};
+
+/* Opens state and log, finishes what a crash cut short (applies, lost runs). `options` may be
+ * nullptr. The kernel must stay where it is while it is open. */
 status_t kernel_open(struct kernel *ret_kernel, struct error *err);
+status_t kernel_open_with(const struct kernel_options *options, struct kernel *ret_kernel,
+                          struct error *err);
 void kernel_close(struct kernel *kernel);
 /* The key process, started when it is not there yet. */
 status_t kernel_keys(struct kernel *kernel, struct keys_client **ret_keys, struct error *err);
 
+/* Applies the stage of a run and its parents. What policy wants reviewed is asked through
+ * ask_review once everything is checked and before anything is touched: POLICY_REVIEW when the
+ * answer is no. *ret_seq is the outcome's entry, which the last checkpoint covers. */
 status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const *paths,
                       bool skip_refused, struct apply_result *ret_result, uint64_t *ret_seq,
                       struct error *err);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shell completion. Commands come from the table; options are asked of the program itself when the
+ * user presses the key, so they are those of the airlock that is installed.
+ */
+#include <string.h>
+
+#include "cli/cli_internal.h"
+
+static void print_names(void) {
+    for (size_t i = 0; i < cli_command_count(); i++) {
+        (void)printf("%s%s", i == 0 ? "" : " ", cli_command_at(i)->name);
+    }
+}
+
+static void print_bash(void) {
+    (void)printf("_airlock() {\n"
+                 "    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} word\n"
+                 "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+                 "        COMPREPLY=($(compgen -W '");
+    print_names();
+    (void)printf(" --help --json --version' -- \"$current\"))\n"
+                 "        return\n"
+                 "    fi\n"
+                 "    for word in \"${COMP_WORDS[@]:2:COMP_CWORD-2}\"; do\n"
+                 "        [ \"$word\" = -- ] && { COMPREPLY=($(compgen -c -f -- \"$current\")); return; }\n"
+                 "    done\n"
+                 "    case $current in\n"
+                 "    -*) COMPREPLY=($(compgen -W \"$(airlock \"$command\" --help 2>/dev/null |\n"
+                 "            grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+')\" -- "
+                 "\"$current\")) ;;\n"
+                 "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n"
+                 "    esac\n"
+                 "}\n"
+                 "complete -o filenames -F _airlock airlock\n");
+}
+
+static void print_zsh(void) {
+    (void)printf("#compdef airlock\n_airlock() {\n    local -a commands options\n    commands=(\n");
+    for (size_t i = 0; i < cli_command_count(); i++) {
+        const char *summary = cli_command_at(i)->summary;
+        (void)printf("        '%s:", cli_command_at(i)->name);
+        for (const char *c = summary; *c != '\0'; c++) {
+            (void)printf(*c == '\'' ? "'\\''" : "%c", *c);
+        }
+        (void)printf("'\n");
+    }
+    (void)printf("    )\n"
+                 "    if (( CURRENT == 2 )); then\n"
+                 "        _describe command commands\n"
+                 "    elif [[ ${words[CURRENT]} == -* ]]; then\n"
+                 "        options=(${(f)\"$(airlock ${words[2]} --help 2>/dev/null |\n"
+                 "            grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+')\"})\n"
+                 "        compadd -- $options\n"
+                 "    else\n"
+                 "        _files\n"
+                 "    fi\n"
+                 "}\n"
+                 "compdef _airlock airlock\n");
+}
+
+static void print_fish(void) {
+    (void)printf("complete -c airlock -n __fish_use_subcommand -f\n");
+    for (size_t i = 0; i < cli_command_count(); i++) {
+        (void)printf("complete -c airlock -n __fish_use_subcommand -a %s -d \"%s\"\n",
+                     cli_command_at(i)->name, cli_command_at(i)->summary);
+    }
+    (void)printf("complete -c airlock -n 'not __fish_use_subcommand' -a '(airlock (commandline "
+                 "-opc)[2] --help 2>/dev/null | string match -r -- \"--[a-z-]+\")'\n");
+}
+
+int cli_completion(struct cli *cli, int argc, char **argv) {
+    static const char examples[] = "  source <(airlock completion bash)\n"
+                                   "  airlock completion fish > ~/.config/fish/completions/airlock.fish\n";
+    struct error err;
+    bool done;
+    if (!status_is_ok(cli_parse(cli, &argc, argv, nullptr, 0, false, examples, &done, &err))) {
+        return cli_error(cli, &err);
+    }
+    if (done) {
+        return 0;
+    }
+    const char *shell = argc == 1 ? argv[1] : "";
+    if (strcmp(shell, "bash") == 0) {
+        print_bash();
+    } else if (strcmp(shell, "zsh") == 0) {
+        print_zsh();
+    } else if (strcmp(shell, "fish") == 0) {
+        print_fish();
+    } else {
+        (void)error_set(&err, ERROR_USAGE, 0, "completion needs the name of a shell");
+        error_hint(&err, "Use one of: airlock completion bash, zsh or fish");
+        return cli_error(cli, &err);
+    }
+    return 0;
+}

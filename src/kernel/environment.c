@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/environment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "codec/text.h"
+
+static const char *const allowed[] = {"PATH", "HOME",      "USER", "LOGNAME",  "SHELL",
+                                      "TERM", "COLORTERM", "LANG", "TZ",       "NO_COLOR",
+                                      "CI",   nullptr};
+static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static size_t name_length(const char *entry) {
+    return strcspn(entry, "=");
+}
+
+static bool name_is_allowed(const char *entry) {
+    size_t length = name_length(entry);
+    if (length > 3 && memcmp(entry, "LC_", 3) == 0) {
+        return true;
+    }
+    for (size_t i = 0; allowed[i] != nullptr; i++) {
+        if (strlen(allowed[i]) == length && memcmp(entry, allowed[i], length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool name_is_valid(const char *entry) {
+    size_t length = name_length(entry);
+    for (size_t i = 0; i < length; i++) {
+        char c = entry[i];
+        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+        if (!letter && (i == 0 || c < '0' || c > '9')) {
+            return false;
+        }
+    }
+    return length > 0;
+}
+
+static size_t entry_find(const struct environment *environment, const char *name, size_t length) {
+    for (size_t i = 0; i < environment->count; i++) {
+        const char *entry = environment->entries[i];
+        if (strncmp(entry, name, length) == 0 && entry[length] == '=') {
+            return i;
+        }
+    }
+    return environment->count;
+}
+
+/* Adds or replaces; `entry` is copied. */
+static void entry_set(struct environment *environment, const char *entry) {
+    char *copy = strdup(entry);
+    size_t index = entry_find(environment, entry, name_length(entry));
+    if (index == environment->count) {
+        environment->entries =
+            reallocarray(environment->entries, environment->count + 2, sizeof(char *));
+    }
+    if (copy == nullptr || environment->entries == nullptr) {
+        abort();
+    }
+    if (index == environment->count) {
+        environment->count++;
+        environment->entries[environment->count] = nullptr;
+    } else {
+        explicit_bzero(environment->entries[index], strlen(environment->entries[index]));
+        free(environment->entries[index]);
+    }
+    environment->entries[index] = copy;
+}
+
+static const char *caller_entry(const char *const *caller, const char *name) {
+    size_t length = strlen(name);
+    for (size_t i = 0; caller[i] != nullptr; i++) {
+        if (strncmp(caller[i], name, length) == 0 && caller[i][length] == '=') {
+            return caller[i];
+        }
+    }
+    return nullptr;
+}
+
+static status_t add_one(const struct environment_options *options, const char *added,
+                        struct environment *environment, struct error *err) {
+    if (!name_is_valid(added)) {
+        /* Only the name may be shown: what follows could be a secret. */
+        struct builder shown;
+        builder_init(&shown, 256);
+        text_escape(slice_of(added, name_length(added) < 40 ? name_length(added) : 40), &shown);
+        (void)error_set(err, ERROR_USAGE, 0, "'%s' is not the name of a variable",
+                        builder_c_string(&shown));
+        builder_deinit(&shown);
+        return (status_t){ERROR_USAGE};
+    }
+    if (strchr(added, '=') != nullptr) {
+        entry_set(environment, added);
+        return STATUS_OK;
+    }
+    const char *passed = caller_entry(options->caller, added);
+    if (passed == nullptr) {
+        (void)error_set(err, ERROR_USAGE, 0, "the variable %s is not set, so it cannot be passed on",
+                        added);
+        error_hint(err, "Give it a value with: --env %s=VALUE", added);
+        return (status_t){ERROR_USAGE};
+    }
+    entry_set(environment, passed);
+    return STATUS_OK;
+}
+
+static const char *entry_value(const struct environment *environment, const char *name) {
+    size_t index = entry_find(environment, name, strlen(name));
+    return index < environment->count ? environment->entries[index] + strlen(name) + 1 : nullptr;
+}
+
+status_t environment_build(const struct environment_options *options,
+                           struct environment *ret_environment, struct error *err) {
+    ASSERT(options->caller != nullptr && options->run_id != nullptr);
+    struct environment environment = {};
+    for (size_t i = 0; options->caller[i] != nullptr; i++) {
+        if (name_is_allowed(options->caller[i]) && strchr(options->caller[i], '=') != nullptr) {
+            entry_set(&environment, options->caller[i]);
+        }
+    }
+    for (size_t i = 0; options->added != nullptr && options->added[i] != nullptr; i++) {
+        status_t status = add_one(options, options->added[i], &environment, err);
+        if (!status_is_ok(status)) {
+            environment_wipe(&environment);
+            return status;
+        }
+    }
+    const char *path = entry_value(&environment, "PATH");
+    if (path == nullptr || path[0] == '\0') {
+        entry_set(&environment, default_path);
+    }
+    const char *home = entry_value(&environment, "HOME");
+    if (home == nullptr || home[0] != '/' || home[1] == '\0') {
+        entry_set(&environment, options->root ? "HOME=/root" : "HOME=/home/user");
+    }
+    char run[64];
+    (void)snprintf(run, sizeof run, "AIRLOCK_RUN=%s", options->run_id);
+    entry_set(&environment, run);
+    environment.path = entry_value(&environment, "PATH");
+    environment.home = entry_value(&environment, "HOME");
+    *ret_environment = environment;
+    return STATUS_OK;
+}
+
+void environment_wipe(struct environment *environment) {
+    for (size_t i = 0; i < environment->count; i++) {
+        explicit_bzero(environment->entries[i], strlen(environment->entries[i]));
+        free(environment->entries[i]);
+    }
+    free(environment->entries);
+    *environment = (struct environment){};
+}
