@@ -1,0 +1,116 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# What every end-to-end script needs. Source it first:
+#
+#   . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+#   check "what must hold" command arg...      a row: ok when the command succeeds
+#   refuse "what must not work" command arg... a row: ok when the command fails
+#   same "what" "$expected" "$got"             a row: ok when the two texts are one
+#   skip "what" "why it cannot run here"
+#   finish                                     the plan; the last line of a script
+#
+# $AIRLOCK is the program, $AIRLOCK_STATE_DIR a fresh state folder, $SCRATCH a folder of the test's
+# own on the same disk. Both are gone at the end, whatever happens.
+set -u
+
+for folder in "$AIRLOCK_BUILD_DIR/bin" "$AIRLOCK_BUILD_DIR/src/cli" "$AIRLOCK_BUILD_DIR"; do
+    if [ -x "$folder/airlock" ] && [ -f "$folder/airlock" ]; then
+        AIRLOCK=$folder/airlock
+        break
+    fi
+done
+if [ -z "${AIRLOCK:-}" ]; then
+    echo "1..0 # SKIP no airlock program in $AIRLOCK_BUILD_DIR"
+    exit 0
+fi
+
+SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/airlock-e2e-XXXXXX")
+export SCRATCH
+export AIRLOCK_STATE_DIR=$SCRATCH/state
+export HOME=$SCRATCH/home
+mkdir "$HOME"
+cd "$SCRATCH" || exit 99
+rows=0
+failed=0
+
+clean_up() {
+    cd / || return
+    chmod -R u+rwX "$SCRATCH" 2>/dev/null
+    rm -rf "$SCRATCH"
+}
+trap clean_up EXIT
+
+row() { # status name
+    rows=$((rows + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $rows - $2"
+    else
+        failed=$((failed + 1))
+        echo "not ok $rows - $2"
+    fi
+}
+
+check() {
+    local name=$1
+    shift
+    if "$@" >"$SCRATCH/row.out" 2>&1; then
+        row 0 "$name"
+    else
+        row 1 "$name"
+        sed 's/^/# /' "$SCRATCH/row.out"
+    fi
+}
+
+refuse() {
+    local name=$1
+    shift
+    if "$@" >"$SCRATCH/row.out" 2>&1; then
+        row 1 "$name"
+        sed 's/^/# /' "$SCRATCH/row.out"
+    else
+        row 0 "$name"
+    fi
+}
+
+same() {
+    if [ "$2" = "$3" ]; then
+        row 0 "$1"
+    else
+        row 1 "$1"
+        printf '# expected: %s\n# got:      %s\n' "$2" "$3"
+    fi
+}
+
+skip() {
+    rows=$((rows + 1))
+    echo "ok $rows - $1 # SKIP $2"
+}
+
+# Processes of Airlock's that work on this test's state folder; other tests may run beside this one.
+airlock_processes() {
+    local f count=0
+    for f in /proc/[0-9]*/environ; do
+        if grep -qz "^AIRLOCK_STATE_DIR=$AIRLOCK_STATE_DIR\$" "$f" 2>/dev/null; then
+            case $(cat "${f%environ}comm" 2>/dev/null) in
+            airlock*) count=$((count + 1)) ;;
+            esac
+        fi
+    done
+    echo "$count"
+}
+
+# Cgroups of this test's runs.
+airlock_cgroups() {
+    local run count=0
+    for run in "$AIRLOCK_STATE_DIR"/runs/*; do
+        run=${run##*/}
+        count=$((count + $(find /sys/fs/cgroup -type d -name "*$run*" 2>/dev/null | wc -l)))
+    done
+    echo "$count"
+}
+
+finish() {
+    echo "1..$rows"
+    [ "$failed" = 0 ]
+    exit
+}
