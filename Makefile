@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front: Meson builds, tools/ do the rest, tools/enter runs everything in a Debian 13 root
+# where the host is not one. `make` alone prints what there is.
+
+ENTER := tools/enter
+CHECK := tools/enter --check
+BUILD := build
+PREFIX ?= /usr/local
+DESTDIR ?=
+RUNS ?= 200
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test check lint fmt asan fuzz torture bench cover docs shell install tidy clang-tidy
+.NOTPARALLEL:
+
+help: ## what can be made (this)
+	@echo 'Airlock: run untrusted commands sealed, see what they changed, apply it, prove it.'
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BUILD)/build.ninja:
+	@$(ENTER) meson setup $(BUILD) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+
+build: $(BUILD)/build.ninja ## build into build/, with ./airlock at the top
+	@$(ENTER) ninja --quiet -C $(BUILD)
+	@ln -sfn $(BUILD)/src/airlock airlock
+	@ln -sfn $(BUILD)/compile_commands.json compile_commands.json
+
+demo: build ## the 60-second story, on a real project
+	@$(ENTER) examples/demo/demo $(BUILD)
+
+test: build ## all tests; ends with "N passed, N failed, N skipped"
+	@$(ENTER) tools/run-tests $(BUILD)
+
+check: asan tidy lint clang-tidy cover ## test with sanitizers, tidy, lint, clang-tidy, coverage
+
+asan: ## build and test with AddressSanitizer and UndefinedBehaviorSanitizer
+	@test -e $(BUILD)-asan/build.ninja || $(ENTER) meson setup $(BUILD)-asan \
+	    -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 -Dtests=true >/dev/null
+	@$(ENTER) ninja --quiet -C $(BUILD)-asan
+	@ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	    $(ENTER) tools/run-tests $(BUILD)-asan --time-factor 4 --suite unit
+
+tidy: ## layers, banned calls, sizes, licences, missing pages and tests
+	@$(ENTER) tools/tidy
+
+clang-tidy: build ## static analysis, configured in .clang-tidy
+	@$(CHECK) tools/clang-tidy $(BUILD)
+
+lint: ## formatting of C, shell scripts, manual pages
+	@$(CHECK) tools/lint
+
+fmt: ## format all C files
+	@$(CHECK) tools/lint --fix
+
+cover: ## line coverage; base, audit and sandbox must reach 85 %
+	@$(CHECK) tools/cover
+
+shell: ## a shell in the Debian 13 root
+	@$(ENTER) bash
+
+install: build ## install into $(DESTDIR)$(PREFIX), on Debian 13
+	@tools/install $(BUILD) '$(DESTDIR)$(PREFIX)'
