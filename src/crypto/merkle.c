@@ -87,6 +87,11 @@ static status_t range_root(struct range range, const struct source *source, stru
     return STATUS_OK;
 }
 
+status_t merkle_root_of_size(uint64_t size, merkle_read *read, void *context,
+                             struct digest *ret_root, struct error *err) {
+    return range_root((struct range){0, size}, &(struct source){read, context}, ret_root, err);
+}
+
 static status_t proof_add(struct merkle_proof *proof, struct range range,
                           const struct source *source, struct error *err) {
     ASSERT(proof->count < LIMIT_PROOF_HASHES);

@@ -30,6 +30,10 @@ void merkle_frontier_root(const struct merkle_frontier *frontier, struct digest 
 typedef status_t merkle_read(void *context, unsigned level, uint64_t index, struct digest *ret,
                              struct error *err);
 
+/* The root of the first `size` leaves, out of stored hashes. */
+status_t merkle_root_of_size(uint64_t size, merkle_read *read, void *context,
+                             struct digest *ret_root, struct error *err);
+
 struct merkle_proof {
     struct digest hashes[LIMIT_PROOF_HASHES];
     unsigned count;

@@ -15,6 +15,9 @@ struct keys_client;
  * at once; it makes the log key at first use. The process ends with the client. */
 status_t keys_client_start(const struct state *state, struct keys_client **ret_client,
                            struct error *err);
+/* The same with the program named and keys/ as an open folder, borrowed for the call. */
+status_t keys_client_start_program(const char *program, int keys_fd,
+                                   struct keys_client **ret_client, struct error *err);
 void keys_client_stop(struct keys_client *client); /* nullptr is fine */
 void keys_client_stopp(struct keys_client **client);
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Signed checkpoints in the C2SP formats: signed-note v1 (with its verifier keys), tlog-checkpoint
+ * v1 and tlog-tiles v0.1. The log's key name is its origin. Parsing is strict: one spelling only.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "crypto/ed25519.h"
+#include "crypto/hash.h"
+
+enum {
+    NOTE_NAME_BYTES = 256, /* with its NUL */
+    NOTE_KEY_ID_BYTES = 4,
+    NOTE_TYPE_ED25519 = 1,
+    NOTE_BYTES_MAX = 65536,
+    NOTE_SIGNATURES_MAX = 64,
+};
+
+/* A decimal number without sign or leading zeros, at most 18 digits. */
+bool note_parse_decimal(struct slice text, uint64_t *ret_value);
+
+/* A verifier key: name+hex(key id)+base64(type || public key). */
+struct note_vkey {
+    char name[NOTE_NAME_BYTES];
+    uint8_t key_id[NOTE_KEY_ID_BYTES];
+    uint8_t public_key[ED25519_PUBLIC_BYTES];
+};
+
+/* A name that fits, with neither spaces, '+' nor control characters, in UTF-8. */
+bool note_name_is_valid(struct slice name);
+/* Computes the key id; `name` is valid. */
+void note_vkey_make(const char *name, const uint8_t public_key[static ED25519_PUBLIC_BYTES],
+                    struct note_vkey *ret_vkey);
+/* false for anything but a well-formed Ed25519 key whose id is right. */
+bool note_vkey_parse(struct slice text, struct note_vkey *ret_vkey);
+void note_vkey_format(const struct note_vkey *vkey, struct builder *out);
+
+struct checkpoint {
+    char origin[NOTE_NAME_BYTES];
+    uint64_t size;
+    struct digest root;
+};
+
+/* The three lines that are signed: origin, size, root. */
+void checkpoint_format(const struct checkpoint *checkpoint, struct builder *out);
+/* One signature line, to follow the body and an empty line. */
+void note_format_signature(const struct note_vkey *vkey,
+                           const uint8_t signature[static ED25519_SIGNATURE_BYTES],
+                           struct builder *out);
+
+/* A parsed signed checkpoint; slices borrow from the text. */
+struct note {
+    struct checkpoint checkpoint;
+    struct slice body;       /* what is signed, with its final line feed */
+    struct slice signatures; /* well-formed lines */
+    unsigned signature_count;
+};
+
+/* false unless the whole text is one signed checkpoint without extension lines. */
+bool note_parse(struct slice text, struct note *ret_note);
+
+enum note_verdict : uint8_t {
+    NOTE_VALID,
+    NOTE_UNSIGNED,      /* no line is by this key */
+    NOTE_BAD_SIGNATURE, /* a line claims this key and is wrong */
+};
+enum note_verdict note_verify(const struct note *note, const struct note_vkey *vkey);
