@@ -15,6 +15,16 @@ status_t receipt_checkpoint(struct audit_log *log, struct keys_client *keys, uin
 /* Writes the receipt of entry `seq`, proved against keys/last_checkpoint, which must cover it. */
 status_t receipt_write(struct audit_log *log, uint64_t seq, struct builder *out, struct error *err);
 
+/* What a receipt is made of: the entry, and the proof with its checkpoint from the line "index" on,
+ * which is the whole of a .spicy file. */
+struct receipt_parts {
+    struct builder entry; /* owned */
+    struct builder proof; /* owned */
+};
+status_t receipt_parts_make(struct audit_log *log, uint64_t seq, struct receipt_parts *ret_parts,
+                            struct error *err);
+void receipt_parts_deinit(struct receipt_parts *parts);
+
 struct receipt_result {
     uint64_t seq;
     uint64_t tree_size;

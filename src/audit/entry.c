@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of fields. An entry is evidence, so nothing enters it by accident: a field that is not
+ * in the table is refused, and so is a missing one. Objects are checked one level deep.
+ */
+#include "audit/entry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+struct field {
+    const char *name;
+    enum json_kind kind;
+    bool optional;
+};
+
+#define TEXT(name) {name, JSON_KIND_TEXT, false}
+#define INTEGER(name) {name, JSON_KIND_INTEGER, false}
+#define OBJECT(name) {name, JSON_KIND_OBJECT, false}
+#define ARRAY(name) {name, JSON_KIND_ARRAY, false}
+#define OPTIONAL(name, kind) {name, JSON_KIND_##kind, true}
+#define END {nullptr, JSON_KIND_NULL, true}
+
+static const struct field RUN_STARTED[] = {
+    TEXT("caller"),    TEXT("operation"),   TEXT("request"),         TEXT("run"),
+    TEXT("workspace"), TEXT("template"),    OBJECT("decision"),      TEXT("plan_digest"),
+    ARRAY("env_names"), TEXT("argv_commitment"), OPTIONAL("mode", TEXT), OPTIONAL("parent", TEXT),
+    END,
+};
+static const struct field RUN_FINISHED[] = {
+    TEXT("run"),
+    TEXT("request"),
+    INTEGER("intent_seq"),
+    TEXT("intent_leaf"),
+    TEXT("outcome"),
+    INTEGER("exit"),
+    OBJECT("levels"),
+    OBJECT("resources"),
+    INTEGER("duration_us"),
+    OPTIONAL("error", TEXT),
+    OPTIONAL("stage", OBJECT),
+    OPTIONAL("output", OBJECT),
+    END,
+};
+static const struct field APPLY_STARTED[] = {
+    TEXT("run"),      TEXT("caller"),       TEXT("operation"),   TEXT("request"),
+    INTEGER("steps"), TEXT("steps_digest"), OBJECT("decision"),  END,
+};
+static const struct field STAGE_APPLIED[] = {
+    TEXT("run"),         TEXT("request"),     INTEGER("intent_seq"), TEXT("intent_leaf"),
+    INTEGER("applied"),  INTEGER("skipped"),  TEXT("before"),        TEXT("after"),
+    TEXT("outcome"),     OPTIONAL("error", TEXT), END,
+};
+static const struct field STAGE_DISCARDED[] = {
+    TEXT("run"), TEXT("caller"), TEXT("operation"), TEXT("request"), TEXT("stage"), END,
+};
+static const struct field DECISION[] = {
+    TEXT("caller"),      TEXT("operation"),           TEXT("request"),
+    OBJECT("decision"),  OPTIONAL("workspace", TEXT), OPTIONAL("run", TEXT),
+    END,
+};
+static const struct field CHAIN_BREAK[] = {
+    TEXT("old_origin"), INTEGER("old_size"), TEXT("old_root"), TEXT("reason"), END,
+};
+
+static const struct field *const FIELDS[AUDIT_EVENT_COUNT] = {
+    [AUDIT_EVENT_RUN_STARTED] = RUN_STARTED,
+    [AUDIT_EVENT_RUN_FINISHED] = RUN_FINISHED,
+    [AUDIT_EVENT_APPLY_STARTED] = APPLY_STARTED,
+    [AUDIT_EVENT_STAGE_APPLIED] = STAGE_APPLIED,
+    [AUDIT_EVENT_STAGE_DISCARDED] = STAGE_DISCARDED,
+    [AUDIT_EVENT_DECISION] = DECISION,
+    [AUDIT_EVENT_CHAIN_BREAK] = CHAIN_BREAK,
+};
+
+static const char *const EVENT_TEXTS[AUDIT_EVENT_COUNT] = {
+#define EVENT(name, text, meaning) [AUDIT_EVENT_##name] = text,
+#include "events.def"
+#undef EVENT
+};
+
+const char *audit_event_text(enum audit_event event) {
+    ASSERT(event < AUDIT_EVENT_COUNT);
+    return EVENT_TEXTS[event];
+}
+
+static const struct field *field_find(enum audit_event event, const char *name) {
+    for (const struct field *field = FIELDS[event]; field->name != nullptr; field++) {
+        if (strcmp(field->name, name) == 0) {
+            return field;
+        }
+    }
+    return nullptr;
+}
+
+/* Integers past 2^53-1 stand as decimal strings. */
+static bool kind_fits(enum json_kind wanted, const struct json *value) {
+    enum json_kind kind = json_kind_of(value);
+    return kind == wanted || (wanted == JSON_KIND_INTEGER && kind == JSON_KIND_TEXT &&
+                              strspn(json_as_text(value), "-0123456789") ==
+                                  strlen(json_as_text(value)));
+}
+
+struct check {
+    enum audit_event event;
+    const char *wrong; /* the first field that is not in the table or has another type */
+};
+
+static bool field_is_right(void *context, const char *key, const struct json *value) {
+    struct check *check = context;
+    const struct field *field = field_find(check->event, key);
+    if (field == nullptr || !kind_fits(field->kind, value)) {
+        check->wrong = key;
+        return false;
+    }
+    return true;
+}
+
+status_t entry_check(enum audit_event event, const struct json *fields, struct error *err) {
+    ASSERT(event < AUDIT_EVENT_COUNT && FIELDS[event] != nullptr);
+    struct check check = {.event = event};
+    if (!json_each(fields, field_is_right, &check)) {
+        return error_set(err, ERROR_INTERNAL, 0,
+                         "an entry of type %s may not hold the field \"%s\" as it is",
+                         audit_event_text(event), check.wrong);
+    }
+    for (const struct field *field = FIELDS[event]; field->name != nullptr; field++) {
+        if (!field->optional && json_get(fields, field->name) == nullptr) {
+            return error_set(err, ERROR_INTERNAL, 0,
+                             "an entry of type %s must hold the field \"%s\"",
+                             audit_event_text(event), field->name);
+        }
+    }
+    return STATUS_OK;
+}
+
+void entry_genesis(uint64_t time_ms, struct digest *ret_hash) {
+    char text[64];
+    int size = snprintf(text, sizeof text, "genesis:%" PRIu64, time_ms);
+    sha256_of(slice_of(text, (size_t)size), ret_hash);
+}

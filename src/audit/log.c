@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * audit.db, the log's one file.
+ *
+ * Table `entries`, a row per entry: seq, its leaf hash, `nodes`, its bytes. `nodes` holds the roots
+ * of the subtrees that the leaf completes (levels 1, 2, ...), so every full subtree's hash stands
+ * in exactly one row and is never written again: (level, index) in the row of its last leaf,
+ * seq = (index + 1) * 2^level - 1, at offset (level - 1) * 32. Table `head`, one row: the size, the
+ * last leaf (the chain's tail), the frontier (at most 64 hashes) and the root, so that an append
+ * and a start need no more than the last row.
+ *
+ * Writers take audit.lock first: SQLite's own busy handler sleeps between tries and starves some of
+ * two hundred writers, and the order of waiting is not its concern. An append is one transaction,
+ * durable when it returns. Nothing here ever repairs: what does not agree is reported and stays.
+ */
+#include "audit/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "audit/checkpoint.h"
+#include "audit/entry.h"
+#include "audit/rows.h"
+#include "base/assert.h"
+#include "base/cleanup.h"
+#include "codec/text.h"
+#include "store/database.h"
+#include "sys/fd.h"
+#include "sys/file.h"
+
+static const char FILE_NAME[] = "audit.db";
+static const char LOCK_NAME[] = "audit.lock";
+
+static const char SCHEMA[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE IF NOT EXISTS entries(seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL,"
+    " nodes BLOB NOT NULL, bytes BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS head(id INTEGER PRIMARY KEY CHECK(id = 0), size INTEGER NOT NULL,"
+    " leaf BLOB NOT NULL, frontier BLOB NOT NULL, root BLOB NOT NULL);"
+    "INSERT OR IGNORE INTO head VALUES(0, 0, x'', x'',"
+    " x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');"
+    "PRAGMA user_version = 1;"
+    "COMMIT;";
+
+enum statement : uint8_t {
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_HEAD,
+    STATEMENT_HEAD_WRITE,
+    STATEMENT_INSERT,
+    STATEMENT_ROW,
+    STATEMENT_ROWS,
+    STATEMENT_COUNT,
+};
+static_assert((int)STATEMENT_COUNT <= (int)DATABASE_STATEMENTS_MAX);
+
+static const char *const STATEMENTS[] = {
+    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_COMMIT] = "COMMIT",
+    [STATEMENT_ROLLBACK] = "ROLLBACK",
+    [STATEMENT_HEAD] = "SELECT size, leaf, frontier, root FROM head WHERE id = 0",
+    [STATEMENT_HEAD_WRITE] =
+        "UPDATE head SET size = ?1, leaf = ?2, frontier = ?3, root = ?4 WHERE id = 0",
+    [STATEMENT_INSERT] = "INSERT INTO entries(seq, leaf, nodes, bytes) VALUES(?1, ?2, ?3, ?4)",
+    [STATEMENT_ROW] = "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq = ?1",
+    [STATEMENT_ROWS] = "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq >= ?1 ORDER BY seq",
+};
+
+struct audit_log {
+    struct database database;
+    const struct state *state; /* borrowed */
+    const struct clock *clock; /* borrowed */
+};
+
+static status_t damaged(struct error *err, const char *what) {
+    return error_set(err, ERROR_AUDIT_DAMAGED, 0, "%s: %s", FILE_NAME, what);
+}
+
+static bool digest_take(struct slice bytes, struct digest *ret_digest) {
+    if (bytes.size != DIGEST_BYTES) {
+        return false;
+    }
+    memcpy(ret_digest->bytes, bytes.data, DIGEST_BYTES);
+    return true;
+}
+
+/* Reads one row of a prepared SELECT; *ret_found is false when there is none. The statement is left
+ * at the row: the caller resets it. */
+static status_t step(struct audit_log *log, sqlite3_stmt *statement, bool *ret_found,
+                     struct error *err) {
+    int result = sqlite3_step(statement);
+    if (result != SQLITE_ROW && result != SQLITE_DONE) {
+        return database_error(&log->database, result, "read", err);
+    }
+    *ret_found = result == SQLITE_ROW;
+    return STATUS_OK;
+}
+
+static bool head_decode(sqlite3_stmt *row, struct audit_tail *ret_tail) {
+    struct audit_tail tail = {0};
+    sqlite3_int64 size = sqlite3_column_int64(row, 0);
+    struct slice frontier = database_blob(row, 2);
+    if (size < 0 || frontier.size % DIGEST_BYTES != 0 ||
+        frontier.size / DIGEST_BYTES != (size_t)__builtin_popcountll((uint64_t)size) ||
+        !digest_take(database_blob(row, 3), &tail.root) ||
+        (size > 0 && !digest_take(database_blob(row, 1), &tail.leaf))) {
+        return false;
+    }
+    tail.frontier.size = (uint64_t)size;
+    tail.frontier.count = (unsigned)(frontier.size / DIGEST_BYTES);
+    if (frontier.size > 0) {
+        memcpy(tail.frontier.hashes, frontier.data, frontier.size);
+    }
+    *ret_tail = tail;
+    return true;
+}
+
+status_t audit_log_tail(struct audit_log *log, struct audit_tail *ret_tail, struct error *err) {
+    sqlite3_stmt *statement;
+    bool found = false;
+    TRY(database_statement(&log->database, STATEMENT_HEAD, &statement, err));
+    status_t status = step(log, statement, &found, err);
+    if (status_is_ok(status) && (!found || !head_decode(statement, ret_tail))) {
+        status = damaged(err, "its head is malformed");
+    }
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+/* Lends the row of `seq` to `use` while the statement stands on it. */
+static status_t row_with(struct audit_log *log, uint64_t seq, audit_row_use *use, void *context,
+                         bool *ret_found, struct error *err) {
+    sqlite3_stmt *statement;
+    if (seq > (uint64_t)INT64_MAX) {
+        *ret_found = false;
+        return STATUS_OK;
+    }
+    TRY(database_statement(&log->database, STATEMENT_ROW, &statement, err));
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)seq);
+    status_t status = step(log, statement, ret_found, err);
+    if (status_is_ok(status) && *ret_found) {
+        struct audit_row row = {seq, database_blob(statement, 1), database_blob(statement, 2),
+                                database_blob(statement, 3)};
+        (void)use(context, &row);
+    }
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+struct hash_want {
+    unsigned level;
+    struct digest hash;
+    bool found;
+};
+
+static bool hash_pick(void *context, const struct audit_row *row) {
+    struct hash_want *want = context;
+    size_t offset = want->level == 0 ? 0 : (size_t)(want->level - 1) * DIGEST_BYTES;
+    struct slice from = want->level == 0 ? row->leaf : row->nodes;
+    if (from.size >= offset + DIGEST_BYTES) {
+        memcpy(want->hash.bytes, from.data + offset, DIGEST_BYTES);
+        want->found = true;
+    }
+    return true;
+}
+
+status_t audit_log_read_hash(void *context, unsigned level, uint64_t index, struct digest *ret,
+                             struct error *err) {
+    ASSERT(level < 63 && index < UINT64_C(1) << (63 - level));
+    struct hash_want want = {.level = level};
+    bool found = false;
+    TRY(row_with(context, ((index + 1) << level) - 1, hash_pick, &want, &found, err));
+    if (!want.found) {
+        return damaged(err, "a hash of its tree is missing");
+    }
+    *ret = want.hash;
+    return STATUS_OK;
+}
+
+static bool bytes_pick(void *context, const struct audit_row *row) {
+    builder_bytes(context, row->bytes);
+    return true;
+}
+
+status_t audit_log_read(struct audit_log *log, uint64_t seq, struct builder *out, bool *ret_found,
+                        struct error *err) {
+    TRY(row_with(log, seq, bytes_pick, out, ret_found, err));
+    return builder_is_ok(out) ? STATUS_OK
+                              : error_set(err, ERROR_LIMIT, 0, "entry %" PRIu64 " is too long", seq);
+}
+
+status_t audit_log_head(struct audit_log *log, struct audit_head *ret_head, struct error *err) {
+    struct audit_tail tail;
+    TRY(audit_log_tail(log, &tail, err));
+    *ret_head = (struct audit_head){tail.frontier.size, tail.root};
+    return STATUS_OK;
+}
+
+status_t audit_log_scan_rows(struct audit_log *log, uint64_t first, audit_row_use *use,
+                             void *context, struct error *err) {
+    sqlite3_stmt *statement;
+    bool found = true;
+    TRY(database_statement(&log->database, STATEMENT_ROWS, &statement, err));
+    (void)sqlite3_bind_int64(statement, 1,
+                             (sqlite3_int64)(first > INT64_MAX ? INT64_MAX : first));
+    status_t status = step(log, statement, &found, err);
+    while (status_is_ok(status) && found) {
+        struct audit_row row = {(uint64_t)sqlite3_column_int64(statement, 0),
+                                database_blob(statement, 1), database_blob(statement, 2),
+                                database_blob(statement, 3)};
+        if (!use(context, &row)) {
+            break;
+        }
+        status = step(log, statement, &found, err);
+    }
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+struct scan {
+    audit_log_each *each;
+    void *context;
+};
+
+static bool scan_row(void *context, const struct audit_row *row) {
+    struct scan *scan = context;
+    return scan->each(scan->context, row->seq, row->bytes);
+}
+
+status_t audit_log_scan(struct audit_log *log, uint64_t first, audit_log_each *each, void *context,
+                        struct error *err) {
+    return audit_log_scan_rows(log, first, scan_row, &(struct scan){each, context}, err);
+}
+
+const struct state *audit_log_state(const struct audit_log *log) {
+    return log->state;
+}
+
+/* Waits for audit.lock. Polls, because flock(2) has no timeout and a stopped writer must not hang
+ * every command after it. */
+static status_t lock_take(const struct audit_log *log, int *ret_lock, struct error *err) {
+    CLEANUP(fd_closep) int lock = file_open_beneath(
+        log->state->fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600, true);
+    if (lock < 0) {
+        enum error_code code = errno == EROFS || errno == EACCES ? ERROR_STATE_READ_ONLY : ERROR_IO;
+        return error_set(err, code, errno, "cannot open %s", LOCK_NAME);
+    }
+    uint64_t start = clock_monotonic_ns(log->clock);
+    long pause_ns = 100000;
+    while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return error_set(err, ERROR_IO, errno, "cannot lock %s", LOCK_NAME);
+        }
+        uint64_t waited_ms = (clock_monotonic_ns(log->clock) - start) / 1000000;
+        if (waited_ms > (uint64_t)LIMIT_SQLITE_BUSY_MS) {
+            return error_set(err, ERROR_BUSY, 0, "another command holds %s", LOCK_NAME);
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = pause_ns}, nullptr);
+        pause_ns = pause_ns < 2000000 ? pause_ns * 2 : pause_ns;
+    }
+    *ret_lock = fd_take(&lock);
+    return STATUS_OK;
+}
+
+static bool row_is_tail(void *context, const struct audit_row *row) {
+    const struct audit_tail **tail = context;
+    struct digest leaf;
+    merkle_leaf(row->bytes, &leaf);
+    bool same = digest_equal(&leaf, &(*tail)->leaf) &&
+                slice_equal(row->leaf, slice_of(leaf.bytes, DIGEST_BYTES));
+    *tail = same ? *tail : nullptr;
+    return true;
+}
+
+/* What a start can check at once: last entry, frontier, head and last checkpoint. */
+static status_t check_tail(struct audit_log *log, const struct checkpoint *signed_last,
+                           struct error *err) {
+    struct audit_tail tail;
+    TRY(audit_log_tail(log, &tail, err));
+    struct digest root;
+    merkle_frontier_root(&tail.frontier, &root);
+    if (!digest_equal(&root, &tail.root)) {
+        return damaged(err, "its frontier does not lead to its root");
+    }
+    if (signed_last->size > tail.frontier.size) {
+        return error_set(err, ERROR_AUDIT_ROLLED_BACK, 0,
+                         "%s has %" PRIu64 " entries, a checkpoint over %" PRIu64 " was signed",
+                         FILE_NAME, tail.frontier.size, signed_last->size);
+    }
+    bool found = false;
+    const struct audit_tail *expected = &tail;
+    if (tail.frontier.size > 0) {
+        TRY(row_with(log, tail.frontier.size - 1, row_is_tail, &expected, &found, err));
+        if (!found || expected == nullptr) {
+            return damaged(err, "its last entry is not the one its head names");
+        }
+    }
+    TRY(row_with(log, tail.frontier.size, row_is_tail, &expected, &found, err));
+    if (found) {
+        return damaged(err, "it has an entry past its head");
+    }
+    if (signed_last->size == 0) {
+        return STATUS_OK;
+    }
+    TRY(merkle_root_of_size(signed_last->size, audit_log_read_hash, log, &root, err));
+    return digest_equal(&root, &signed_last->root)
+               ? STATUS_OK
+               : damaged(err, "it was rewritten: its last checkpoint was signed over other entries");
+}
+
+static status_t open_file(struct audit_log *log, const struct checkpoint *signed_last,
+                          struct error *err) {
+    char path[LIMIT_PATH_BYTES];
+    int size = snprintf(path, sizeof path, "%s/%s", log->state->path, FILE_NAME);
+    if (size < 0 || (size_t)size >= sizeof path) {
+        return error_set(err, ERROR_STATE_UNUSABLE, ENAMETOOLONG, "the path of %s", FILE_NAME);
+    }
+    struct database_options options = {
+        .path = path, .name = FILE_NAME, .sql = STATEMENTS, .schema = SCHEMA};
+    struct stat there;
+    if (fstatat(log->state->fd, FILE_NAME, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_size > 0) {
+        return database_open(&options, &log->database, err);
+    }
+    if (signed_last->size > 0) {
+        return error_set(err, ERROR_AUDIT_ROLLED_BACK, 0,
+                         "%s is gone, a checkpoint over %" PRIu64 " entries was signed", FILE_NAME,
+                         signed_last->size);
+    }
+    /* Made under the lock: two first commands at once must not both switch the journal. */
+    CLEANUP(fd_closep) int lock = -1;
+    TRY(lock_take(log, &lock, err));
+    CLEANUP(fd_closep) int file = file_open_beneath(
+        log->state->fd, FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600, true);
+    if (file < 0) {
+        return error_set(err, ERROR_IO, errno, "cannot make %s", FILE_NAME);
+    }
+    /* Closed before SQLite opens it: closing any fd of a file drops this process's POSIX locks. */
+    fd_closep(&file);
+    options.create = true;
+    TRY(database_open(&options, &log->database, err));
+    return fd_sync(log->state->fd, "the state folder", err);
+}
+
+status_t audit_log_open(const struct audit_log_options *options, struct audit_log **ret_log,
+                        struct error *err) {
+    CLEANUP(audit_log_closep) struct audit_log *log = calloc(1, sizeof *log);
+    if (log == nullptr) {
+        return error_set(err, ERROR_NO_MEMORY, 0, "cannot open the log");
+    }
+    log->state = options->state;
+    log->clock = options->clock;
+    /* The checkpoint first: what is signed is durable before, so a log read later covers it. */
+    struct checkpoint signed_last;
+    TRY(checkpoint_last(options->state, &signed_last, err));
+    TRY(open_file(log, &signed_last, err));
+    TRY(check_tail(log, &signed_last, err));
+    *ret_log = TAKE(log);
+    return STATUS_OK;
+}
+
+void audit_log_close(struct audit_log *log) {
+    if (log != nullptr) {
+        database_close(&log->database);
+        free(log);
+    }
+}
+
+void audit_log_closep(struct audit_log **log) {
+    audit_log_close(*log);
+    *log = nullptr;
+}
+
+/* Completes the fields of an entry and writes its canonical bytes. */
+static status_t entry_encode(const struct audit_tail *tail, struct audit_append *entry,
+                             uint64_t time_ms, struct builder *out, struct error *err) {
+    TRY(entry_check(entry->event, entry->fields, err));
+    struct digest previous = tail->leaf;
+    if (tail->frontier.size == 0) {
+        entry_genesis(time_ms, &previous);
+    }
+    struct builder hex;
+    builder_init(&hex, 2 * DIGEST_BYTES + 1);
+    text_hex(slice_of(previous.bytes, DIGEST_BYTES), &hex);
+    json_set_integer(entry->fields, "v", 1);
+    json_set_integer(entry->fields, "seq", (int64_t)tail->frontier.size);
+    json_set_integer(entry->fields, "time_ms", (int64_t)time_ms);
+    json_set_text(entry->fields, "type", audit_event_text(entry->event));
+    json_set_text(entry->fields, "prev_hash", builder_c_string(&hex));
+    builder_deinit(&hex);
+    builder_reset(out);
+    json_write_canonical(entry->fields, out);
+    if (!builder_is_ok(out)) {
+        limit_hit(LIMIT_ID_ENTRY_BYTES);
+        return error_set(err, ERROR_LIMIT, 0, "an entry of the log is longer than %d bytes",
+                         (int)LIMIT_ENTRY_BYTES);
+    }
+    return STATUS_OK;
+}
+
+static status_t row_insert(struct audit_log *log, const struct audit_row *row, struct error *err) {
+    sqlite3_stmt *statement;
+    TRY(database_statement(&log->database, STATEMENT_INSERT, &statement, err));
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)row->seq);
+    (void)sqlite3_bind_blob(statement, 2, row->leaf.data, (int)row->leaf.size, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(statement, 3, row->nodes.size == 0 ? (const void *)"" : row->nodes.data,
+                            (int)row->nodes.size, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(statement, 4, row->bytes.data, (int)row->bytes.size, SQLITE_STATIC);
+    int result = sqlite3_step(statement);
+    (void)sqlite3_reset(statement);
+    return result == SQLITE_DONE ? STATUS_OK
+                                 : database_error(&log->database, result, "append", err);
+}
+
+static status_t tail_write(struct audit_log *log, const struct audit_tail *tail,
+                           struct error *err) {
+    sqlite3_stmt *statement;
+    TRY(database_statement(&log->database, STATEMENT_HEAD_WRITE, &statement, err));
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)tail->frontier.size);
+    (void)sqlite3_bind_blob(statement, 2, tail->leaf.bytes, DIGEST_BYTES, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(statement, 3, tail->frontier.hashes,
+                            (int)(tail->frontier.count * DIGEST_BYTES), SQLITE_STATIC);
+    (void)sqlite3_bind_blob(statement, 4, tail->root.bytes, DIGEST_BYTES, SQLITE_STATIC);
+    int result = sqlite3_step(statement);
+    (void)sqlite3_reset(statement);
+    return result == SQLITE_DONE ? STATUS_OK
+                                 : database_error(&log->database, result, "append", err);
+}
+
+static status_t append_one(struct audit_log *log, struct audit_tail *tail,
+                           struct audit_append *entry, struct builder *bytes, struct error *err) {
+    TRY(entry_encode(tail, entry, clock_wall_ms(log->clock), bytes, err));
+    struct digest completed[64];
+    unsigned count;
+    struct audit_row row = {.seq = tail->frontier.size, .bytes = builder_slice(bytes)};
+    merkle_leaf(row.bytes, &tail->leaf);
+    merkle_frontier_append(&tail->frontier, &tail->leaf, completed, &count);
+    row.leaf = slice_of(tail->leaf.bytes, DIGEST_BYTES);
+    row.nodes = slice_of(completed, count * DIGEST_BYTES);
+    return row_insert(log, &row, err);
+}
+
+static status_t append_all(struct audit_log *log, struct audit_append *entries, size_t count,
+                           struct audit_position *ret_positions, struct error *err) {
+    struct audit_tail tail;
+    TRY(audit_log_tail(log, &tail, err));
+    struct builder bytes;
+    builder_init(&bytes, LIMIT_ENTRY_BYTES);
+    status_t status = STATUS_OK;
+    for (size_t i = 0; i < count && status_is_ok(status); i++) {
+        status = append_one(log, &tail, &entries[i], &bytes, err);
+        ret_positions[i] = (struct audit_position){tail.frontier.size - 1, tail.leaf};
+    }
+    builder_deinit(&bytes);
+    TRY(status);
+    merkle_frontier_root(&tail.frontier, &tail.root);
+    return tail_write(log, &tail, err);
+}
+
+static status_t append_locked(struct audit_log *log, struct audit_append *entries, size_t count,
+                              struct audit_position *positions, struct error *err) {
+    CLEANUP(fd_closep) int lock = -1;
+    TRY(lock_take(log, &lock, err));
+    TRY(database_run(&log->database, STATEMENT_BEGIN, err));
+    status_t status = append_all(log, entries, count, positions, err);
+    if (status_is_ok(status)) {
+        status = database_run(&log->database, STATEMENT_COMMIT, err);
+    }
+    if (!status_is_ok(status) && sqlite3_get_autocommit(log->database.handle) == 0) {
+        struct error ignored = {0}; /* the first error is the one to tell */
+        (void)!status_is_ok(database_run(&log->database, STATEMENT_ROLLBACK, &ignored));
+    }
+    return status;
+}
+
+status_t audit_log_append(struct audit_log *log, struct audit_append *entries, size_t count,
+                          struct audit_position *ret_positions, struct error *err) {
+    ASSERT(count > 0);
+    CLEANUP(memory_freep) struct audit_position *positions = calloc(count, sizeof *positions);
+    status_t status = positions == nullptr
+                          ? error_set(err, ERROR_NO_MEMORY, 0, "cannot append to the log")
+                          : append_locked(log, entries, count, positions, err);
+    for (size_t i = 0; i < count; i++) {
+        json_freep(&entries[i].fields);
+    }
+    if (status_is_ok(status) && ret_positions != nullptr) {
+        memcpy(ret_positions, positions, count * sizeof *positions);
+    }
+    return status;
+}
