@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "sandbox/stage_lock.h"
+
+/* Another open stage that stands on this one would lose what it was made from. */
+static status_t discard_check_children(const struct state *state, const struct run *run,
+                                       struct error *err) {
+    CLEANUP(memory_freep) struct run *runs = nullptr;
+    size_t count = 0;
+    TRY(run_list(state, &runs, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        bool is_open = run_stage_is_open(&runs[i]) || runs[i].state == RUN_LIVE;
+        if (is_open && strcmp(runs[i].parent, run->id) == 0) {
+            status_t status = error_set(err, ERROR_BUSY, 0, "run %s stands on the stage of run %s",
+                                        runs[i].id, run->id);
+            error_hint(err, "Discard that one first: airlock discard %s", runs[i].id);
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+status_t stage_discard(const struct state *state, struct run *run, struct error *err) {
+    struct stage_lock lock;
+    if (run->state == RUN_LIVE) {
+        return error_set(err, ERROR_RUN_UNFINISHED, 0, "run %s still runs", run->id);
+    }
+    if (run->state == RUN_APPLIED || run->state == RUN_DISCARDED) {
+        return error_set(err, ERROR_RUN_STAGE_CLOSED, 0, "the stage of run %s is %s", run->id,
+                         run_state_text(run->state));
+    }
+    TRY(discard_check_children(state, run, err));
+    TRY(stage_lock_take(state, run, &lock, err));
+    status_t status = run_save_closed(state, run, RUN_DISCARDED, err);
+    stage_lock_release(&lock, run);
+    return status;
+}
