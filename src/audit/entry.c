@@ -24,44 +24,81 @@ struct field {
 #define OPTIONAL(name, kind) {name, JSON_KIND_##kind, true}
 #define END {nullptr, JSON_KIND_NULL, true}
 
+/* Who asked for what: in every entry that a request makes. */
+#define REQUEST TEXT("caller"), TEXT("operation"), TEXT("request")
+
+/* clang-format off */
 static const struct field RUN_STARTED[] = {
-    TEXT("caller"),    TEXT("operation"),   TEXT("request"),         TEXT("run"),
-    TEXT("workspace"), TEXT("template"),    OBJECT("decision"),      TEXT("plan_digest"),
-    ARRAY("env_names"), TEXT("argv_commitment"), OPTIONAL("mode", TEXT), OPTIONAL("parent", TEXT),
+    REQUEST,
+    TEXT("run"),
+    TEXT("workspace"),
+    TEXT("template"),
+    OBJECT("decision"),
+    TEXT("plan_digest"),
+    TEXT("argv_commitment"),
+    ARRAY("env_names"),
+    OPTIONAL("mode", TEXT),
+    OPTIONAL("parent", TEXT),
     END,
 };
+/* A run that failed before its sandbox stood has neither levels, resources nor an exit. */
 static const struct field RUN_FINISHED[] = {
+    REQUEST,
     TEXT("run"),
-    TEXT("request"),
     INTEGER("intent_seq"),
     TEXT("intent_leaf"),
     TEXT("outcome"),
-    INTEGER("exit"),
-    OBJECT("levels"),
-    OBJECT("resources"),
     INTEGER("duration_us"),
+    OPTIONAL("exit", INTEGER),
     OPTIONAL("error", TEXT),
+    OPTIONAL("levels", OBJECT),
+    OPTIONAL("resources", OBJECT),
     OPTIONAL("stage", OBJECT),
     OPTIONAL("output", OBJECT),
     END,
 };
 static const struct field APPLY_STARTED[] = {
-    TEXT("run"),      TEXT("caller"),       TEXT("operation"),   TEXT("request"),
-    INTEGER("steps"), TEXT("steps_digest"), OBJECT("decision"),  END,
-};
-static const struct field STAGE_APPLIED[] = {
-    TEXT("run"),         TEXT("request"),     INTEGER("intent_seq"), TEXT("intent_leaf"),
-    INTEGER("applied"),  INTEGER("skipped"),  TEXT("before"),        TEXT("after"),
-    TEXT("outcome"),     OPTIONAL("error", TEXT), END,
-};
-static const struct field STAGE_DISCARDED[] = {
-    TEXT("run"), TEXT("caller"), TEXT("operation"), TEXT("request"), TEXT("stage"), END,
-};
-static const struct field DECISION[] = {
-    TEXT("caller"),      TEXT("operation"),           TEXT("request"),
-    OBJECT("decision"),  OPTIONAL("workspace", TEXT), OPTIONAL("run", TEXT),
+    REQUEST,
+    TEXT("run"),
+    TEXT("workspace"),
+    OBJECT("decision"),
+    INTEGER("steps"),
+    TEXT("steps_digest"),
+    OPTIONAL("reviewed", ARRAY),
     END,
 };
+/* An apply that failed has an error instead of what it did. */
+static const struct field STAGE_APPLIED[] = {
+    REQUEST,
+    TEXT("run"),
+    TEXT("workspace"),
+    INTEGER("intent_seq"),
+    TEXT("intent_leaf"),
+    TEXT("outcome"),
+    OPTIONAL("error", TEXT),
+    OPTIONAL("applied", INTEGER),
+    OPTIONAL("skipped", INTEGER),
+    OPTIONAL("before", TEXT),
+    OPTIONAL("after", TEXT),
+    END,
+};
+static const struct field STAGE_DISCARDED[] = {
+    REQUEST,
+    TEXT("run"),
+    TEXT("workspace"),
+    OBJECT("decision"),
+    TEXT("stage_digest"),
+    END,
+};
+static const struct field DECISION[] = {
+    REQUEST,
+    OBJECT("decision"),
+    OPTIONAL("run", TEXT),
+    OPTIONAL("workspace", TEXT),
+    OPTIONAL("template", TEXT),
+    END,
+};
+/* clang-format on */
 static const struct field CHAIN_BREAK[] = {
     TEXT("old_origin"), INTEGER("old_size"), TEXT("old_root"), TEXT("reason"), END,
 };
