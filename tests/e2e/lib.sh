@@ -13,7 +13,7 @@
 # own on the same disk. Both are gone at the end, whatever happens.
 set -u
 
-for folder in "$AIRLOCK_BUILD_DIR/bin" "$AIRLOCK_BUILD_DIR/src/cli" "$AIRLOCK_BUILD_DIR"; do
+for folder in "$AIRLOCK_BUILD_DIR/src" "$AIRLOCK_BUILD_DIR/src/cli"; do
     if [ -x "$folder/airlock" ] && [ -f "$folder/airlock" ]; then
         AIRLOCK=$folder/airlock
         break
