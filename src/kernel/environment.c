@@ -121,7 +121,8 @@ status_t environment_build(const struct environment_options *options,
     ASSERT(options->caller != nullptr && options->run_id != nullptr);
     struct environment environment = {};
     for (size_t i = 0; options->caller[i] != nullptr; i++) {
-        if (name_is_allowed(options->caller[i]) && strchr(options->caller[i], '=') != nullptr) {
+        const char *entry = options->caller[i];
+        if (name_is_allowed(entry) && name_is_valid(entry) && strchr(entry, '=') != nullptr) {
             entry_set(&environment, options->caller[i]);
         }
     }

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/summary.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "codec/json.h"
+#include "kernel/records.h"
+
+enum { SHORT_ID_CHARACTERS = 8 };
+
+/* The last digits of a run's id are random; its first ones are the time. */
+static const char *short_id(const struct run *run) {
+    return run->id + strlen(run->id) - SHORT_ID_CHARACTERS;
+}
+
+static void print_duration(FILE *out, uint64_t us) {
+    if (us < 1000) {
+        (void)fprintf(out, "%" PRIu64 " µs", us);
+    } else if (us < 1000000) {
+        (void)fprintf(out, "%.1f ms", (double)us / 1e3);
+    } else if (us < 60000000) {
+        (void)fprintf(out, "%.2f s", (double)us / 1e6);
+    } else {
+        (void)fprintf(out, "%" PRIu64 " min %" PRIu64 " s", us / 60000000, us / 1000000 % 60);
+    }
+}
+
+static void outcome_text(const struct launcher_message *exit, char *ret_text, size_t size) {
+    const char *name = exit->outcome == LAUNCHER_OUTCOME_SIGNAL ? sigabbrev_np(exit->status)
+                                                                : nullptr;
+    switch (exit->outcome) {
+    case LAUNCHER_OUTCOME_EXIT:
+        (void)snprintf(ret_text, size, "exit %d", exit->status);
+        return;
+    case LAUNCHER_OUTCOME_SIGNAL:
+        (void)snprintf(ret_text, size, "killed by SIG%s", name != nullptr ? name : "?");
+        return;
+    case LAUNCHER_OUTCOME_TIMEOUT:
+        (void)snprintf(ret_text, size, "stopped at its time limit");
+        return;
+    case LAUNCHER_OUTCOME_MEMORY:
+        (void)snprintf(ret_text, size, "killed at its memory limit");
+        return;
+    case LAUNCHER_OUTCOME_DISK:
+        (void)snprintf(ret_text, size, "killed at its disk limit");
+        return;
+    case LAUNCHER_OUTCOME_NOT_FOUND:
+        (void)snprintf(ret_text, size, "command not found");
+        return;
+    case LAUNCHER_OUTCOME_NOT_EXECUTABLE:
+        (void)snprintf(ret_text, size, "command not executable");
+        return;
+    }
+}
+
+struct printer {
+    FILE *out;
+    const char *plain, *bold, *dim, *red, *green, *yellow;
+};
+
+static void print_head(const struct printer *p, const struct run_exec_result *result) {
+    char outcome[64];
+    outcome_text(&result->exit, outcome, sizeof outcome);
+    const char *color = result->exit_status == 0 ? p->green : p->red;
+    (void)fprintf(p->out, "%sairlock%s  %s%s%s in ", p->bold, p->plain, color, outcome, p->plain);
+    print_duration(p->out, result->exit.wall_ns / 1000);
+    (void)fprintf(p->out, "  %srun %s%s\n", p->dim, short_id(&result->run), p->plain);
+}
+
+static void print_stage(const struct printer *p, const struct stage_summary *stage) {
+    uint32_t files = stage->added + stage->modified + stage->deleted;
+    (void)fprintf(p->out, "  %sstaged%s   ", p->dim, p->plain);
+    if (files + stage->other + stage->refused == 0) {
+        (void)fprintf(p->out, "nothing; the workspace is as it was\n");
+        return;
+    }
+    (void)fprintf(p->out, "%s+%u added%s  %s~%u modified%s  %s-%u deleted%s", p->green,
+                  stage->added, p->plain, p->yellow, stage->modified, p->plain, p->red,
+                  stage->deleted, p->plain);
+    if (stage->other > 0) {
+        (void)fprintf(p->out, "  %u other", stage->other);
+    }
+    (void)fprintf(p->out, "\n");
+    if (stage->conflicts > 0) {
+        (void)fprintf(p->out, "  %sconflict%s %u of them changed in the workspace meanwhile\n",
+                      p->yellow, p->plain, stage->conflicts);
+    }
+    if (stage->refused > 0) {
+        (void)fprintf(p->out, "  %srefused%s  %u that no apply will take; airlock diff names them\n",
+                      p->yellow, p->plain, stage->refused);
+    }
+}
+
+void summary_print(const struct cli *cli, const struct run_exec_result *result, FILE *out) {
+    bool color = cli->color_err;
+    struct printer p = {
+        .out = out,
+        .plain = cli_color(color, CLI_PLAIN),
+        .bold = cli_color(color, CLI_BOLD),
+        .dim = cli_color(color, CLI_DIM),
+        .red = cli_color(color, CLI_RED),
+        .green = cli_color(color, CLI_GREEN),
+        .yellow = cli_color(color, CLI_YELLOW),
+    };
+    print_head(&p, result);
+    print_stage(&p, &result->stage);
+    if (result->exit.killed_count > 0) {
+        (void)fprintf(out, "  %skilled%s   %u processes that the command left behind\n", p.dim,
+                      p.plain, result->exit.killed_count);
+    }
+    if (result->output_kept_bytes < result->output_bytes) {
+        (void)fprintf(out, "  %soutput%s   the first %" PRIu64 " of %" PRIu64 " bytes are kept\n",
+                      p.dim, p.plain, result->output_kept_bytes, result->output_bytes);
+    }
+    (void)fprintf(out, "  %swalls%s    files %s, namespaces %s, landlock %d, seccomp %s, limits %s\n",
+                  p.dim, p.plain, result->levels.files, result->levels.namespaces,
+                  result->levels.landlock_abi, result->levels.seccomp, result->levels.limits);
+    (void)fprintf(out, "  %sreceipt%s  entry %" PRIu64 ", signed: airlock receipt %s\n", p.dim,
+                  p.plain, result->outcome.seq, short_id(&result->run));
+    if (result->run.state == RUN_OPEN) {
+        (void)fprintf(out, "  %snext%s     %sairlock diff%s, then %sairlock apply%s or %sairlock "
+                           "discard%s\n",
+                      p.dim, p.plain, p.bold, p.plain, p.bold, p.plain, p.bold, p.plain);
+    }
+}
+
+static struct json *stage_json(const struct stage_summary *stage) {
+    struct json *object = json_object_new();
+    json_set_integer(object, "added", stage->added);
+    json_set_integer(object, "modified", stage->modified);
+    json_set_integer(object, "deleted", stage->deleted);
+    json_set_integer(object, "other", stage->other);
+    json_set_integer(object, "bytes", (int64_t)stage->bytes);
+    json_set_integer(object, "refused", stage->refused);
+    json_set_integer(object, "conflicts", stage->conflicts);
+    record_digest(object, "digest", &stage->digest);
+    return object;
+}
+
+static struct json *walls_json(const struct sandbox_levels *levels) {
+    struct json *object = json_object_new();
+    json_set_text(object, "files", levels->files);
+    json_set_text(object, "namespaces", levels->namespaces);
+    json_set_integer(object, "landlock", levels->landlock_abi);
+    json_set_text(object, "seccomp", levels->seccomp);
+    json_set_text(object, "limits", levels->limits);
+    return object;
+}
+
+void summary_print_json(const struct run_exec_result *result, FILE *out) {
+    CLEANUP(json_freep) struct json *object = json_object_new();
+    json_set_text(object, "run", result->run.id);
+    json_set_text(object, "state", run_state_text(result->run.state));
+    json_set_text(object, "outcome", record_outcome_text(result->exit.outcome));
+    json_set_integer(object, "exit", result->exit_status);
+    json_set_integer(object, "wall_us", (int64_t)(result->exit.wall_ns / 1000));
+    json_set_integer(object, "setup_us", (int64_t)(result->exit.setup_ns / 1000));
+    json_set_integer(object, "duration_us", (int64_t)result->duration_us);
+    json_set_integer(object, "cpu_user_us", (int64_t)result->exit.cpu_user_us);
+    json_set_integer(object, "cpu_system_us", (int64_t)result->exit.cpu_system_us);
+    json_set_integer(object, "memory_peak_bytes", (int64_t)result->exit.memory_peak_bytes);
+    json_set_integer(object, "killed", result->exit.killed_count);
+    json_set_integer(object, "output_bytes", (int64_t)result->output_bytes);
+    json_set_integer(object, "output_kept_bytes", (int64_t)result->output_kept_bytes);
+    json_set(object, "stage", stage_json(&result->stage));
+    json_set(object, "walls", walls_json(&result->levels));
+    struct json *receipt = json_object_new();
+    json_set_integer(receipt, "seq", (int64_t)result->outcome.seq);
+    record_digest(receipt, "leaf", &result->outcome.leaf);
+    json_set(object, "receipt", receipt);
+    struct builder text;
+    builder_init(&text, (size_t)64 * 1024);
+    json_write_canonical(object, &text);
+    (void)fprintf(out, "%s\n", builder_c_string(&text));
+    builder_deinit(&text);
+}

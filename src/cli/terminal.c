@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/terminal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+static struct termios saved;
+static struct termios raw;
+static volatile sig_atomic_t is_raw;
+static bool is_known;
+
+/* tcsetattr, signal and raise are async-signal-safe (POSIX.1-2017, 2.4.3). */
+static void restore_and_die(int signal_number) {
+    if (is_raw) {
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+    }
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+}
+
+status_t terminal_enter_raw(struct error *err) {
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
+    if (tcgetattr(STDIN_FILENO, &saved) != 0) {
+        return error_set(err, ERROR_IO, errno, "cannot read the terminal's settings");
+    }
+    is_known = true;
+    raw = saved;
+    cfmakeraw(&raw);
+    for (unsigned i = 0; i < sizeof fatal / sizeof fatal[0]; i++) {
+        struct sigaction action = {.sa_handler = restore_and_die};
+        (void)sigemptyset(&action.sa_mask);
+        (void)sigaction(fatal[i], &action, nullptr);
+    }
+    /* Restoring from the background must not stop us. */
+    (void)signal(SIGTTOU, SIG_IGN);
+    terminal_resume_raw();
+    return STATUS_OK;
+}
+
+void terminal_restore(void) {
+    if (is_raw) {
+        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
+        is_raw = 0;
+    }
+}
+
+void terminal_resume_raw(void) {
+    if (is_known) {
+        is_raw = 1;
+        (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
+    }
+}
+
+void terminal_copy_size(int pty_fd) {
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+        (void)ioctl(pty_fd, TIOCSWINSZ, &size);
+    }
+}

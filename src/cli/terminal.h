@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The user's own terminal while a payload has a pty. There is one per process, so this is the one
+ * module with state of its own.
+ */
+#pragma once
+
+#include "base/error.h"
+
+/* Makes the terminal on stdin raw and remembers how it was; a fatal signal from here on puts it
+ * back before the process dies. */
+status_t terminal_enter_raw(struct error *err);
+/* Puts the terminal back as it was; fine when it was never changed. */
+void terminal_restore(void);
+/* Raw again after a restore (job control). */
+void terminal_resume_raw(void);
+/* Gives the pty the size of the terminal on stdout. */
+void terminal_copy_size(int pty_fd);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/kernel.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/cleanup.h"
+#include "kernel/records.h"
+
+/* What the log says about a run whose command died. */
+struct lost_search {
+    const char *run;
+    char request[ID_TEXT_BYTES];
+    struct audit_position intent;
+    bool started;
+    bool finished;
+    uint64_t finished_seq;
+};
+
+static bool lost_look(void *context, uint64_t seq, struct slice entry) {
+    struct lost_search *search = context;
+    struct error ignored;
+    CLEANUP(json_freep) struct json *object = nullptr;
+    if (!status_is_ok(json_parse(entry, "an entry of the log", &object, &ignored))) {
+        return true; /* the log's own check reports it */
+    }
+    const char *run = json_get_text(object, "run");
+    const char *type = json_get_text(object, "type");
+    if (run == nullptr || type == nullptr || strcmp(run, search->run) != 0) {
+        return true;
+    }
+    if (strcmp(type, audit_event_text(AUDIT_EVENT_RUN_STARTED)) == 0) {
+        const char *request = json_get_text(object, "request");
+        search->started = true;
+        search->intent.seq = seq;
+        merkle_leaf(entry, &search->intent.leaf);
+        (void)snprintf(search->request, sizeof search->request, "%s",
+                       request != nullptr ? request : "");
+    }
+    if (strcmp(type, audit_event_text(AUDIT_EVENT_RUN_FINISHED)) == 0) {
+        search->finished = true;
+        search->finished_seq = seq;
+    }
+    return !search->finished;
+}
+
+/* Closes the intent of a run whose command died. A run that died between its outcome entry and its
+ * meta has its end in the log already; one that died before its intent has nothing to close. */
+static status_t close_lost_run(void *context, struct run *run, struct error *err) {
+    struct kernel *kernel = context;
+    struct lost_search search = {.run = run->id};
+    TRY(audit_log_scan(kernel->log, 0, lost_look, &search, err));
+    if (search.finished) {
+        run->outcome_seq = search.finished_seq;
+        return STATUS_OK;
+    }
+    if (!search.started) {
+        return STATUS_OK;
+    }
+    run->intent_seq = search.intent.seq;
+    struct audit_append append = {
+        .event = AUDIT_EVENT_RUN_FINISHED,
+        .fields = record_run_finished(&(struct record_finish){
+            .request = search.request,
+            .run = run->id,
+            .intent = &search.intent,
+            .outcome = "lost",
+            .exit_status = -1,
+        }),
+    };
+    struct audit_position position;
+    TRY(audit_log_append(kernel->log, &append, 1, &position, err));
+    run->outcome_seq = position.seq;
+    return STATUS_OK;
+}
+
+static status_t open_parts(const struct kernel_options *options, struct kernel *kernel,
+                           struct error *err) {
+    if (options != nullptr && options->warm_keys) {
+        struct keys_client *ignored;
+        TRY(kernel_keys(kernel, &ignored, err));
+    }
+    TRY(audit_log_open(
+        &(struct audit_log_options){.state = &kernel->state, .clock = &kernel->clock},
+        &kernel->log, err));
+    TRY(stage_recover(&kernel->state, err));
+    return run_collect(&kernel->state, close_lost_run, kernel, err);
+}
+
+status_t kernel_open_with(const struct kernel_options *options, struct kernel *ret_kernel,
+                          struct error *err) {
+    ASSERT(ret_kernel != nullptr);
+    *ret_kernel = (struct kernel){.clock = clock_system()};
+    (void)snprintf(ret_kernel->caller, sizeof ret_kernel->caller, "uid:%u", (unsigned)geteuid());
+    TRY(state_open(&ret_kernel->state, err));
+    status_t status = open_parts(options, ret_kernel, err);
+    if (!status_is_ok(status)) {
+        kernel_close(ret_kernel);
+    }
+    return status;
+}
+
+status_t kernel_open(struct kernel *ret_kernel, struct error *err) {
+    return kernel_open_with(nullptr, ret_kernel, err);
+}
+
+void kernel_close(struct kernel *kernel) {
+    keys_client_stop(kernel->keys);
+    kernel->keys = nullptr;
+    audit_log_close(kernel->log);
+    kernel->log = nullptr;
+    state_close(&kernel->state);
+}
+
+status_t kernel_keys(struct kernel *kernel, struct keys_client **ret_keys, struct error *err) {
+    if (kernel->keys == nullptr) {
+        TRY(keys_client_start(&kernel->state, &kernel->keys, err));
+    }
+    *ret_keys = kernel->keys;
+    return STATUS_OK;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The fields of audit entries, made from what the kernel knows. Field names are listed in
+ * src/audit/entry.c, which refuses any other.
+ */
+#pragma once
+
+#include "codec/json.h"
+#include "kernel/kernel.h"
+
+struct record_start {
+    const char *request; /* ids */
+    const char *run;
+    const char *workspace;     /* any bytes; escaped here */
+    const char *template_name;
+    const struct policy_decision *decision;
+    const struct digest *plan;            /* salted commitments */
+    const struct digest *argv;
+    const char *parent;                   /* the run it stands on, or "" */
+    const char *const *environment;       /* K=V; only names are recorded */
+};
+
+struct record_finish {
+    const char *request;
+    const char *run;
+    const struct audit_position *intent;
+    const char *outcome;     /* "exit", "signal", "timeout", ..., "failed", "lost" */
+    int exit_status;         /* what the command line passes on; -1: none */
+    const char *error_slug;  /* nullptr: none */
+    const struct sandbox_levels *levels;   /* nullptr: never reached */
+    const struct launcher_message *exit;   /* nullptr: never reached */
+    const struct stage_summary *stage;     /* nullptr: none sealed */
+    uint64_t output_bytes, output_kept_bytes;
+    uint64_t duration_us;
+};
+
+void record_text(struct json *object, const char *key, const char *any_bytes);
+void record_digest(struct json *object, const char *key, const struct digest *digest);
+struct json *record_decision(const struct policy_decision *decision);
+struct json *record_run_started(const struct kernel *kernel, const struct record_start *start);
+struct json *record_run_finished(const struct record_finish *finish);
+/* The name of an outcome in entries and summaries. */
+const char *record_outcome_text(enum launcher_outcome outcome);

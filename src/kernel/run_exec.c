@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order is the point of this file. The launcher gets its plan first and builds the sandbox
+ * while the intent entry commits; the payload gets its go only when the intent is on disk. Whatever
+ * happens after that ends in an outcome entry, because an intent without an outcome is evidence
+ * that Airlock itself was killed.
+ */
+#include "kernel/run_exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "audit/receipt.h"
+#include "base/assert.h"
+#include "base/cleanup.h"
+#include "codec/text.h"
+#include "kernel/environment.h"
+#include "kernel/plan_file.h"
+#include "kernel/records.h"
+#include "kernel/workspace.h"
+#include "sandbox/plan.h"
+#include "sys/fd.h"
+#include "sys/random.h"
+
+extern char **environ;
+
+struct execution {
+    struct kernel *kernel;
+    const struct run_exec_request *request;
+    struct run_exec_result *result;
+    struct launcher *launcher; /* owned */
+    const struct template_row *template_row;
+    struct policy_decision decision;
+    struct workspace_identity identity;
+    struct environment environment; /* owned */
+    struct plan *plan;              /* owned */
+    char **layers;                  /* owned; nullptr when it stands on nothing */
+    char parent[ID_TEXT_BYTES];
+    uint32_t host_uid, host_gid;
+    char request_id[ID_TEXT_BYTES];
+    struct launcher_streams streams; /* -1 once closed */
+    struct audit_position intent;
+    bool intended;     /* the intent is in the log */
+    bool levels_known; /* the sandbox was complete */
+    bool exited;       /* the payload ran and ended */
+    bool sealed;
+    uint64_t started_ns;
+};
+
+static void streams_close(struct launcher_streams *streams) {
+    fd_closep(&streams->input);
+    fd_closep(&streams->output);
+    fd_closep(&streams->error);
+}
+
+static status_t deny(struct execution *run, struct error *err) {
+    struct json *fields = json_object_new();
+    json_set_text(fields, "caller", run->kernel->caller);
+    json_set_text(fields, "operation", "run.exec");
+    json_set_text(fields, "request", run->request_id);
+    record_text(fields, "workspace", run->request->workspace);
+    record_text(fields, "template", run->request->template_name);
+    json_set(fields, "decision", record_decision(&run->decision));
+    struct audit_append append = {.event = AUDIT_EVENT_DECISION, .fields = fields};
+    struct audit_position position;
+    TRY(audit_log_append(run->kernel->log, &append, 1, &position, err));
+    bool review = run->decision.outcome == POLICY_REVIEW;
+    (void)error_set(err, review ? ERROR_POLICY_REVIEW : ERROR_POLICY_DENIED, 0,
+                    "run.exec is refused by the rule %s", run->decision.rule);
+    error_detail(err, "%s", run->decision.reasons[0]);
+    error_hint(err, "Entry %llu of the log holds the decision: airlock log show %llu",
+               (unsigned long long)position.seq, (unsigned long long)position.seq);
+    return (status_t){(int)err->code};
+}
+
+static status_t decide(struct execution *run, struct error *err) {
+    run->template_row = template_find(run->request->template_name);
+    if (run->template_row == nullptr) {
+        struct builder shown;
+        builder_init(&shown, 256);
+        text_escape(slice_of_string(run->request->template_name), &shown);
+        (void)error_set(err, ERROR_SANDBOX_TEMPLATE, 0, "there is no template named '%s'",
+                        builder_c_string(&shown));
+        builder_deinit(&shown);
+        return (status_t){ERROR_SANDBOX_TEMPLATE};
+    }
+    policy_decide(
+        &(struct policy_request){
+            .operation = "run.exec",
+            .caller = run->kernel->caller,
+            .workspace = run->request->workspace,
+            .template_name = run->template_row->name,
+            .at_command_line = true,
+        },
+        &run->decision);
+    return run->decision.outcome == POLICY_ALLOW ? STATUS_OK : deny(run, err);
+}
+
+/* Finds the stages to stand on. A stage keeps the host uid it was written by, so a run on top of it
+ * takes the same one: otherwise its layers would belong to nobody inside. */
+static status_t stand_on(struct execution *run, struct error *err) {
+    if (run->request->on == nullptr) {
+        return STATUS_OK;
+    }
+    struct run parent;
+    TRY(run_find(&run->kernel->state, run->request->on, run->request->workspace, &parent, err));
+    status_t status = STATUS_OK;
+    if (strcmp(parent.workspace, run->request->workspace) != 0) {
+        status = error_set(err, ERROR_USAGE, 0, "run %s belongs to another workspace", parent.id);
+    }
+    if (status_is_ok(status)) {
+        status = run_layers(&run->kernel->state, &parent, &run->layers, err);
+    }
+    struct stat upper;
+    if (status_is_ok(status) && geteuid() == 0 && run->layers != nullptr &&
+        run->layers[0] != nullptr && stat(run->layers[0], &upper) == 0 && upper.st_uid != 0) {
+        run->host_uid = upper.st_uid;
+        run->host_gid = upper.st_gid;
+    }
+    (void)memcpy(run->parent, parent.id, sizeof run->parent);
+    run_close(&parent);
+    return status;
+}
+
+/* Outside, the payload is the caller, or for root 2,000,000 + n. n is our process id: no other live
+ * run of this machine has it, it needs no lock file, and it is below every kernel's pid_max of
+ * 4,194,304, so the range is known. */
+static void choose_host_ids(struct execution *run) {
+    enum { HOST_UID_BASE = 2000000 };
+    bool root = geteuid() == 0;
+    run->host_uid = root ? HOST_UID_BASE + (uint32_t)getpid() : geteuid();
+    run->host_gid = root ? HOST_UID_BASE + (uint32_t)getpid() : getegid();
+}
+
+static uint64_t ram_bytes(void) {
+    struct sysinfo info;
+    return sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 0;
+}
+
+static status_t make_plan(struct execution *run, struct error *err) {
+    const struct run_exec_request *request = run->request;
+    TRY(environment_build(
+        &(struct environment_options){
+            .caller = (const char *const *)environ,
+            .added = request->environment,
+            .run_id = run->result->run.id,
+            .root = geteuid() == 0,
+        },
+        &run->environment, err));
+    char folder[LIMIT_PATH_BYTES + 64];
+    (void)snprintf(folder, sizeof folder, "%s/runs/%s", run->kernel->state.path,
+                   run->result->run.id);
+    return plan_build(
+        &(struct plan_request){
+            .run_id = run->result->run.id,
+            .template_row = run->template_row,
+            .argv = request->argv,
+            .environment = (const char *const *)run->environment.entries,
+            .workspace = request->workspace,
+            .working_folder = request->working_folder,
+            .home = run->environment.home,
+            .path = run->environment.path,
+            .root = request->root,
+            .run_folder = folder,
+            .layers = (const char *const *)run->layers,
+            .workspace_dev = run->identity.dev,
+            .workspace_ino = run->identity.ino,
+            .uid = geteuid(),
+            .gid = getegid(),
+            .host_uid = run->host_uid,
+            .host_gid = run->host_gid,
+            .wall_ms_max = request->wall_ms_max != 0 ? request->wall_ms_max
+                                                     : run->template_row->limits.wall_ms_max,
+            .ram_bytes = ram_bytes(),
+            .terminal = request->terminal,
+            .wait_all = request->wait_all,
+        },
+        &run->plan, err);
+}
+
+/* First words of the command for lists, escaped. */
+static void describe(struct run *run, const char *const *argv) {
+    struct builder text;
+    builder_init(&text, (size_t)64 * 1024);
+    for (size_t i = 0; argv[i] != nullptr && text.size < sizeof run->command; i++) {
+        builder_text(&text, i == 0 ? "" : " ");
+        size_t length = strnlen(argv[i], sizeof run->command);
+        text_escape(slice_of(argv[i], length), &text);
+    }
+    const char *whole = builder_c_string(&text);
+    size_t length = strlen(whole);
+    size_t kept = length < sizeof run->command ? length : sizeof run->command - 4;
+    while (kept < length && kept > 0 && ((unsigned char)whole[kept] & 0xc0) == 0x80) {
+        kept--; /* never half a character */
+    }
+    (void)snprintf(run->command, sizeof run->command, "%.*s%s", (int)kept, whole,
+                   kept < length ? "..." : "");
+    builder_deinit(&text);
+}
+
+static status_t intend(struct execution *run, struct error *err) {
+    struct plan_commitments commitments;
+    TRY(plan_file_write(&run->result->run, run->request->argv,
+                        (const char *const *)run->environment.entries, plan_bytes(run->plan),
+                        &commitments, err));
+    struct audit_append append = {
+        .event = AUDIT_EVENT_RUN_STARTED,
+        .fields = record_run_started(
+            run->kernel, &(struct record_start){
+                             .request = run->request_id,
+                             .run = run->result->run.id,
+                             .workspace = run->request->workspace,
+                             .template_name = run->template_row->name,
+                             .decision = &run->decision,
+                             .plan = &commitments.plan,
+                             .argv = &commitments.argv,
+                             .parent = run->layers != nullptr ? run->parent : "",
+                             .environment = (const char *const *)run->environment.entries,
+                         }),
+    };
+    TRY(audit_log_append(run->kernel->log, &append, 1, &run->intent, err));
+    run->intended = true;
+    run->result->run.intent_seq = run->intent.seq;
+    return STATUS_OK;
+}
+
+static int exit_status_of(const struct launcher_message *exit) {
+    enum { KILLED = 128 + 9 };
+    switch (exit->outcome) {
+    case LAUNCHER_OUTCOME_EXIT:
+        return exit->status;
+    case LAUNCHER_OUTCOME_SIGNAL:
+        return 128 + exit->status;
+    case LAUNCHER_OUTCOME_TIMEOUT:
+        return 124;
+    case LAUNCHER_OUTCOME_MEMORY:
+    case LAUNCHER_OUTCOME_DISK:
+        return KILLED;
+    case LAUNCHER_OUTCOME_NOT_FOUND:
+        return 127;
+    case LAUNCHER_OUTCOME_NOT_EXECUTABLE:
+        return 126;
+    }
+    ASSERT(!"an outcome of the enum");
+    return 125;
+}
+
+static status_t go(struct execution *run, struct error *err) {
+    TRY(launcher_ready(run->launcher, &run->result->levels, err));
+    run->levels_known = true;
+    TRY(launcher_go(run->launcher, err));
+    CLEANUP(fd_closep) int output = openat(run->result->run.fd, "output",
+                                           O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (output < 0) {
+        return error_set(err, ERROR_IO, errno, "cannot make the output file of run %s",
+                         run->result->run.id);
+    }
+    TRY(run->request->relay(run->request->context,
+                            &(struct run_exec_relay){
+                                .launcher = run->launcher,
+                                .output_fd = output,
+                                .output_bytes_max = run->template_row->limits.output_bytes_max,
+                                .result = run->result,
+                            },
+                            err));
+    run->exited = true;
+    run->result->exit_status = exit_status_of(&run->result->exit);
+    return STATUS_OK;
+}
+
+/* Everything up to the go, and the run itself. */
+static status_t execute(struct execution *run, struct error *err) {
+    const struct run_exec_request *request = run->request;
+    struct kernel *kernel = run->kernel;
+    TRY(decide(run, err));
+    TRY(workspace_check(&kernel->state, request->workspace, &run->identity, err));
+    choose_host_ids(run);
+    TRY(stand_on(run, err));
+    TRY(run_create(&kernel->state, &kernel->clock, request->workspace,
+                   run->layers != nullptr ? run->parent : "", run->host_uid, run->host_gid,
+                   &run->result->run, err));
+    describe(&run->result->run, request->argv);
+    TRY(make_plan(run, err));
+    TRY(launcher_prepare(run->launcher, run->plan, &run->streams, err));
+    streams_close(&run->streams);
+    TRY(intend(run, err));
+    TRY(run_save(&run->result->run, false, err));
+    return go(run, err);
+}
+
+static status_t append_outcome(struct execution *run, const struct error *failure,
+                               struct error *err) {
+    struct run_exec_result *result = run->result;
+    result->duration_us = (clock_monotonic_ns(&run->kernel->clock) - run->started_ns) / 1000;
+    struct audit_append append = {
+        .event = AUDIT_EVENT_RUN_FINISHED,
+        .fields = record_run_finished(
+            &(struct record_finish){
+                .request = run->request_id,
+                .run = result->run.id,
+                .intent = &run->intent,
+                .outcome = failure == nullptr ? record_outcome_text(result->exit.outcome)
+                                              : "failed",
+                .exit_status = run->exited ? result->exit_status : -1,
+                .error_slug = failure != nullptr ? error_slug(failure->code) : nullptr,
+                .levels = run->levels_known ? &result->levels : nullptr,
+                .exit = run->exited ? &result->exit : nullptr,
+                .stage = run->sealed ? &result->stage : nullptr,
+                .output_bytes = result->output_bytes,
+                .output_kept_bytes = result->output_kept_bytes,
+                .duration_us = result->duration_us,
+            }),
+    };
+    TRY(audit_log_append(run->kernel->log, &append, 1, &result->outcome, err));
+    result->run.outcome_seq = result->outcome.seq;
+    result->run.finished_ms = clock_wall_ms(&run->kernel->clock);
+    result->run.exit_status = run->exited ? result->exit_status : 125;
+    return run_save(&result->run, false, err);
+}
+
+/* Past the intent: seal what there is, write the outcome, have it signed. */
+static status_t conclude(struct execution *run, const struct error *failure, struct error *err) {
+    launcher_closep(&run->launcher); /* nothing of the sandbox lives when its stage is sealed */
+    struct run_exec_result *result = run->result;
+    struct error seal_error;
+    status_t seal = stage_seal(&run->kernel->state, &result->run, &result->stage, &seal_error);
+    run->sealed = status_is_ok(seal);
+    if (!run->sealed && failure == nullptr) {
+        failure = &seal_error;
+    }
+    TRY(append_outcome(run, failure, err));
+    struct keys_client *keys;
+    TRY(kernel_keys(run->kernel, &keys, err));
+    TRY(receipt_checkpoint(run->kernel->log, keys, result->outcome.seq, err));
+    if (!run->sealed) {
+        *err = seal_error;
+    }
+    return seal;
+}
+
+static void execution_deinit(struct execution *run) {
+    launcher_closep(&run->launcher);
+    streams_close(&run->streams);
+    environment_wipe(&run->environment);
+    plan_free(run->plan);
+    free(run->layers);
+}
+
+status_t run_exec(struct kernel *kernel, struct launcher *launcher,
+                  const struct run_exec_request *request, struct run_exec_result *ret_result,
+                  struct error *err) {
+    ASSERT(request->argv != nullptr && request->argv[0] != nullptr && request->relay != nullptr);
+    *ret_result = (struct run_exec_result){.run = {.fd = -1, .lock_fd = -1}};
+    struct execution run = {
+        .kernel = kernel,
+        .request = request,
+        .result = ret_result,
+        .launcher = launcher,
+        .streams = request->streams,
+        .started_ns = clock_monotonic_ns(&kernel->clock),
+    };
+    id_generate(clock_wall_ms(&kernel->clock), run.request_id);
+    struct error failure;
+    status_t status = execute(&run, &failure);
+    if (status_is_ok(status)) {
+        status = conclude(&run, nullptr, err);
+    } else {
+        *err = failure;
+        struct error second;
+        if (run.intended && !status_is_ok(conclude(&run, &failure, &second))) {
+            (void)error_context(err, "and then: %.150s", second.message);
+        }
+    }
+    execution_deinit(&run);
+    return status;
+}

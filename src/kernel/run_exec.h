@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The operation run.exec: one command, sealed. Whoever asks brings the streams and relays them.
+ */
+#pragma once
+
+#include "kernel/kernel.h"
+
+struct run_exec_relay;
+
+struct run_exec_request {
+    const char *workspace;          /* as from workspace_find() */
+    const char *working_folder;     /* absolute; the workspace or below it */
+    const char *template_name;
+    const char *on;                 /* the run to stand on, as users name runs; nullptr: none */
+    const char *root;               /* --root; nullptr: the host's own */
+    const char *const *argv;        /* nullptr-terminated, at least one */
+    const char *const *environment; /* nullptr-terminated K=V or K to add; may be nullptr */
+    uint64_t wall_ms_max;           /* 0: none of the caller's; the template may have one */
+    bool terminal;
+    bool wait_all;
+    struct launcher_streams streams; /* the payload's ends; the kernel closes them */
+    /* Moves bytes, forwards signals, and returns when LAUNCHER_EXITED came. `output_fd` is
+     * runs/<id>/output, which keeps at most output_bytes_max bytes. Counts go to the result. */
+    status_t (*relay)(void *context, const struct run_exec_relay *relay, struct error *err);
+    void *context;
+};
+
+struct run_exec_result {
+    struct run run;
+    struct sandbox_levels levels;
+    struct launcher_message exit;
+    struct stage_summary stage;
+    struct audit_position outcome; /* its entry, covered by the last checkpoint */
+    uint64_t output_bytes, output_kept_bytes;
+    uint64_t duration_us; /* request to outcome */
+    int exit_status;      /* to pass on */
+};
+
+struct run_exec_relay {
+    struct launcher *launcher;
+    int output_fd;
+    uint64_t output_bytes_max;
+    struct run_exec_result *result; /* exit, output_bytes and output_kept_bytes are set here */
+};
+
+/* The whole path: policy, plan, launcher and intent side by side, go, relay, seal, outcome, signed
+ * checkpoint. `launcher` is started already and consumed. ERROR_POLICY_DENIED leaves a decision
+ * entry; an error past the intent leaves an outcome entry with the error's slug. The caller closes
+ * ret_result->run. */
+status_t run_exec(struct kernel *kernel, struct launcher *launcher,
+                  const struct run_exec_request *request, struct run_exec_result *ret_result,
+                  struct error *err);
