@@ -85,7 +85,8 @@ void builder_block(struct builder *builder, struct slice bytes);
 void builder_string(struct builder *builder, const char *text);
 /* The characters of a text, without length or NUL. */
 void builder_text(struct builder *builder, const char *text);
-void builder_format(struct builder *builder, const char *format, ...) [[gnu::format(printf, 2, 3)]];
+[[gnu::format(printf, 2, 3)]]
+void builder_format(struct builder *builder, const char *format, ...);
 /* Adds a NUL that is not counted, and returns the whole as a C string; "" after a failure. */
 const char *builder_c_string(struct builder *builder);
 /* Hands the bytes over to the caller, who frees them; nullptr when empty or failed. */

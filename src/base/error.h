@@ -51,17 +51,28 @@ struct error {
  * ENOSPC and EDQUOT under ERROR_IO become ERROR_DISK_FULL, so that no caller forgets it. */
 #define error_set(err, code, os_errno, ...)                                                        \
     error_set_at((err), (code), (os_errno), __FILE__, __LINE__, __VA_ARGS__)
+#ifdef __clang_analyzer__
+/* The analyzer reads one file at a time: tell it that setting an error is never a success. */
+#undef error_set
+#define error_set(err, code, os_errno, ...)                                                        \
+    ((void)error_set_at((err), (code), (os_errno), __FILE__, __LINE__, __VA_ARGS__),               \
+     (status_t){(int)(code)})
+#endif
 
+[[gnu::format(printf, 6, 7)]]
 status_t error_set_at(struct error *err, enum error_code code, int os_errno, const char *file,
-                      int line, const char *format, ...) [[gnu::format(printf, 6, 7)]];
+                      int line, const char *format, ...);
 
 /* Replaces the hint / the detail of an error that is set. */
-void error_hint(struct error *err, const char *format, ...) [[gnu::format(printf, 2, 3)]];
-void error_detail(struct error *err, const char *format, ...) [[gnu::format(printf, 2, 3)]];
+[[gnu::format(printf, 2, 3)]]
+void error_hint(struct error *err, const char *format, ...);
+[[gnu::format(printf, 2, 3)]]
+void error_detail(struct error *err, const char *format, ...);
 
 /* Adds a line of context ("while applying run 41f2") and returns the failure status, so that
  * `return error_context(err, ...)` reads well. Past ERROR_CONTEXT_COUNT_MAX the oldest stay. */
-status_t error_context(struct error *err, const char *format, ...) [[gnu::format(printf, 2, 3)]];
+[[gnu::format(printf, 2, 3)]]
+status_t error_context(struct error *err, const char *format, ...);
 
 /* The row of the table behind a code. Strings are constants. */
 const char *error_slug(enum error_code code);
