@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pid 1 of the sandbox. It keeps the capabilities of its own user namespace, so it runs nothing
+ * that the payload wrote; it is not dumpable, so that nobody inside can look into it; it dies with
+ * the launcher, and everything dies with it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "sandbox/jail.h"
+#include "sys/fd.h"
+
+enum { SAMPLE_MS = 50, SAMPLE_SHARE = 20 };
+
+/* What pid 1 knows of its sandbox. */
+struct init {
+    struct jail *jail;
+    pid_t payload;
+    bool payload_ended;
+    bool by_signal;
+    int status;
+    uint32_t killed_count;
+    uint64_t sample_at_ns;
+};
+
+uint64_t jail_now_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+status_t jail_report_send(const struct jail *jail, const struct jail_report *report, int fd,
+                          struct error *err) {
+    struct socket_fds fds = {.fd = {fd}, .count = fd >= 0 ? 1 : 0};
+    return socket_send(jail->channel_child, slice_of(report, sizeof *report), &fds, err);
+}
+
+[[noreturn]] static void init_fail(const struct jail *jail, const struct error *err) {
+    struct jail_report report = {
+        .kind = REPORT_FAILED,
+        .failure = protocol_failure_of(err).failure,
+    };
+    struct error ignored = {};
+    (void)!jail_report_send(jail, &report, -1, &ignored).code;
+    _exit(1);
+}
+
+static status_t become_user(const struct jail *jail, struct error *err) {
+    const struct plan_view *plan = &jail->plan;
+    if (!jail->is_root) {
+        return jail_map_write(getpid(), plan->uid, plan->gid, plan, err);
+    }
+    struct jail_order order;
+    size_t size = 0;
+    TRY(socket_receive(jail->channel_child, &order, sizeof order, &size, nullptr, err));
+    if (size != sizeof order || order.kind != ORDER_MAPPED) {
+        return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the launcher is gone");
+    }
+    if (setgroups(0, nullptr) != 0 || setresgid(plan->gid, plan->gid, plan->gid) != 0 ||
+        setresuid(plan->uid, plan->uid, plan->uid) != 0) {
+        return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno, "cannot become the payload's uid");
+    }
+    return STATUS_OK;
+}
+
+/* Without a loopback no test suite that listens on 127.0.0.1 would pass. */
+static status_t raise_loopback(struct error *err) {
+    CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_flags = IFF_UP};
+    memcpy(request.ifr_name, "lo", 3);
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) != 0) {
+        return error_set(err, ERROR_SANDBOX_NAMESPACE, errno,
+                         "cannot bring up the loopback of the network namespace");
+    }
+    return STATUS_OK;
+}
+
+static status_t set_up(struct jail *jail, struct error *err) {
+    TRY(become_user(jail, err));
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
+        return error_set(err, ERROR_JAIL_FAILED, errno, "cannot protect the init of the sandbox");
+    }
+    if (sethostname("airlock", 7) != 0) {
+        return error_set(err, ERROR_SANDBOX_NAMESPACE, errno, "cannot name the sandbox's host");
+    }
+    TRY(raise_loopback(err));
+    (void)umask(0);
+    TRY(jail_mount_all(jail, err));
+    (void)umask(022);
+    return STATUS_OK;
+}
+
+/* A pty on the sandbox's own devpts: its master goes out, no terminal of the host comes in. */
+static status_t open_terminal(const struct jail *jail, int *ret_slave, struct error *err) {
+    if (!jail->plan.terminal) {
+        *ret_slave = -1;
+        return STATUS_OK;
+    }
+    CLEANUP(fd_closep) int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int unlock = 0;
+    int slave = -1;
+    if (master >= 0 && ioctl(master, TIOCSPTLCK, &unlock) == 0) {
+        slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    }
+    if (slave < 0) {
+        return error_set(err, ERROR_SANDBOX_MOUNT, errno, "cannot open a terminal in the sandbox");
+    }
+    struct jail_report report = {.kind = REPORT_TERMINAL};
+    status_t status = jail_report_send(jail, &report, master, err);
+    if (!status_is_ok(status)) {
+        fd_closep(&slave);
+        return status;
+    }
+    *ret_slave = slave;
+    return STATUS_OK;
+}
+
+static void report(const struct init *init, enum jail_report_kind kind) {
+    struct rusage usage = {};
+    (void)getrusage(RUSAGE_CHILDREN, &usage);
+    struct jail_report out = {
+        .kind = kind,
+        .by_signal = init->by_signal,
+        .status = init->status,
+        .killed_count = init->killed_count,
+        .time_ns = jail_now_ns(),
+        .cpu_user_us =
+            (uint64_t)usage.ru_utime.tv_sec * 1000000u + (uint64_t)usage.ru_utime.tv_usec,
+        .cpu_system_us =
+            (uint64_t)usage.ru_stime.tv_sec * 1000000u + (uint64_t)usage.ru_stime.tv_usec,
+        .memory_peak_bytes = (uint64_t)usage.ru_maxrss * 1024u,
+    };
+    struct error ignored = {};
+    if (!status_is_ok(
+            jail_report_send(init->jail, &out, -1, &ignored))) {
+        _exit(1);
+    }
+}
+
+/* Reaps what there is to reap. False when no process is left. */
+static bool reap(struct init *init) {
+    for (;;) {
+        siginfo_t info = {};
+        if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG) != 0) {
+            return errno != ECHILD;
+        }
+        if (info.si_pid == 0) {
+            return true;
+        }
+        if (info.si_code == CLD_STOPPED) {
+            if (info.si_pid == init->payload) {
+                report(init, REPORT_STOPPED);
+            }
+            continue;
+        }
+        if (info.si_pid == init->payload) {
+            init->payload_ended = true;
+            init->by_signal = info.si_code != CLD_EXITED;
+            init->status = info.si_status;
+        }
+    }
+}
+
+/* Ends everything but init itself, and counts it. */
+static void kill_rest(struct init *init) {
+    (void)kill(-1, SIGKILL);
+    for (;;) {
+        siginfo_t info = {};
+        if (waitid(P_ALL, 0, &info, WEXITED) != 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return;
+        }
+        if (info.si_pid == init->payload) {
+            init->payload_ended = true;
+            init->by_signal = info.si_code != CLD_EXITED;
+            init->status = info.si_status;
+        } else {
+            init->killed_count++;
+        }
+        (void)kill(-1, SIGKILL);
+    }
+}
+
+/* Looks at the disk, and at memory where no cgroup does. Slows itself down where looking is slow:
+ * at most a twentieth of the time goes into it. */
+static void sample(struct init *init) {
+    uint64_t before = jail_now_ns();
+    if (before < init->sample_at_ns) {
+        return;
+    }
+    const struct template_limits *limits = &init->jail->plan.limits;
+    if (jail_disk_bytes(init->jail) > limits->stage_bytes_max) {
+        report(init, REPORT_DISK);
+        kill_rest(init);
+    } else if (init->jail->samples_memory && jail_memory_is_over(limits->memory_bytes_max)) {
+        report(init, REPORT_MEMORY);
+        kill_rest(init);
+    }
+    uint64_t after = jail_now_ns();
+    uint64_t pause = (after - before) * SAMPLE_SHARE;
+    uint64_t least = (uint64_t)SAMPLE_MS * 1000000u;
+    init->sample_at_ns = after + (pause > least ? pause : least);
+}
+
+static void obey(struct init *init) {
+    struct jail_order order;
+    size_t size = 0;
+    struct error err = {};
+    if (!status_is_ok(socket_receive(init->jail->channel_child, &order, sizeof order, &size,
+                                     nullptr, &err)) ||
+        size != sizeof order || order.kind != ORDER_SIGNAL) {
+        _exit(1);
+    }
+    /* The payload leads a session, so its group has its number. */
+    if (kill(-init->payload, order.signal_number) != 0) {
+        (void)kill(init->payload, order.signal_number);
+    }
+}
+
+static void on_child(int number) {
+    (void)number;
+}
+
+static void serve(struct init *init) {
+    sigset_t waiting;
+    (void)sigemptyset(&waiting);
+    init->sample_at_ns = jail_now_ns() + (uint64_t)SAMPLE_MS * 1000000u;
+    struct pollfd poll_fd = {.fd = init->jail->channel_child, .events = POLLIN};
+    for (;;) {
+        bool some_left = reap(init);
+        if (!some_left || (init->payload_ended && !init->jail->plan.wait_all)) {
+            return;
+        }
+        uint64_t now = jail_now_ns();
+        uint64_t left = init->sample_at_ns > now ? init->sample_at_ns - now : 0;
+        struct timespec timeout = {.tv_sec = (time_t)(left / 1000000000u),
+                                   .tv_nsec = (long)(left % 1000000000u)};
+        int ready = ppoll(&poll_fd, 1, &timeout, &waiting);
+        if (ready > 0) {
+            obey(init);
+        } else if (ready == 0) {
+            sample(init);
+        }
+    }
+}
+
+static void block_child_signal(void) {
+    struct sigaction action = {.sa_handler = on_child};
+    (void)sigaction(SIGCHLD, &action, nullptr);
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGCHLD);
+    (void)sigprocmask(SIG_SETMASK, &set, nullptr);
+}
+
+[[noreturn]] void jail_init_run(struct jail *jail) {
+    struct error err = {};
+    int slave = -1;
+    fd_closep(&jail->kernel);
+    fd_closep(&jail->channel);
+    fd_closep(&jail->go_write);
+    fd_closep(&jail->exec_read);
+    if (!status_is_ok(set_up(jail, &err)) || !status_is_ok(open_terminal(jail, &slave, &err))) {
+        init_fail(jail, &err);
+    }
+    block_child_signal();
+    struct init init = {.jail = jail};
+    init.payload = fork();
+    if (init.payload < 0) {
+        (void)!error_set(&err, ERROR_SANDBOX_LIMITS, errno, "cannot start the payload").code;
+        init_fail(jail, &err);
+    }
+    if (init.payload == 0) {
+        jail_payload_run(jail, slave);
+    }
+    fd_closep(&slave);
+    fd_closep(&jail->go_read);
+    fd_closep(&jail->exec_write);
+    for (int i = 0; i < 3; i++) {
+        fd_closep(&jail->stream[i]);
+    }
+    serve(&init);
+    kill_rest(&init);
+    report(&init, REPORT_ENDED);
+    _exit(0);
+}

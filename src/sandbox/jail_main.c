@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * airlock-jail: the launcher. One process serves one run: it receives a plan in sealed memory,
+ * decodes and checks it as if the kernel were a stranger, makes the sandbox, and watches it. It
+ * links no parser but the plan's cursor and no cryptography.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/cleanup.h"
+#include "sandbox/jail.h"
+#include "sandbox/launcher.h"
+#include "sys/fd.h"
+
+enum { PATIENCE_MS = 10000 };
+
+struct supervisor {
+    struct jail jail;
+    enum protocol_state state;
+    struct jail_cgroup cgroup;
+    pid_t init;
+    int landlock_abi;
+    uint64_t received_ns;
+    uint64_t ready_ns;
+    uint64_t go_ns;
+    uint64_t executing_ns;
+    bool started;
+    bool timed_out;
+    bool over_memory;
+    bool over_disk;
+    int exec_errno;
+};
+
+static void send_kernel(struct supervisor *run, const struct protocol_message *message,
+                        int fd) {
+    struct error ignored = {};
+    ASSERT(protocol_is_permitted(message->type, PROTOCOL_TO_KERNEL, run->state, fd >= 0 ? 1 : 0));
+    /* A kernel that is gone is noticed by its end of file. */
+    (void)!protocol_send(run->jail.kernel, message, fd, &ignored).code;
+}
+
+/* Ends the sandbox, whatever state it is in, and leaves nothing of it behind. */
+static void destroy(struct supervisor *run) {
+    if (run->init > 0) {
+        (void)kill(run->init, SIGKILL);
+        while (waitpid(run->init, nullptr, __WALL) < 0 && errno == EINTR) {
+        }
+        run->init = 0;
+    }
+    jail_cgroup_remove(&run->cgroup);
+}
+
+[[noreturn]] static void fail(struct supervisor *run, const struct error *err) {
+    destroy(run);
+    if (run->state == PROTOCOL_STATE_NEW) {
+        run->state = PROTOCOL_STATE_PREPARING;
+    }
+    struct protocol_message message = protocol_failure_of(err);
+    send_kernel(run, &message, -1);
+    exit(1);
+}
+
+static status_t check_host(struct error *err) {
+    struct utsname name;
+    unsigned major = 0;
+    unsigned minor = 0;
+    if (uname(&name) != 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major < 6 ||
+        (major == 6 && minor < 1)) {
+        return error_set(err, ERROR_SANDBOX_OLD_KERNEL, 0, "cannot make a sandbox on Linux %.64s",
+                         name.release);
+    }
+    return STATUS_OK;
+}
+
+/* The plan must not change after it was checked: its memory has all its seals, or it is refused. */
+static status_t map_plan(int fd, struct slice *ret_bytes, struct error *err) {
+    int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    struct stat status;
+    if (fcntl(fd, F_GET_SEALS) != seals || fstat(fd, &status) != 0 || status.st_size <= 0 ||
+        status.st_size > LIMIT_PLAN_BYTES) {
+        return error_set(err, ERROR_PLAN_INVALID, 0, "the plan did not come in sealed memory");
+    }
+    void *data = mmap(nullptr, (size_t)status.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (data == MAP_FAILED) {
+        return error_set(err, ERROR_NO_MEMORY, errno, "cannot read the plan");
+    }
+    *ret_bytes = slice_of(data, (size_t)status.st_size);
+    return STATUS_OK;
+}
+
+static status_t receive_plan(struct supervisor *run, struct error *err) {
+    struct protocol_message message;
+    struct socket_fds fds = {};
+    bool is_open = false;
+    TRY(protocol_receive(run->jail.kernel, PROTOCOL_TO_LAUNCHER, run->state, &message, &fds,
+                         &is_open, err));
+    if (!is_open) {
+        exit(0);
+    }
+    run->received_ns = jail_now_ns();
+    run->state = PROTOCOL_STATE_PREPARING;
+    CLEANUP(fd_closep) int plan = fds.fd[0];
+    for (size_t i = 1; i < fds.count; i++) {
+        run->jail.stream[i - 1] = fds.fd[i];
+    }
+    struct slice bytes;
+    TRY(map_plan(plan, &bytes, err));
+    TRY(plan_decode(bytes, &run->jail.plan, err));
+    TRY(plan_check(&run->jail.plan, err));
+    if (fds.count != (run->jail.plan.terminal ? 1u : 4u)) {
+        return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the plan came without its streams");
+    }
+    if (run->jail.is_root == (run->jail.plan.host_uid == geteuid())) {
+        return error_set(err, ERROR_PLAN_INVALID, 0,
+                         "the payload's uid %u does not fit a launcher of uid %u",
+                         run->jail.plan.host_uid, geteuid());
+    }
+    return STATUS_OK;
+}
+
+static status_t make_channels(struct jail *jail, struct error *err) {
+    int pair[2];
+    int go[2];
+    int exec[2];
+    TRY(socket_pair(pair, err));
+    if (pipe2(go, O_CLOEXEC) != 0 || pipe2(exec, O_CLOEXEC) != 0) {
+        return error_set(err, ERROR_JAIL_FAILED, errno, "cannot make the launcher's pipes");
+    }
+    jail->channel = pair[0];
+    jail->channel_child = pair[1];
+    jail->go_read = go[0];
+    jail->go_write = go[1];
+    jail->exec_read = exec[0];
+    jail->exec_write = exec[1];
+    return STATUS_OK;
+}
+
+/* As root the sources are opened here, because the child will not be able to reach them. */
+static status_t open_sources(struct jail *jail, struct error *err) {
+    jail->source = calloc(jail->plan.operation_count, sizeof *jail->source);
+    if (jail->source == nullptr) {
+        return error_set(err, ERROR_NO_MEMORY, 0, "cannot hold the plan");
+    }
+    for (uint32_t i = 0; i < jail->plan.operation_count; i++) {
+        jail->source[i] = -1;
+        if (jail->is_root && jail->plan.operations[i].type == PLAN_BIND) {
+            TRY(jail_source_open(&jail->plan.operations[i], &jail->source[i], err));
+        }
+    }
+    return STATUS_OK;
+}
+
+static status_t send_order(const struct jail *jail, enum jail_order_kind kind, int signal_number,
+                           int fd, struct error *err) {
+    struct jail_order order = {.kind = kind, .signal_number = signal_number};
+    struct socket_fds fds = {.fd = {fd}, .count = fd >= 0 ? 1 : 0};
+    return socket_send(jail->channel, slice_of(&order, sizeof order), &fds, err);
+}
+
+/* What only root can do, while the child is already mounting. */
+static status_t assist(struct supervisor *run, struct error *err) {
+    struct jail *jail = &run->jail;
+    const struct plan_view *plan = &jail->plan;
+    TRY(jail_map_write(run->init, plan->uid, plan->gid, plan, err));
+    TRY(send_order(jail, ORDER_MAPPED, 0, -1, err));
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/ns/user", run->init);
+    CLEANUP(fd_closep) int userns = open(path, O_RDONLY | O_CLOEXEC);
+    CLEANUP(fd_closep) int overlay = -1;
+    for (uint32_t i = 0; i < plan->operation_count; i++) {
+        if (plan->operations[i].type == PLAN_OVERLAY) {
+            TRY(jail_overlay_open(jail, &plan->operations[i], userns, &overlay, err));
+        }
+    }
+    return send_order(jail, ORDER_OVERLAY, 0, overlay, err);
+}
+
+static status_t clone_init(struct supervisor *run, struct error *err) {
+    struct clone_args {
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    } arguments = {
+        .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                 CLONE_NEWCGROUP | CLONE_NEWNET,
+        .exit_signal = SIGCHLD,
+    };
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid < 0) {
+        bool is_refused = errno == EPERM || errno == EACCES;
+        return error_set(err, is_refused ? ERROR_SANDBOX_USERNS_DENIED : ERROR_SANDBOX_NAMESPACE,
+                         errno, "cannot make the namespaces of the sandbox");
+    }
+    if (pid == 0) {
+        jail_init_run(&run->jail);
+    }
+    run->init = pid;
+    return STATUS_OK;
+}
+
+static status_t make_sandbox(struct supervisor *run, struct error *err) {
+    struct jail *jail = &run->jail;
+    TRY(make_channels(jail, err));
+    jail_cgroup_make(&run->cgroup, &jail->plan);
+    jail->samples_memory = run->cgroup.memory[0] == '\0';
+    TRY(open_sources(jail, err));
+    if (jail->is_root) {
+        /* The child gets it by inheritance, to measure the stage. */
+        char path[LIMIT_PATH_BYTES + 8];
+        (void)snprintf(path, sizeof path, "%s/upper", jail->plan.run_folder);
+        jail->upper = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    TRY(clone_init(run, err));
+    fd_closep(&jail->channel_child);
+    fd_closep(&jail->go_read);
+    fd_closep(&jail->exec_write);
+    for (int i = 0; i < 3; i++) {
+        fd_closep(&jail->stream[i]);
+    }
+    for (uint32_t i = 0; i < jail->plan.operation_count; i++) {
+        fd_closep(&jail->source[i]);
+    }
+    TRY(jail_cgroup_enter(&run->cgroup, run->init, err));
+    return jail->is_root ? assist(run, err) : STATUS_OK;
+}
+
+static enum launcher_outcome outcome_of(const struct supervisor *run,
+                                        const struct jail_report *report, bool was_oom) {
+    if (run->timed_out) {
+        return LAUNCHER_OUTCOME_TIMEOUT;
+    }
+    if (run->over_disk) {
+        return LAUNCHER_OUTCOME_DISK;
+    }
+    bool failed = report->by_signal || report->status != 0;
+    if (run->over_memory || (was_oom && failed)) {
+        return LAUNCHER_OUTCOME_MEMORY;
+    }
+    if (run->exec_errno != 0) {
+        return run->exec_errno == ENOENT || run->exec_errno == ENOTDIR
+                   ? LAUNCHER_OUTCOME_NOT_FOUND
+                   : LAUNCHER_OUTCOME_NOT_EXECUTABLE;
+    }
+    return report->by_signal ? LAUNCHER_OUTCOME_SIGNAL : LAUNCHER_OUTCOME_EXIT;
+}
+
+[[noreturn]] static void finish(struct supervisor *run, const struct jail_report *report) {
+    uint64_t peak = 0;
+    destroy(run);
+    bool was_oom = jail_cgroup_was_oom(&run->cgroup, &peak);
+    jail_cgroup_remove(&run->cgroup);
+    struct protocol_message message = {
+        .type = PROTOCOL_EXITED,
+        .exit =
+            {
+                .outcome = outcome_of(run, report, was_oom),
+                .status = report->status,
+                .killed_count = report->killed_count,
+                .wall_ns = report->time_ns - run->executing_ns,
+                .cpu_user_us = report->cpu_user_us,
+                .cpu_system_us = report->cpu_system_us,
+                .memory_peak_bytes = peak != 0 ? peak : report->memory_peak_bytes,
+                .setup_ns =
+                    run->ready_ns - run->received_ns + (run->executing_ns - run->go_ns),
+            },
+    };
+    send_kernel(run, &message, -1);
+    exit(0);
+}
+
+/* Init is gone without a word: it was killed with everything else. */
+[[noreturn]] static void finish_without_report(struct supervisor *run) {
+    if (run->state != PROTOCOL_STATE_RUNNING) {
+        struct error err = {};
+        (void)!error_set(&err, ERROR_JAIL_FAILED, 0, "the sandbox died while it was made").code;
+        fail(run, &err);
+    }
+    struct jail_report report = {
+        .kind = REPORT_ENDED,
+        .by_signal = true,
+        .status = SIGKILL,
+        .time_ns = jail_now_ns(),
+    };
+    if (run->executing_ns == 0) {
+        run->executing_ns = report.time_ns;
+    }
+    finish(run, &report);
+}
+
+/* The exec pipe ends when the command was exec'd, and carries errno when it was not. */
+static void read_exec_pipe(struct supervisor *run) {
+    int number = 0;
+    ssize_t size = read(run->jail.exec_read, &number, sizeof number);
+    fd_closep(&run->jail.exec_read);
+    if (size == sizeof number) {
+        run->exec_errno = number;
+        return;
+    }
+    if (run->state == PROTOCOL_STATE_RUNNING && run->executing_ns != 0) {
+        run->started = true;
+        struct protocol_message message = {.type = PROTOCOL_STARTED};
+        send_kernel(run, &message, -1);
+    }
+}
+
+static void on_ready(struct supervisor *run, const struct jail_report *report) {
+    run->ready_ns = report->time_ns;
+    run->landlock_abi = report->landlock_abi;
+    struct protocol_message message = {.type = PROTOCOL_READY};
+    message.levels.landlock_abi = report->landlock_abi;
+    (void)snprintf(message.levels.limits, sizeof message.levels.limits, "%s", run->cgroup.level);
+    send_kernel(run, &message, -1);
+    run->state = PROTOCOL_STATE_READY;
+}
+
+static void on_report(struct supervisor *run) {
+    struct jail_report report;
+    struct socket_fds fds = {};
+    size_t size = 0;
+    struct error err = {};
+    if (!status_is_ok(socket_receive(run->jail.channel, &report, sizeof report, &size, &fds, &err)) ||
+        size == 0) {
+        finish_without_report(run);
+    }
+    CLEANUP(fd_closep) int fd = fds.count > 0 ? fds.fd[0] : -1;
+    if (size != sizeof report) {
+        (void)!error_set(&err, ERROR_JAIL_PROTOCOL, 0, "the sandbox sent half a report").code;
+        fail(run, &err);
+    }
+    struct protocol_message message = {};
+    switch (report.kind) {
+    case REPORT_FAILED:
+        message.failure = report.failure;
+        (void)!protocol_failure_to_error(&message, &err).code;
+        fail(run, &err);
+    case REPORT_TERMINAL:
+        message.type = PROTOCOL_TERMINAL;
+        send_kernel(run, &message, fd);
+        break;
+    case REPORT_READY:
+        on_ready(run, &report);
+        break;
+    case REPORT_EXECUTING:
+        run->executing_ns = report.time_ns;
+        break;
+    case REPORT_STOPPED:
+        if (run->state == PROTOCOL_STATE_RUNNING) {
+            message.type = PROTOCOL_STOPPED;
+            send_kernel(run, &message, -1);
+        }
+        break;
+    case REPORT_MEMORY:
+        run->over_memory = true;
+        break;
+    case REPORT_DISK:
+        run->over_disk = true;
+        break;
+    case REPORT_ENDED:
+        if (run->state != PROTOCOL_STATE_RUNNING || run->executing_ns == 0) {
+            finish_without_report(run);
+        }
+        if (run->jail.exec_read >= 0) {
+            read_exec_pipe(run);
+        }
+        finish(run, &report);
+    }
+}
+
+static void on_kernel(struct supervisor *run) {
+    struct protocol_message message;
+    struct socket_fds fds = {};
+    bool is_open = false;
+    struct error err = {};
+    if (!status_is_ok(protocol_receive(run->jail.kernel, PROTOCOL_TO_LAUNCHER, run->state,
+                                       &message, &fds, &is_open, &err)) ||
+        !is_open) {
+        destroy(run);
+        exit(is_open ? 1 : 0);
+    }
+    if (message.type == PROTOCOL_GO) {
+        run->go_ns = jail_now_ns();
+        run->state = PROTOCOL_STATE_RUNNING;
+        if (write(run->jail.go_write, "g", 1) != 1) {
+            finish_without_report(run);
+        }
+        return;
+    }
+    if (message.signal_number == SIGKILL) {
+        (void)kill(run->init, SIGKILL);
+    } else if (message.signal_number > 0 && message.signal_number < NSIG) {
+        (void)!send_order(&run->jail, ORDER_SIGNAL, message.signal_number, -1, &err).code;
+    }
+}
+
+/* Milliseconds until the time limit; -1 for none. */
+static int time_left_ms(const struct supervisor *run) {
+    uint64_t wall_ms = run->jail.plan.limits.wall_ms_max;
+    if (wall_ms == 0 || run->state != PROTOCOL_STATE_RUNNING || run->timed_out) {
+        return run->state == PROTOCOL_STATE_PREPARING ? PATIENCE_MS : -1;
+    }
+    uint64_t end = run->go_ns + wall_ms * 1000000u;
+    uint64_t now = jail_now_ns();
+    uint64_t left = now >= end ? 0 : (end - now + 999999u) / 1000000u;
+    return left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+static void on_time(struct supervisor *run) {
+    if (run->state == PROTOCOL_STATE_PREPARING) {
+        struct error err = {};
+        (void)!error_set(&err, ERROR_JAIL_FAILED, 0, "the sandbox was not made in time").code;
+        fail(run, &err);
+    }
+    if (time_left_ms(run) == 0) {
+        run->timed_out = true;
+        (void)kill(run->init, SIGKILL);
+    }
+}
+
+[[noreturn]] static void serve(struct supervisor *run) {
+    for (;;) {
+        struct pollfd fds[] = {
+            {.fd = run->jail.channel, .events = POLLIN},
+            {.fd = run->jail.exec_read, .events = POLLIN},
+            {.fd = run->jail.kernel, .events = POLLIN},
+        };
+        int ready = poll(fds, 3, time_left_ms(run));
+        if (ready == 0) {
+            on_time(run);
+            continue;
+        }
+        /* One thing at a time, reports first: they say what the end of the exec pipe means. */
+        if (fds[0].revents != 0) {
+            on_report(run);
+        } else if (fds[1].revents != 0) {
+            read_exec_pipe(run);
+        } else if (fds[2].revents != 0) {
+            on_kernel(run);
+        }
+    }
+}
+
+/* Nothing of the caller's terminal or files comes along. */
+static void shed(void) {
+    CLEANUP(fd_closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
+        fcntl(PROTOCOL_FD, F_SETFD, FD_CLOEXEC) != 0 ||
+        syscall(SYS_close_range, (unsigned)PROTOCOL_FD + 1, ~0u, 0) != 0) {
+        exit(1);
+    }
+    null = -1;
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)umask(022);
+    (void)!chdir("/");
+}
+
+int main(void) {
+    shed();
+    struct supervisor *run = calloc(1, sizeof *run);
+    if (run == nullptr) {
+        return 1;
+    }
+    run->jail = (struct jail){
+        .is_root = geteuid() == 0,
+        .kernel = PROTOCOL_FD,
+        .channel = -1,
+        .channel_child = -1,
+        .go_read = -1,
+        .go_write = -1,
+        .exec_read = -1,
+        .exec_write = -1,
+        .stream = {-1, -1, -1},
+        .upper = -1,
+    };
+    struct error err = {};
+    if (!status_is_ok(receive_plan(run, &err)) || !status_is_ok(check_host(&err)) ||
+        !status_is_ok(make_sandbox(run, &err))) {
+        fail(run, &err);
+    }
+    serve(run);
+}

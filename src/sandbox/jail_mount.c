@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Executes the operations of a plan. Sources of binds are cloned with open_tree(2), get all their
+ * flags in one mount_setattr(2) while nobody can reach them, and are moved into place last. As root
+ * the launcher has opened them before it made the child, which could not reach what lies behind a
+ * 0700 folder of root; as a plain user the child opens them, because only its own user namespace
+ * may mount.
+ *
+ * Targets are opened below the new root without following any symbolic link, so that nothing in a
+ * source can lead a mount to another place.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "sandbox/jail.h"
+#include "sys/fd.h"
+
+/* Where the new root is put together. Nothing of /sys is ever a source. */
+#define BUILD_FOLDER "/sys"
+
+static status_t mount_error(struct error *err, const char *what, const char *target) {
+    int number = errno;
+    status_t status = error_set(err, ERROR_SANDBOX_MOUNT, number, "cannot %s", what);
+    error_detail(err, "%.300s: %s", target, strerror(number));
+    return status;
+}
+
+static int open_below(int root, const char *target, uint64_t flags) {
+    struct open_how how = {
+        .flags = flags | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    const char *relative = target[1] == '\0' ? "." : target + 1;
+    return (int)syscall(SYS_openat2, root, relative, &how, sizeof how);
+}
+
+/* Opens the folder that holds the target's last part, making those on the way. */
+static int open_parent(int root, const char *target, char last[static NAME_MAX + 1]) {
+    char path[LIMIT_PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s", target);
+    char *slash = strrchr(path, '/');
+    (void)snprintf(last, NAME_MAX + 1, "%s", slash + 1);
+    *slash = '\0';
+    int folder = open_below(root, path[0] == '\0' ? "/" : path, O_PATH | O_DIRECTORY);
+    if (folder >= 0 || errno != ENOENT) {
+        return folder;
+    }
+    for (char *end = path + 1;; end++) {
+        if (*end != '/' && *end != '\0') {
+            continue;
+        }
+        char kept = *end;
+        *end = '\0';
+        char name[NAME_MAX + 1];
+        const char *part = strrchr(path, '/') + 1;
+        (void)snprintf(name, sizeof name, "%s", part);
+        char parent[LIMIT_PATH_BYTES];
+        (void)snprintf(parent, sizeof parent, "%.*s", (int)(part - path - 1), path);
+        CLEANUP(fd_closep)
+        int above = open_below(root, parent[0] == '\0' ? "/" : parent, O_PATH | O_DIRECTORY);
+        if (above < 0 || (mkdirat(above, name, 0755) != 0 && errno != EEXIST)) {
+            return -1;
+        }
+        *end = kept;
+        if (kept == '\0') {
+            return open_below(root, path, O_PATH | O_DIRECTORY);
+        }
+    }
+}
+
+/* Opens a mount's target, making it (a folder, or an empty file) when it is not there. */
+static int open_target(int root, const char *target, bool folder) {
+    int fd = open_below(root, target, O_PATH);
+    if (fd >= 0 || errno != ENOENT) {
+        return fd;
+    }
+    char last[NAME_MAX + 1];
+    CLEANUP(fd_closep) int parent = open_parent(root, target, last);
+    if (parent < 0) {
+        return -1;
+    }
+    if (folder) {
+        if (mkdirat(parent, last, 0755) != 0 && errno != EEXIST) {
+            return -1;
+        }
+    } else {
+        CLEANUP(fd_closep)
+        int made = openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+        if (made < 0 && errno != EEXIST) {
+            return -1;
+        }
+    }
+    return openat(parent, last, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static bool set_flags(int fd, uint64_t set, bool recursive) {
+    struct mount_attr attr = {.attr_set = set, .propagation = MS_PRIVATE};
+    unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+    return syscall(SYS_mount_setattr, fd, "", flags, &attr, sizeof attr) == 0;
+}
+
+static bool move(int mount, int target) {
+    return syscall(SYS_move_mount, mount, "", target, "",
+                   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+}
+
+/* The flags that a mount must have are compared with those it has: some ways to mount drop or add
+ * some silently. */
+static status_t verify_flags(int fd, bool writable, bool device, const char *target,
+                             struct error *err) {
+    struct statfs status;
+    if (fstatfs(fd, &status) != 0) {
+        return mount_error(err, "look at a mount", target);
+    }
+    unsigned long flags = (unsigned long)status.f_flags;
+    bool right = (flags & ST_NOSUID) != 0 && ((flags & ST_NODEV) != 0 || device) &&
+                 ((flags & ST_RDONLY) == 0) == writable;
+    if (!right) {
+        errno = EROFS;
+        return mount_error(err, "get a mount with the flags it was asked for", target);
+    }
+    return STATUS_OK;
+}
+
+status_t jail_source_open(const struct plan_operation *operation, int *ret_fd, struct error *err) {
+    bool writable = (operation->flags & PLAN_FLAG_WRITABLE) != 0;
+    bool device = (operation->flags & PLAN_FLAG_DEVICE) != 0;
+    CLEANUP(fd_closep)
+    int fd = (int)syscall(SYS_open_tree, AT_FDCWD, operation->source,
+                          OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+    if (fd < 0) {
+        if ((operation->flags & PLAN_FLAG_OPTIONAL) != 0 && errno == ENOENT) {
+            *ret_fd = -1;
+            return STATUS_OK;
+        }
+        if (errno == EPERM) {
+            return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno,
+                             "cannot mount in a user namespace");
+        }
+        return mount_error(err, "bind a part of the host", operation->source);
+    }
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return mount_error(err, "look at a part of the host", operation->source);
+    }
+    if (S_ISLNK(status.st_mode) || (device && !S_ISCHR(status.st_mode)) ||
+        (operation->ino != 0 &&
+         (operation->ino != status.st_ino || operation->dev != status.st_dev))) {
+        errno = ESTALE;
+        return mount_error(err, "bind what the plan describes", operation->source);
+    }
+    uint64_t flags = MOUNT_ATTR_NOSUID;
+    flags |= device ? 0 : MOUNT_ATTR_NODEV;
+    flags |= writable || device ? 0 : MOUNT_ATTR_RDONLY;
+    if (!set_flags(fd, flags, S_ISDIR(status.st_mode))) {
+        return mount_error(err, "set the flags of a mount", operation->source);
+    }
+    TRY(verify_flags(fd, writable || device, device, operation->target, err));
+    *ret_fd = fd_take(&fd);
+    return STATUS_OK;
+}
+
+static status_t do_bind(const struct plan_operation *operation, int root, int opened,
+                        struct error *err) {
+    CLEANUP(fd_closep) int fd = opened;
+    if (fd < 0) {
+        TRY(jail_source_open(operation, &fd, err));
+    }
+    if (fd < 0) {
+        return STATUS_OK;
+    }
+    struct stat status;
+    CLEANUP(fd_closep) int target = -1;
+    if (fstat(fd, &status) == 0) {
+        target = open_target(root, operation->target, S_ISDIR(status.st_mode));
+    }
+    if (target < 0 || !move(fd, target)) {
+        return mount_error(err, "put a part of the host in place", operation->target);
+    }
+    return STATUS_OK;
+}
+
+/* A new filesystem, detached. Options come in pairs and end with nullptr. */
+static int new_filesystem(const char *type, const char *const *options, uint64_t flags) {
+    CLEANUP(fd_closep) int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+    if (context < 0) {
+        return -1;
+    }
+    for (size_t i = 0; options != nullptr && options[i] != nullptr; i += 2) {
+        if (syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, options[i], options[i + 1], 0)) {
+            return -1;
+        }
+    }
+    if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+        return -1;
+    }
+    return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, flags);
+}
+
+static status_t do_filesystem(const struct plan_operation *operation, int root,
+                              struct error *err) {
+    char mode[16];
+    char size[32];
+    (void)snprintf(mode, sizeof mode, "%o", operation->mode);
+    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)operation->size);
+    const char *tmpfs[] = {"mode", mode, "size", size, nullptr};
+    const char *devpts[] = {"ptmxmode", "0666", "mode", "0600", nullptr};
+    uint64_t flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+    CLEANUP(fd_closep) int fd = -1;
+    if (operation->type == PLAN_TMPFS) {
+        fd = new_filesystem("tmpfs", tmpfs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    } else if (operation->type == PLAN_DEVPTS) {
+        fd = new_filesystem("devpts", devpts, flags);
+    } else {
+        fd = new_filesystem("proc", nullptr, flags | MOUNT_ATTR_NODEV);
+    }
+    CLEANUP(fd_closep) int target = fd < 0 ? -1 : open_target(root, operation->target, true);
+    if (fd < 0 && operation->type == PLAN_PROC && errno == EPERM) {
+        status_t status = mount_error(err, "mount a procfs of the sandbox's own", "/proc");
+        error_hint(err, "Parts of /proc are covered here, as containers do it; start the "
+                        "container with --security-opt systempaths=unconfined.");
+        return status;
+    }
+    if (target < 0 || !move(fd, target)) {
+        return mount_error(err, "mount a filesystem of the sandbox's own", operation->target);
+    }
+    return STATUS_OK;
+}
+
+static status_t do_node(const struct plan_operation *operation, int root, struct error *err) {
+    char last[NAME_MAX + 1];
+    CLEANUP(fd_closep) int parent = open_parent(root, operation->target, last);
+    bool made = false;
+    if (parent >= 0 && operation->type == PLAN_FOLDER) {
+        made = mkdirat(parent, last, operation->mode) == 0 || errno == EEXIST;
+    } else if (parent >= 0 && operation->type == PLAN_SYMLINK) {
+        char text[LIMIT_PATH_BYTES];
+        (void)snprintf(text, sizeof text, "%.*s", (int)operation->content.size,
+                       (const char *)operation->content.data);
+        made = symlinkat(text, parent, last) == 0;
+    } else if (parent >= 0) {
+        CLEANUP(fd_closep)
+        int fd = openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                        operation->mode);
+        made = fd >= 0 && write(fd, operation->content.data, operation->content.size) ==
+                              (ssize_t)operation->content.size;
+    }
+    return made ? STATUS_OK : mount_error(err, "make a file of the sandbox", operation->target);
+}
+
+/* Covers a path with an empty inode of our own. The cover is compared by identity afterwards: a
+ * mask that landed elsewhere, or nowhere, is an error and never a silent hole. */
+static status_t do_mask(const struct plan_operation *operation, int root, struct error *err) {
+    CLEANUP(fd_closep) int target = open_below(root, operation->target, O_PATH | O_NOFOLLOW);
+    if (target < 0) {
+        return errno == ENOENT || errno == ENOTDIR
+                   ? STATUS_OK
+                   : mount_error(err, "look at what is to be covered", operation->target);
+    }
+    struct stat old;
+    struct stat cover;
+    struct stat now;
+    if (fstat(target, &old) != 0) {
+        return mount_error(err, "look at what is to be covered", operation->target);
+    }
+    const char *source = S_ISDIR(old.st_mode) ? ".covered/folder" : ".covered/file";
+    CLEANUP(fd_closep)
+    int fd = (int)syscall(SYS_open_tree, root, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    uint64_t flags = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    if (fd < 0 || fstat(fd, &cover) != 0 || !set_flags(fd, flags, false) || !move(fd, target)) {
+        return mount_error(err, "cover a path", operation->target);
+    }
+    CLEANUP(fd_closep) int seen = open_below(root, operation->target, O_PATH | O_NOFOLLOW);
+    if (seen < 0 || fstat(seen, &now) != 0 || now.st_dev != cover.st_dev ||
+        now.st_ino != cover.st_ino) {
+        errno = ESTALE;
+        return mount_error(err, "cover a path", operation->target);
+    }
+    return STATUS_OK;
+}
+
+static status_t do_readonly(const struct plan_operation *operation, int root, struct error *err) {
+    CLEANUP(fd_closep) int target = open_below(root, operation->target, O_PATH | O_NOFOLLOW);
+    if (target < 0) {
+        return mount_error(err, "make a part of the sandbox read-only", operation->target);
+    }
+    CLEANUP(fd_closep)
+    int fd = (int)syscall(SYS_open_tree, target, "",
+                          OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+    uint64_t flags = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    if (fd < 0 || !set_flags(fd, flags, true) || !move(fd, target)) {
+        return mount_error(err, "make a part of the sandbox read-only", operation->target);
+    }
+    CLEANUP(fd_closep) int seen = open_below(root, operation->target, O_PATH | O_NOFOLLOW);
+    return verify_flags(seen, false, false, operation->target, err);
+}
+
+static status_t receive_overlay(const struct jail *jail, int *ret_fd, struct error *err) {
+    struct jail_order order;
+    struct socket_fds fds = {};
+    size_t size = 0;
+    TRY(socket_receive(jail->channel_child, &order, sizeof order, &size, &fds, err));
+    if (size != sizeof order || order.kind != ORDER_OVERLAY || fds.count != 1) {
+        socket_fds_close(&fds);
+        return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the overlay did not come");
+    }
+    *ret_fd = fds.fd[0];
+    return STATUS_OK;
+}
+
+static status_t do_overlay(struct jail *jail, const struct plan_operation *operation, int root,
+                           struct error *err) {
+    CLEANUP(fd_closep) int fd = -1;
+    if (jail->is_root) {
+        TRY(receive_overlay(jail, &fd, err));
+    } else {
+        TRY(jail_overlay_open(jail, operation, -1, &fd, err));
+    }
+    TRY(verify_flags(fd, true, false, operation->target, err));
+    CLEANUP(fd_closep) int target = open_target(root, operation->target, true);
+    if (target < 0 || !move(fd, target)) {
+        return mount_error(err, "put the workspace in place", operation->target);
+    }
+    return STATUS_OK;
+}
+
+/* The root: a tmpfs of our own over a folder that is no source of anything. */
+static status_t do_root(const struct plan_operation *operation, int *ret_root, struct error *err) {
+    char size[32];
+    (void)snprintf(size, sizeof size, "%llu", (unsigned long long)operation->size);
+    const char *options[] = {"mode", "0755", "size", size, nullptr};
+    CLEANUP(fd_closep)
+    int fd = new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    if (fd < 0 && (errno == EPERM || errno == EACCES)) {
+        return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno,
+                         "cannot mount in a user namespace");
+    }
+    if (fd < 0 || syscall(SYS_move_mount, fd, "", AT_FDCWD, BUILD_FOLDER,
+                          MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+        return mount_error(err, "mount the root of the sandbox", BUILD_FOLDER);
+    }
+    if (mkdirat(fd, ".covered", 0755) != 0 || mkdirat(fd, ".covered/folder", 0555) != 0 ||
+        mknodat(fd, ".covered/file", S_IFREG | 0444, 0) != 0) {
+        return mount_error(err, "make the covers of the sandbox", "/.covered");
+    }
+    *ret_root = fd_take(&fd);
+    return STATUS_OK;
+}
+
+/* Read-only from here on, then the only root there is: the old one is detached, and with it every
+ * mount of the host. */
+static status_t do_seal(int root, struct error *err) {
+    if (!set_flags(root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false)) {
+        return mount_error(err, "make the root read-only", "/");
+    }
+    TRY(verify_flags(root, false, false, "/", err));
+    if (fchdir(root) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 ||
+        umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) {
+        return mount_error(err, "change to the sandbox's root", "/");
+    }
+    return STATUS_OK;
+}
+
+static status_t do_operation(struct jail *jail, uint32_t index, int *root, struct error *err) {
+    const struct plan_operation *operation = &jail->plan.operations[index];
+    switch (operation->type) {
+    case PLAN_TMPFS:
+        return index == 0 ? do_root(operation, root, err) : do_filesystem(operation, *root, err);
+    case PLAN_PROC:
+    case PLAN_DEVPTS:
+        return do_filesystem(operation, *root, err);
+    case PLAN_FOLDER:
+    case PLAN_FILE:
+    case PLAN_SYMLINK:
+        return do_node(operation, *root, err);
+    case PLAN_BIND:
+        return do_bind(operation, *root, fd_take(&jail->source[index]), err);
+    case PLAN_READONLY:
+        return do_readonly(operation, *root, err);
+    case PLAN_MASK:
+        return do_mask(operation, *root, err);
+    case PLAN_OVERLAY:
+        return do_overlay(jail, operation, *root, err);
+    case PLAN_SEAL:
+        return do_seal(*root, err);
+    case PLAN_OPERATION_TYPE_COUNT:
+        break;
+    }
+    return error_set(err, ERROR_PLAN_INVALID, 0, "an operation has no meaning");
+}
+
+status_t jail_mount_all(struct jail *jail, struct error *err) {
+    CLEANUP(fd_closep) int root = -1;
+    for (uint32_t i = 0; i < jail->plan.operation_count; i++) {
+        TRY(do_operation(jail, i, &root, err));
+    }
+    return STATUS_OK;
+}

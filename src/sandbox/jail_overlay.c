@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The overlay of a workspace. Layers are opened once, their identity is compared on the fd, and
+ * overlayfs gets them as names in /proc/self/fd: no path is looked up twice, and none needs the
+ * escapes of lowerdir= for ':' ',' and '\'.
+ *
+ * As root each lower layer is a bind with an id map (its owner -> the payload), and the upper is not
+ * id-mapped, because overlayfs silently mounts read-only over an id-mapped upper.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "sandbox/jail.h"
+#include "sys/fd.h"
+
+struct overlay {
+    int layer[LIMIT_STAGE_LAYERS + 1];
+    unsigned layer_count;
+    int upper;
+    int work;
+    int userns; /* the last one made for an id map; owned */
+    uint32_t userns_uid, userns_gid;
+};
+
+static void overlay_deinit(struct overlay *overlay) {
+    for (unsigned i = 0; i < overlay->layer_count; i++) {
+        fd_closep(&overlay->layer[i]);
+    }
+    fd_closep(&overlay->upper);
+    fd_closep(&overlay->work);
+    fd_closep(&overlay->userns);
+}
+
+static status_t overlay_error(struct error *err, const char *what, const char *path) {
+    int number = errno;
+    enum error_code code = number == ENODEV || number == EINVAL || number == EPERM
+                               ? ERROR_SANDBOX_NO_OVERLAY
+                               : ERROR_SANDBOX_MOUNT;
+    status_t status = error_set(err, code, number, "cannot %s", what);
+    error_detail(err, "%.300s: %s", path, strerror(number));
+    return status;
+}
+
+static bool write_text(const char *path, const char *text) {
+    CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+    size_t size = strlen(text);
+    return fd >= 0 && write(fd, text, size) == (ssize_t)size;
+}
+
+status_t jail_map_write(pid_t pid, uint32_t uid, uint32_t gid, const struct plan_view *plan,
+                        struct error *err) {
+    char path[64];
+    char text[64];
+    bool is_root = geteuid() == 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/setgroups", pid);
+    bool written = is_root || write_text(path, "deny");
+    (void)snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
+    (void)snprintf(text, sizeof text, "%u %u 1\n", uid, plan->host_uid);
+    written = written && write_text(path, text);
+    (void)snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
+    (void)snprintf(text, sizeof text, "%u %u 1\n", gid, plan->host_gid);
+    written = written && write_text(path, text);
+    if (!written) {
+        return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno,
+                         "cannot map uid %u of the sandbox to %u", uid, plan->host_uid);
+    }
+    return STATUS_OK;
+}
+
+status_t jail_userns_open(uint32_t uid, uint32_t gid, const struct plan_view *plan, int *ret_fd,
+                          struct error *err) {
+    struct clone_args {
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    } arguments = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid < 0) {
+        return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno, "cannot make a user namespace");
+    }
+    if (pid == 0) {
+        for (;;) {
+            (void)pause();
+        }
+    }
+    status_t status = jail_map_write(pid, uid, gid, plan, err);
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+    int fd = status_is_ok(status) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (status_is_ok(status) && fd < 0) {
+        status = error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno, "cannot open a user namespace");
+    }
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, nullptr, 0);
+    if (status_is_ok(status)) {
+        *ret_fd = fd;
+    }
+    return status;
+}
+
+/* The user namespace that maps a layer's owner to the payload. */
+static status_t find_userns(const struct jail *jail, struct overlay *overlay,
+                            const struct stat *owner, int sandbox_userns, int *ret_fd,
+                            struct error *err) {
+    if (sandbox_userns >= 0 && owner->st_uid == jail->plan.uid && owner->st_gid == jail->plan.gid) {
+        *ret_fd = sandbox_userns;
+        return STATUS_OK;
+    }
+    if (overlay->userns < 0 || overlay->userns_uid != owner->st_uid ||
+        overlay->userns_gid != owner->st_gid) {
+        fd_closep(&overlay->userns);
+        TRY(jail_userns_open(owner->st_uid, owner->st_gid, &jail->plan, &overlay->userns, err));
+        overlay->userns_uid = owner->st_uid;
+        overlay->userns_gid = owner->st_gid;
+    }
+    *ret_fd = overlay->userns;
+    return STATUS_OK;
+}
+
+static status_t open_layer(const struct jail *jail, struct overlay *overlay, const char *path,
+                           const struct plan_operation *identity, int userns, struct error *err) {
+    CLEANUP(fd_closep) int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        return overlay_error(err, "open a layer of the workspace", path);
+    }
+    if (identity != nullptr && identity->ino != 0 &&
+        (identity->ino != status.st_ino || identity->dev != status.st_dev)) {
+        return error_set(err, ERROR_WORKSPACE_MOVED, 0,
+                         "the workspace is not the folder the plan describes");
+    }
+    bool is_mapped =
+        jail->is_root && (status.st_uid != jail->plan.host_uid || status.st_gid != jail->plan.host_gid);
+    if (is_mapped) {
+        int map = -1;
+        TRY(find_userns(jail, overlay, &status, userns, &map, err));
+        CLEANUP(fd_closep)
+        int tree = (int)syscall(SYS_open_tree, fd, "",
+                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        struct mount_attr attr = {
+            .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+            .propagation = MS_PRIVATE,
+            .userns_fd = (uint64_t)map,
+        };
+        if (tree < 0 ||
+            syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) {
+            return overlay_error(err, "map the owner of the workspace to the payload", path);
+        }
+        fd_closep(&fd);
+        fd = fd_take(&tree);
+    }
+    overlay->layer[overlay->layer_count++] = fd_take(&fd);
+    return STATUS_OK;
+}
+
+static status_t open_layers(const struct jail *jail, const struct plan_operation *operation,
+                            struct overlay *overlay, int userns, struct error *err) {
+    struct slice rest = operation->content;
+    while (rest.size > 0) {
+        const char *path = (const char *)rest.data;
+        TRY(open_layer(jail, overlay, path, nullptr, userns, err));
+        size_t used = strlen(path) + 1;
+        rest = slice_of(rest.data + used, rest.size - used);
+    }
+    return open_layer(jail, overlay, operation->source, operation, userns, err);
+}
+
+static status_t open_folder(const struct jail *jail, const char *name, int *ret_fd,
+                            struct error *err) {
+    char path[LIMIT_PATH_BYTES + 16];
+    (void)snprintf(path, sizeof path, "%s/%s", jail->plan.run_folder, name);
+    *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return *ret_fd >= 0 ? STATUS_OK : overlay_error(err, "open a folder of the run", path);
+}
+
+static bool configure(int context, const char *key, const char *value) {
+    return syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, key, value, 0) == 0;
+}
+
+/* The layers as "5:6:7", names in the current folder, /proc/self/fd. */
+static int mount_overlay(const struct overlay *overlay) {
+    char lower[256] = "";
+    size_t used = 0;
+    for (unsigned i = 0; i < overlay->layer_count; i++) {
+        int size = snprintf(lower + used, sizeof lower - used, "%s%d", i == 0 ? "" : ":",
+                            overlay->layer[i]);
+        used += (size_t)size;
+        if (used >= sizeof lower) {
+            errno = E2BIG;
+            return -1;
+        }
+    }
+    char upper[16];
+    char work[16];
+    (void)snprintf(upper, sizeof upper, "%d", overlay->upper);
+    (void)snprintf(work, sizeof work, "%d", overlay->work);
+    CLEANUP(fd_closep) int context = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+    if (context < 0 || !configure(context, "source", "airlock") ||
+        !configure(context, "lowerdir", lower) || !configure(context, "upperdir", upper) ||
+        !configure(context, "workdir", work) || !configure(context, "index", "off") ||
+        !configure(context, "metacopy", "off") || !configure(context, "xino", "off") ||
+        syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) != 0 ||
+        syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+        return -1;
+    }
+    return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC,
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+status_t jail_overlay_open(struct jail *jail, const struct plan_operation *operation, int userns,
+                           int *ret_fd, struct error *err) {
+    CLEANUP(overlay_deinit)
+    struct overlay overlay = {.upper = -1, .work = -1, .userns = -1};
+    TRY(open_layers(jail, operation, &overlay, userns, err));
+    TRY(open_folder(jail, "upper", &overlay.upper, err));
+    TRY(open_folder(jail, "work", &overlay.work, err));
+    if (chdir("/proc/self/fd") != 0) {
+        return overlay_error(err, "read /proc/self/fd", operation->target);
+    }
+    int fd = mount_overlay(&overlay);
+    int number = errno;
+    (void)!chdir("/");
+    if (fd < 0) {
+        errno = number;
+        return overlay_error(err, "mount the overlay of the workspace", operation->target);
+    }
+    fd_closep(&jail->upper);
+    jail->upper = fd_take(&overlay.upper);
+    *ret_fd = fd;
+    return STATUS_OK;
+}

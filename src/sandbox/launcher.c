@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/cleanup.h"
+#include "sandbox/protocol.h"
+#include "sandbox/seccomp.h"
+#include "sys/fd.h"
+
+struct launcher {
+    pid_t pid;
+    int socket;
+    enum protocol_state state;
+    enum seccomp_profile seccomp;
+    /* A message that came before READY and waits to be received. */
+    struct launcher_message early;
+    bool has_early;
+};
+
+/* Beside the program, in the folder of installed helpers, or where a build tree puts it. */
+static const char *const places[] = {
+    "airlock-jail",
+    "../libexec/airlock/airlock-jail",
+    "../src/airlock-jail",
+    "../../../src/airlock-jail",
+};
+
+static status_t find_program(char path[static LIMIT_PATH_BYTES], struct error *err) {
+    char own[LIMIT_PATH_BYTES - 64];
+    ssize_t size = readlink("/proc/self/exe", own, sizeof own - 1);
+    if (size > 0) {
+        own[size] = '\0';
+        *(strrchr(own, '/') + 1) = '\0';
+        for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+            (void)snprintf(path, LIMIT_PATH_BYTES, "%s%s", own, places[i]);
+            if (access(path, X_OK) == 0) {
+                return STATUS_OK;
+            }
+        }
+    }
+    return error_set(err, ERROR_JAIL_MISSING, 0, "cannot find airlock-jail");
+}
+
+static int spawn(const char *path, int socket, pid_t *ret_pid) {
+    char name[] = "airlock-jail";
+    char *argv[] = {name, nullptr};
+    char *environment[] = {nullptr};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigset_t defaults;
+    (void)sigemptyset(&none);
+    (void)sigfillset(&defaults);
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawnattr_init(&attributes);
+    /* A session of its own: no Ctrl-C of the caller's terminal reaches it. */
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+                                                    POSIX_SPAWN_SETSIGDEF);
+    (void)posix_spawnattr_setsigmask(&attributes, &none);
+    (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
+    int number = posix_spawn_file_actions_adddup2(&actions, socket, PROTOCOL_FD);
+    if (number == 0) {
+        number = posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
+    }
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)posix_spawnattr_destroy(&attributes);
+    return number;
+}
+
+status_t launcher_start(struct launcher **ret_launcher, struct error *err) {
+    char path[LIMIT_PATH_BYTES];
+    TRY(find_program(path, err));
+    CLEANUP(launcher_closep) struct launcher *launcher = calloc(1, sizeof *launcher);
+    if (launcher == nullptr) {
+        return error_set(err, ERROR_NO_MEMORY, 0, "cannot start the launcher");
+    }
+    int pair[2];
+    launcher->socket = -1;
+    TRY(socket_pair(pair, err));
+    launcher->socket = pair[0];
+    CLEANUP(fd_closep) int theirs = pair[1];
+    int number = spawn(path, theirs, &launcher->pid);
+    if (number != 0) {
+        launcher->pid = 0;
+        return error_set(err, ERROR_JAIL_FAILED, number, "cannot start airlock-jail");
+    }
+    *ret_launcher = TAKE(launcher);
+    return STATUS_OK;
+}
+
+status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
+                          const struct launcher_streams *streams, struct error *err) {
+    ASSERT(launcher->state == PROTOCOL_STATE_NEW);
+    CLEANUP(fd_closep) int memory = -1;
+    TRY(fd_sealed_memory("plan", plan_bytes(plan), &memory, err));
+    struct protocol_message message = {.type = PROTOCOL_PREPARE, .version = PROTOCOL_VERSION};
+    struct socket_fds fds = {.fd = {memory}, .count = 1};
+    if (streams->input >= 0) {
+        fds.fd[1] = streams->input;
+        fds.fd[2] = streams->output;
+        fds.fd[3] = streams->error;
+        fds.count = 4;
+    }
+    TRY(socket_send(launcher->socket, slice_of(&message, sizeof message), &fds, err));
+    launcher->state = PROTOCOL_STATE_PREPARING;
+    launcher->seccomp = SECCOMP_STANDARD;
+    return STATUS_OK;
+}
+
+static status_t receive(struct launcher *launcher, struct protocol_message *message, int *ret_fd,
+                        struct error *err) {
+    struct socket_fds fds = {};
+    bool is_open = false;
+    TRY(protocol_receive(launcher->socket, PROTOCOL_TO_KERNEL, launcher->state, message, &fds,
+                         &is_open, err));
+    if (!is_open) {
+        launcher->state = PROTOCOL_STATE_ENDED;
+        return error_set(err, ERROR_JAIL_FAILED, 0, "airlock-jail ended without a word");
+    }
+    *ret_fd = fds.count > 0 ? fds.fd[0] : -1;
+    if (message->type == PROTOCOL_FAILED) {
+        launcher->state = PROTOCOL_STATE_ENDED;
+        return protocol_failure_to_error(message, err);
+    }
+    return STATUS_OK;
+}
+
+status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_levels,
+                        struct error *err) {
+    ASSERT(launcher->state == PROTOCOL_STATE_PREPARING);
+    struct protocol_message message;
+    int fd = -1;
+    TRY(receive(launcher, &message, &fd, err));
+    if (message.type == PROTOCOL_TERMINAL) {
+        launcher->early = (struct launcher_message){.type = LAUNCHER_TERMINAL, .fd = fd};
+        launcher->has_early = true;
+        TRY(receive(launcher, &message, &fd, err));
+    }
+    if (message.type != PROTOCOL_READY) {
+        fd_closep(&fd);
+        return error_set(err, ERROR_JAIL_PROTOCOL, 0, "airlock-jail is not ready");
+    }
+    launcher->state = PROTOCOL_STATE_READY;
+    struct sandbox_levels levels = {
+        .files = "overlay",
+        .namespaces = "full",
+        .landlock_abi = message.levels.landlock_abi,
+    };
+    (void)snprintf(levels.seccomp, sizeof levels.seccomp, "%s",
+                   seccomp_profile_text(launcher->seccomp));
+    (void)snprintf(levels.limits, sizeof levels.limits, "%.*s", (int)sizeof levels.limits - 1,
+                   message.levels.limits);
+    *ret_levels = levels;
+    return STATUS_OK;
+}
+
+status_t launcher_go(struct launcher *launcher, struct error *err) {
+    ASSERT(launcher->state == PROTOCOL_STATE_READY);
+    struct protocol_message message = {.type = PROTOCOL_GO};
+    TRY(protocol_send(launcher->socket, &message, -1, err));
+    launcher->state = PROTOCOL_STATE_RUNNING;
+    return STATUS_OK;
+}
+
+int launcher_fd(const struct launcher *launcher) {
+    return launcher->socket;
+}
+
+status_t launcher_receive(struct launcher *launcher, struct launcher_message *ret_message,
+                          struct error *err) {
+    if (launcher->has_early) {
+        launcher->has_early = false;
+        *ret_message = launcher->early;
+        return STATUS_OK;
+    }
+    struct protocol_message message;
+    int fd = -1;
+    TRY(receive(launcher, &message, &fd, err));
+    struct launcher_message out = {.fd = fd};
+    if (message.type == PROTOCOL_STARTED) {
+        out.type = LAUNCHER_STARTED;
+    } else if (message.type == PROTOCOL_STOPPED) {
+        out.type = LAUNCHER_STOPPED;
+    } else if (message.type == PROTOCOL_EXITED &&
+               message.exit.outcome <= LAUNCHER_OUTCOME_NOT_EXECUTABLE) {
+        launcher->state = PROTOCOL_STATE_ENDED;
+        out.type = LAUNCHER_EXITED;
+        out.outcome = message.exit.outcome;
+        out.status = message.exit.status;
+        out.killed_count = message.exit.killed_count;
+        out.wall_ns = message.exit.wall_ns;
+        out.cpu_user_us = message.exit.cpu_user_us;
+        out.cpu_system_us = message.exit.cpu_system_us;
+        out.memory_peak_bytes = message.exit.memory_peak_bytes;
+        out.setup_ns = message.exit.setup_ns;
+    } else {
+        return error_set(err, ERROR_JAIL_PROTOCOL, 0, "airlock-jail sent an unexpected message");
+    }
+    *ret_message = out;
+    return STATUS_OK;
+}
+
+status_t launcher_signal(struct launcher *launcher, int signal_number, struct error *err) {
+    struct protocol_message message = {.type = PROTOCOL_SIGNAL, .signal_number = signal_number};
+    if (launcher->state != PROTOCOL_STATE_READY && launcher->state != PROTOCOL_STATE_RUNNING) {
+        return STATUS_OK;
+    }
+    return protocol_send(launcher->socket, &message, -1, err);
+}
+
+void launcher_close(struct launcher *launcher) {
+    if (launcher == nullptr) {
+        return;
+    }
+    if (launcher->has_early) {
+        fd_closep(&launcher->early.fd);
+    }
+    fd_closep(&launcher->socket);
+    if (launcher->pid > 0) {
+        while (waitpid(launcher->pid, nullptr, 0) < 0 && errno == EINTR) {
+        }
+    }
+    free(launcher);
+}
+
+void launcher_closep(struct launcher **launcher) {
+    launcher_close(*launcher);
+    *launcher = nullptr;
+}

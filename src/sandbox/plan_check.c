@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The invariants of a plan. They run twice: in the kernel, so that a mistake is seen where it is
+ * made, and in the launcher, which must not believe the kernel.
+ */
+#include <string.h>
+
+#include "sandbox/plan_format.h"
+
+/* Never shown to a payload from below HOME. */
+static const char *const PLAN_SECRET_FOLDERS[] = {
+    ".ssh", ".gnupg", ".aws", ".netrc", ".npmrc", ".config", ".kube", ".docker", ".git-credentials",
+};
+
+bool plan_path_is_clean(const char *path) {
+    size_t length = strlen(path);
+    if (path[0] != '/' || length >= LIMIT_PATH_BYTES) {
+        return false;
+    }
+    if (length == 1) {
+        return true;
+    }
+    const char *part = path + 1;
+    for (;;) {
+        size_t size = strcspn(part, "/");
+        if (size == 0 || (size == 1 && part[0] == '.') ||
+            (size == 2 && part[0] == '.' && part[1] == '.')) {
+            return false;
+        }
+        if (part[size] == '\0') {
+            return true;
+        }
+        part += size + 1;
+    }
+}
+
+bool plan_path_is_below(const char *path, const char *folder) {
+    size_t length = strlen(folder);
+    if (length == 1) {
+        return true;
+    }
+    return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+static status_t refuse(struct error *err, const char *what, const char *detail) {
+    status_t status = error_set(err, ERROR_PLAN_INVALID, 0, "%s", what);
+    error_detail(err, "%.400s", detail);
+    return status;
+}
+
+static bool path_is_secret(const struct plan_view *view, const char *path) {
+    if (!plan_path_is_below(path, view->home) || strcmp(path, view->home) == 0) {
+        return false;
+    }
+    const char *rest = path + strlen(view->home) + (view->home[1] == '\0' ? 0 : 1);
+    for (size_t i = 0; i < sizeof PLAN_SECRET_FOLDERS / sizeof PLAN_SECRET_FOLDERS[0]; i++) {
+        size_t length = strlen(PLAN_SECRET_FOLDERS[i]);
+        if (strncmp(rest, PLAN_SECRET_FOLDERS[i], length) == 0 &&
+            (rest[length] == '/' || rest[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static status_t check_writable_bind(const struct plan_view *view,
+                                    const struct plan_operation *operation, struct error *err) {
+    const char *target = operation->target;
+    if (strcmp(target, "/tmp") != 0 && strcmp(target, "/var/tmp") != 0 &&
+        strcmp(target, view->home) != 0) {
+        return refuse(err, "only /tmp, /var/tmp and HOME may be writable", target);
+    }
+    if (!plan_path_is_below(operation->source, view->run_folder) ||
+        strcmp(operation->source, view->run_folder) == 0) {
+        return refuse(err, "a writable folder must lie in the run's own folder",
+                      operation->source);
+    }
+    return STATUS_OK;
+}
+
+static status_t check_bind(const struct plan_view *view, const struct plan_operation *operation,
+                           struct error *err) {
+    if (!plan_path_is_clean(operation->source)) {
+        return refuse(err, "a source is not an absolute, clean path", operation->source);
+    }
+    if ((operation->flags & PLAN_FLAG_WRITABLE) != 0) {
+        return check_writable_bind(view, operation, err);
+    }
+    if ((operation->flags & PLAN_FLAG_DEVICE) != 0) {
+        return plan_path_is_below(operation->target, "/dev")
+                   ? STATUS_OK
+                   : refuse(err, "a device stands outside of /dev", operation->target);
+    }
+    if (strcmp(operation->source, "/") == 0 || strcmp(operation->target, "/") == 0) {
+        return refuse(err, "the host's root itself is never bound", operation->target);
+    }
+    if (path_is_secret(view, operation->source)) {
+        return refuse(err, "a folder of secrets is never bound", operation->source);
+    }
+    return STATUS_OK;
+}
+
+static status_t check_layers(const struct plan_operation *operation, struct error *err) {
+    struct slice rest = operation->content;
+    unsigned count = 0;
+    while (rest.size > 0) {
+        const uint8_t *end = memchr(rest.data, '\0', rest.size);
+        if (end == nullptr || !plan_path_is_clean((const char *)rest.data)) {
+            return refuse(err, "a layer is not an absolute, clean path", operation->target);
+        }
+        size_t used = (size_t)(end - rest.data) + 1;
+        rest = slice_of(rest.data + used, rest.size - used);
+        count++;
+    }
+    if (count > LIMIT_STAGE_LAYERS) {
+        return refuse(err, "the stage stands on more layers than it may", operation->target);
+    }
+    return STATUS_OK;
+}
+
+static status_t check_operation(const struct plan_view *view,
+                                const struct plan_operation *operation, struct error *err) {
+    if (!plan_path_is_clean(operation->target)) {
+        return refuse(err, "a target is not an absolute, clean path", operation->target);
+    }
+    if ((operation->flags & ~(uint32_t)PLAN_FLAG_ALL) != 0 || (operation->mode & ~0777u) != 0) {
+        /* 01777 of /tmp comes from its source; nothing here makes setuid files. */
+        if ((operation->mode & ~01777u) != 0 || operation->type == PLAN_FILE) {
+            return refuse(err, "an operation has flags or a mode it may not have",
+                          operation->target);
+        }
+    }
+    switch (operation->type) {
+    case PLAN_BIND:
+        return check_bind(view, operation, err);
+    case PLAN_OVERLAY:
+        if (strcmp(operation->target, view->workspace) != 0 ||
+            !plan_path_is_clean(operation->source)) {
+            return refuse(err, "the overlay is not the workspace", operation->target);
+        }
+        return check_layers(operation, err);
+    case PLAN_SYMLINK:
+        return operation->content.size > 0 && operation->content.size < LIMIT_PATH_BYTES
+                   ? STATUS_OK
+                   : refuse(err, "a symbolic link leads nowhere", operation->target);
+    case PLAN_TMPFS:
+    case PLAN_FOLDER:
+    case PLAN_FILE:
+    case PLAN_PROC:
+    case PLAN_READONLY:
+    case PLAN_MASK:
+    case PLAN_DEVPTS:
+    case PLAN_SEAL:
+    case PLAN_OPERATION_TYPE_COUNT:
+        return STATUS_OK;
+    }
+    return STATUS_OK;
+}
+
+static status_t check_operations(const struct plan_view *view, struct error *err) {
+    unsigned counts[PLAN_OPERATION_TYPE_COUNT] = {};
+    for (uint32_t i = 0; i < view->operation_count; i++) {
+        TRY(check_operation(view, &view->operations[i], err));
+        counts[view->operations[i].type]++;
+    }
+    if (view->operation_count < 2 || view->operations[0].type != PLAN_TMPFS ||
+        strcmp(view->operations[0].target, "/") != 0) {
+        return refuse(err, "a plan begins with a root of its own", "");
+    }
+    if (view->operations[view->operation_count - 1].type != PLAN_SEAL || counts[PLAN_SEAL] != 1) {
+        return refuse(err, "a plan ends with a read-only root", "");
+    }
+    if (counts[PLAN_OVERLAY] != 1) {
+        return refuse(err, "a plan has one overlay", "");
+    }
+    if (counts[PLAN_PROC] > 1 || counts[PLAN_DEVPTS] > 1) {
+        return refuse(err, "a plan has one procfs and one devpts", "");
+    }
+    return STATUS_OK;
+}
+
+static status_t check_rules(const struct plan_view *view, struct error *err) {
+    for (uint32_t i = 0; i < view->rule_count; i++) {
+        const struct plan_rule *rule = &view->rules[i];
+        if (!plan_path_is_clean(rule->path)) {
+            return refuse(err, "a rule's path is not absolute and clean", rule->path);
+        }
+        if (rule->access == PLAN_ACCESS_READ) {
+            continue;
+        }
+        bool known = strcmp(rule->path, view->workspace) == 0 ||
+                     strcmp(rule->path, view->home) == 0 || strcmp(rule->path, "/tmp") == 0 ||
+                     strcmp(rule->path, "/var/tmp") == 0 || strcmp(rule->path, "/proc") == 0 ||
+                     plan_path_is_below(rule->path, "/dev");
+        if (!known) {
+            return refuse(err, "a rule lets the payload write where it may not", rule->path);
+        }
+    }
+    return view->rule_count > 0 ? STATUS_OK : refuse(err, "a plan has Landlock rules", "");
+}
+
+static status_t check_limits(const struct plan_view *view, struct error *err) {
+    const struct template_limits *limits = &view->limits;
+    if (limits->memory_bytes_max == 0 || limits->pid_count_max == 0 ||
+        limits->stage_bytes_max == 0 || limits->file_bytes_max == 0) {
+        return refuse(err, "memory, processes, stage and file size must have limits", "");
+    }
+    if (limits->memory_bytes_max > INT64_MAX || limits->stage_bytes_max > INT64_MAX ||
+        limits->file_bytes_max > INT64_MAX || limits->wall_ms_max > INT64_MAX / 1000000) {
+        return refuse(err, "a limit is out of range", "");
+    }
+    return STATUS_OK;
+}
+
+status_t plan_check(const struct plan_view *view, struct error *err) {
+    if (view->seccomp != SECCOMP_STANDARD && view->seccomp != SECCOMP_STRICT) {
+        return refuse(err, "the plan names no seccomp profile", "");
+    }
+    if (view->host_uid == 0 || view->host_gid == 0) {
+        return refuse(err, "a payload never has the host's uid or gid 0", "");
+    }
+    const char *paths[] = {view->run_folder, view->workspace, view->working_folder, view->home};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        if (!plan_path_is_clean(paths[i]) || paths[i][1] == '\0') {
+            return refuse(err, "a folder of the plan is not an absolute, clean path", paths[i]);
+        }
+    }
+    if (!plan_path_is_below(view->working_folder, view->workspace)) {
+        return refuse(err, "the working folder lies outside of the workspace",
+                      view->working_folder);
+    }
+    if (plan_path_is_below(view->run_folder, view->workspace)) {
+        return refuse(err, "the workspace contains the run's own folder", view->run_folder);
+    }
+    if (strchr(view->run_id, '/') != nullptr || view->run_id[0] == '\0' ||
+        view->run_id[0] == '.' || strlen(view->run_id) > 64) {
+        return refuse(err, "the run's id cannot be a file's name", view->run_id);
+    }
+    if (view->argument_count == 0 || view->argv[0][0] == '\0') {
+        return refuse(err, "the plan has no command", "");
+    }
+    for (uint32_t i = 0; i < view->environment_count; i++) {
+        const char *equals = strchr(view->environment[i], '=');
+        if (equals == nullptr || equals == view->environment[i]) {
+            return refuse(err, "a variable of the environment has no name", "");
+        }
+    }
+    TRY(check_limits(view, err));
+    TRY(check_operations(view, err));
+    return check_rules(view, err);
+}
