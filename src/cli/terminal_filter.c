@@ -148,9 +148,25 @@ static void feed_ground(struct terminal_filter *filter, uint8_t byte, struct out
     }
 }
 
+/* Handles what means the same inside any sequence; true when the byte is dealt with. */
+static bool feed_inside(struct terminal_filter *filter, uint8_t byte, struct output *out) {
+    if (byte == ESC) { /* a new beginning */
+        filter->held_size = 0;
+        hold(filter, ESC);
+        filter->state = ESCAPE;
+    } else if (byte >= 0x80) { /* no sequence goes on with these */
+        forget(filter);
+        filter->state = GROUND;
+        put_text(filter, byte, out);
+    } else if (byte < 0x20) { /* acts at once and leaves the sequence as it was */
+        put_text(filter, byte, out);
+    }
+    return byte < 0x20 || byte >= 0x80;
+}
+
 static void feed_escape(struct terminal_filter *filter, uint8_t byte, struct output *out) {
-    if (byte == ESC) {
-        return; /* a new beginning; the held ESC serves */
+    if (feed_inside(filter, byte, out)) {
+        return;
     }
     if (byte == '[' || byte == ']') {
         hold(filter, byte);
@@ -171,12 +187,13 @@ static void feed_escape(struct terminal_filter *filter, uint8_t byte, struct out
 }
 
 static void feed_csi(struct terminal_filter *filter, uint8_t byte, struct output *out) {
+    if (feed_inside(filter, byte, out)) {
+        return;
+    }
     bool is_final = byte >= 0x40 && byte <= 0x7e;
     if (filter->state == CSI_OVERFLOW) {
         filter->state = is_final ? GROUND : CSI_OVERFLOW;
-        return;
-    }
-    if (is_final) {
+    } else if (is_final) {
         bool query = csi_is_query(filter, byte);
         hold(filter, byte);
         if (query) {
@@ -185,20 +202,23 @@ static void feed_csi(struct terminal_filter *filter, uint8_t byte, struct output
             release(filter, out);
         }
         filter->state = GROUND;
-    } else if (byte < 0x20) {
-        /* Controls inside a sequence act at once and leave the sequence as it was. */
-        if (byte != ENQ) {
-            put(out, byte);
-        }
-    } else if (byte >= 0x7f) {
-        forget(filter);
-        filter->state = CSI_OVERFLOW;
     } else {
         hold(filter, byte);
         if (filter->held_size == TERMINAL_FILTER_HELD_MAX) {
             forget(filter);
             filter->state = CSI_OVERFLOW;
         }
+    }
+}
+
+static void feed_intermediate(struct terminal_filter *filter, uint8_t byte, struct output *out) {
+    if (feed_inside(filter, byte, out)) {
+        return;
+    }
+    hold(filter, byte);
+    if (byte > 0x2f || filter->held_size == 8) {
+        release(filter, out);
+        filter->state = GROUND;
     }
 }
 
@@ -222,6 +242,7 @@ static void feed_string(struct terminal_filter *filter, uint8_t byte, struct out
         return;
     }
     if (byte == ESC) {
+        filter->utf8_left = 0;
         filter->state = STRING_ESCAPE;
         return;
     }
@@ -238,7 +259,9 @@ static void feed_osc_number(struct terminal_filter *filter, uint8_t byte, struct
         hold(filter, byte);
         return;
     }
-    string_begin(filter, out, !osc_may_pass(filter));
+    /* Anything else after the number could vanish later and let more digits join it. */
+    bool number_ends = byte == ';' || byte == BEL || byte == ESC;
+    string_begin(filter, out, !number_ends || !osc_may_pass(filter));
     feed_string(filter, byte, out);
 }
 
@@ -246,6 +269,7 @@ static void feed_byte(struct terminal_filter *filter, uint8_t byte, struct outpu
     /* CAN and SUB end any sequence in any terminal. */
     if ((byte == CAN || byte == SUB) && filter->state != GROUND) {
         filter->held_size = 0;
+        filter->utf8_left = 0;
         filter->state = GROUND;
         put(out, byte);
         return;
@@ -258,13 +282,7 @@ static void feed_byte(struct terminal_filter *filter, uint8_t byte, struct outpu
         feed_escape(filter, byte, out);
         return;
     case INTERMEDIATE:
-        if (byte >= 0x20 && byte <= 0x2f && filter->held_size < 8) {
-            hold(filter, byte);
-            return;
-        }
-        hold(filter, byte);
-        release(filter, out);
-        filter->state = GROUND;
+        feed_intermediate(filter, byte, out);
         return;
     case CSI:
     case CSI_OVERFLOW:

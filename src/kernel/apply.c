@@ -100,15 +100,13 @@ static status_t refuse_review(const struct application *apply, struct error *err
     return (status_t){ERROR_POLICY_REVIEW};
 }
 
-/* What the two entries that admit something have in common. */
-static struct json *admission_fields(const struct application *apply, const char *operation) {
+static struct json *request_fields(const struct application *apply, const char *operation) {
     struct json *fields = json_object_new();
     json_set_text(fields, "caller", apply->kernel->caller);
     json_set_text(fields, "operation", operation);
     json_set_text(fields, "request", apply->request_id);
     json_set_text(fields, "run", apply->run->id);
     record_text(fields, "workspace", apply->run->workspace);
-    json_set(fields, "decision", record_decision(&apply->decision));
     return fields;
 }
 
@@ -137,7 +135,8 @@ static status_t admit(void *context, uint32_t step_count, const struct digest *d
             return refuse_review(apply, err);
         }
     }
-    struct json *fields = admission_fields(apply, "stage.apply");
+    struct json *fields = request_fields(apply, "stage.apply");
+    json_set(fields, "decision", record_decision(&apply->decision));
     json_set_integer(fields, "steps", step_count);
     record_digest(fields, "steps_digest", digest);
     if (apply->review_count > 0) {
@@ -151,9 +150,7 @@ static status_t admit(void *context, uint32_t step_count, const struct digest *d
 
 static status_t append_applied(struct application *apply, const struct apply_result *result,
                                const struct error *failure, uint64_t *ret_seq, struct error *err) {
-    struct json *fields = json_object_new();
-    json_set_text(fields, "request", apply->request_id);
-    json_set_text(fields, "run", apply->run->id);
+    struct json *fields = request_fields(apply, "stage.apply");
     json_set_integer(fields, "intent_seq", (int64_t)apply->intent.seq);
     record_digest(fields, "intent_leaf", &apply->intent.leaf);
     json_set_text(fields, "outcome", failure == nullptr ? "applied" : "failed");
@@ -230,8 +227,9 @@ status_t kernel_discard(struct kernel *kernel, struct run *run, struct error *er
     TRY(decide_whole(kernel, "stage.discard", &apply.decision, err));
     /* Before the effect, as every intent: a discard cut short leaves a stage that can be discarded
      * again, never one that vanished without an entry. */
-    struct json *fields = admission_fields(&apply, "stage.discard");
-    record_digest(fields, "stage", &run->stage_digest);
+    struct json *fields = request_fields(&apply, "stage.discard");
+    json_set(fields, "decision", record_decision(&apply.decision));
+    record_digest(fields, "stage_digest", &run->stage_digest);
     struct audit_append append = {.event = AUDIT_EVENT_STAGE_DISCARDED, .fields = fields};
     struct audit_position position;
     TRY(audit_log_append(kernel->log, &append, 1, &position, err));

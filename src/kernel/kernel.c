@@ -62,7 +62,7 @@ static status_t close_lost_run(void *context, struct run *run, struct error *err
     run->intent_seq = search.intent.seq;
     struct audit_append append = {
         .event = AUDIT_EVENT_RUN_FINISHED,
-        .fields = record_run_finished(&(struct record_finish){
+        .fields = record_run_finished(kernel, &(struct record_finish){
             .request = search.request,
             .run = run->id,
             .intent = &search.intent,

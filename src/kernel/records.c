@@ -103,8 +103,10 @@ static struct json *stage_object(const struct stage_summary *stage) {
     return object;
 }
 
-struct json *record_run_finished(const struct record_finish *finish) {
+struct json *record_run_finished(const struct kernel *kernel, const struct record_finish *finish) {
     struct json *fields = json_object_new();
+    json_set_text(fields, "caller", kernel->caller);
+    json_set_text(fields, "operation", "run.exec");
     json_set_text(fields, "run", finish->run);
     json_set_text(fields, "request", finish->request);
     json_set_integer(fields, "intent_seq", (int64_t)finish->intent->seq);

@@ -38,6 +38,6 @@ void record_text(struct json *object, const char *key, const char *any_bytes);
 void record_digest(struct json *object, const char *key, const struct digest *digest);
 struct json *record_decision(const struct policy_decision *decision);
 struct json *record_run_started(const struct kernel *kernel, const struct record_start *start);
-struct json *record_run_finished(const struct record_finish *finish);
+struct json *record_run_finished(const struct kernel *kernel, const struct record_finish *finish);
 /* The name of an outcome in entries and summaries. */
 const char *record_outcome_text(enum launcher_outcome outcome);

@@ -300,6 +300,7 @@ static status_t append_outcome(struct execution *run, const struct error *failur
     struct audit_append append = {
         .event = AUDIT_EVENT_RUN_FINISHED,
         .fields = record_run_finished(
+            run->kernel,
             &(struct record_finish){
                 .request = run->request_id,
                 .run = result->run.id,

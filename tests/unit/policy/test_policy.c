@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Numbers in names are those of the normative cases.
+ */
+#include "policy/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static struct policy_decision decide(const struct policy_request *request) {
+    struct policy_decision decision;
+    policy_decide(request, &decision);
+    return decision;
+}
+
+static void case_01_nothing_matches_is_deny(void **state) {
+    (void)state;
+    struct policy_decision decision =
+        decide(&(struct policy_request){.operation = "run.exec", .template_name = "unheard-of"});
+    assert_int_equal(decision.outcome, POLICY_DENY);
+    assert_string_equal(decision.rule, "default.deny");
+    assert_string_equal(decision.reasons[0], "no rule allows this operation");
+}
+
+static void case_03_deny_beats_allow(void **state) {
+    (void)state;
+    struct policy_decision decision = decide(&(struct policy_request){
+        .operation = "stage.apply",
+        .path = ".git/hooks/x",
+        .mode = S_IFREG | 0755,
+        .at_command_line = true,
+    });
+    assert_int_equal(decision.outcome, POLICY_DENY);
+    assert_string_equal(decision.rule, "builtin.git-control");
+}
+
+static void case_04_review_beats_allow(void **state) {
+    (void)state;
+    struct policy_decision decision = decide(&(struct policy_request){
+        .operation = "stage.apply",
+        .path = ".envrc",
+        .mode = S_IFREG | 0644,
+        .at_command_line = true,
+    });
+    assert_int_equal(decision.outcome, POLICY_REVIEW);
+}
+
+static void case_10_all_reasons_of_several_reviews(void **state) {
+    (void)state;
+    struct policy_decision decision = decide(&(struct policy_request){
+        .operation = "stage.apply",
+        .path = ".vscode/.claude/.envrc",
+        .mode = S_IFREG | 0644,
+        .at_command_line = true,
+    });
+    assert_int_equal(decision.outcome, POLICY_REVIEW);
+    assert_int_equal(decision.reason_count, 3);
+}
+
+static void case_24_unknown_operation_is_deny(void **state) {
+    (void)state;
+    struct policy_decision decision =
+        decide(&(struct policy_request){.operation = "fs.format", .at_command_line = true});
+    assert_int_equal(decision.outcome, POLICY_DENY);
+}
+
+static void the_default_is_what_it_says(void **state) {
+    (void)state;
+    assert_int_equal(decide(&(struct policy_request){.operation = "run.exec",
+                                                     .template_name = "code-executor"})
+                         .outcome,
+                     POLICY_ALLOW);
+    assert_int_equal(
+        decide(&(struct policy_request){.operation = "run.exec", .template_name = "small"}).outcome,
+        POLICY_ALLOW);
+    assert_int_equal(decide(&(struct policy_request){.operation = "run.exec"}).outcome,
+                     POLICY_DENY);
+    assert_int_equal(
+        decide(&(struct policy_request){.operation = "stage.discard", .at_command_line = true})
+            .outcome,
+        POLICY_ALLOW);
+    assert_int_equal(decide(&(struct policy_request){.operation = "stage.discard"}).outcome,
+                     POLICY_DENY);
+    assert_int_equal(decide(&(struct policy_request){.operation = "stage.apply"}).outcome,
+                     POLICY_REVIEW);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(case_01_nothing_matches_is_deny),
+        cmocka_unit_test(case_03_deny_beats_allow),
+        cmocka_unit_test(case_04_review_beats_allow),
+        cmocka_unit_test(case_10_all_reasons_of_several_reviews),
+        cmocka_unit_test(case_24_unknown_operation_is_deny),
+        cmocka_unit_test(the_default_is_what_it_says),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
