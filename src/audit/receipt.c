@@ -54,6 +54,14 @@ status_t receipt_checkpoint(struct audit_log *log, struct keys_client *keys, uin
     return error_set(err, ERROR_BUSY, 0, "other commands have checkpoints signed all the time");
 }
 
+status_t receipt_is_covered(struct audit_log *log, uint64_t seq, bool *ret_covered,
+                            struct error *err) {
+    struct checkpoint last;
+    TRY(checkpoint_last(audit_log_state(log), &last, err));
+    *ret_covered = last.size > seq;
+    return STATUS_OK;
+}
+
 static void format_proof(uint64_t index, const struct merkle_proof *proof, struct slice checkpoint,
                          struct builder *out) {
     builder_format(out, "index %" PRIu64 "\n", index);
@@ -274,4 +282,11 @@ status_t receipt_verify(struct slice receipt, const char *vkey, bool allow_unkno
     }
     builder_deinit(&parsed.entry);
     return status;
+}
+
+status_t receipt_own_vkey(const struct state *state, struct builder *out, struct error *err) {
+    struct note_vkey vkey;
+    TRY(checkpoint_own_vkey(state, &vkey, err));
+    note_vkey_format(&vkey, out);
+    return STATUS_OK;
 }

@@ -12,6 +12,10 @@
 status_t receipt_checkpoint(struct audit_log *log, struct keys_client *keys, uint64_t seq,
                             struct error *err);
 
+/* Whether the last checkpoint covers `seq` already. */
+status_t receipt_is_covered(struct audit_log *log, uint64_t seq, bool *ret_covered,
+                            struct error *err);
+
 /* Writes the receipt of entry `seq`, proved against keys/last_checkpoint, which must cover it. */
 status_t receipt_write(struct audit_log *log, uint64_t seq, struct builder *out, struct error *err);
 
@@ -36,3 +40,6 @@ struct receipt_result {
  * RECEIPT_ROOT, RECEIPT_SIGNATURE, RECEIPT_KEY. */
 status_t receipt_verify(struct slice receipt, const char *vkey, bool allow_unknown,
                         struct receipt_result *ret_result, struct error *err);
+
+/* The log's own verifier key as text. KEYS_FAILED when no key was made yet. */
+status_t receipt_own_vkey(const struct state *state, struct builder *out, struct error *err);

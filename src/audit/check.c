@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "audit/checkpoint.h"
+#include "audit/entry.h"
+#include "audit/rows.h"
+#include "base/cleanup.h"
+#include "codec/text.h"
+
+struct check {
+    const struct audit_check_options *options;
+    struct merkle_frontier frontier; /* recomputed from the entries' bytes */
+    struct digest previous;          /* the leaf of the entry before */
+    uint64_t total;
+    uint64_t signed_size;
+    struct digest signed_root; /* recomputed at signed_size */
+    struct builder scratch;
+    const char *wrong; /* what is wrong with the entry at frontier.size; nullptr while nothing is */
+};
+
+/* The canonical bytes again, and the fields that tie the entry to its place. */
+static const char *check_entry(struct check *check, const struct audit_row *row) {
+    struct error ignored = {0};
+    CLEANUP(json_freep) struct json *entry = nullptr;
+    int64_t seq;
+    int64_t time_ms;
+    if (!status_is_ok(json_parse(row->bytes, "the entry", &entry, &ignored))) {
+        return "it is no JSON";
+    }
+    builder_reset(&check->scratch);
+    json_write_canonical(entry, &check->scratch);
+    if (!slice_equal(builder_slice(&check->scratch), row->bytes)) {
+        return "it is not in canonical form";
+    }
+    if (!json_get_integer(entry, "seq", &seq) || seq < 0 || (uint64_t)seq != row->seq) {
+        return "it names another place";
+    }
+    if (!json_get_integer(entry, "time_ms", &time_ms) || time_ms < 0) {
+        return "it has no time";
+    }
+    struct digest expected = check->previous;
+    if (row->seq == 0) {
+        entry_genesis((uint64_t)time_ms, &expected);
+    }
+    const char *previous = json_get_text(entry, "prev_hash");
+    struct digest named;
+    if (previous == nullptr ||
+        !text_unhex(slice_of_string(previous), named.bytes, DIGEST_BYTES) ||
+        !digest_equal(&named, &expected)) {
+        return "it does not name the entry before it";
+    }
+    return nullptr;
+}
+
+static const char *check_hashes(struct check *check, const struct audit_row *row) {
+    struct digest leaf;
+    struct digest completed[64];
+    unsigned count;
+    merkle_leaf(row->bytes, &leaf);
+    if (!slice_equal(row->leaf, slice_of(leaf.bytes, DIGEST_BYTES))) {
+        return "its hash is not the stored one";
+    }
+    merkle_frontier_append(&check->frontier, &leaf, completed, &count);
+    check->previous = leaf;
+    return slice_equal(row->nodes, slice_of(completed, count * DIGEST_BYTES))
+               ? nullptr
+               : "the tree's hashes stored with it are not the computed ones";
+}
+
+static bool check_row(void *context, const struct audit_row *row) {
+    struct check *check = context;
+    if (row->seq >= check->total) {
+        return false; /* appended by another command meanwhile */
+    }
+    if (row->seq != check->frontier.size) {
+        check->wrong = "it is missing";
+        return false;
+    }
+    const char *wrong = check_entry(check, row);
+    if (wrong == nullptr) {
+        wrong = check_hashes(check, row);
+    }
+    if (wrong != nullptr) {
+        check->wrong = wrong;
+        return false;
+    }
+    if (check->frontier.size == check->signed_size) {
+        merkle_frontier_root(&check->frontier, &check->signed_root);
+    }
+    if (check->options->progress != nullptr && check->frontier.size % 1024 == 0) {
+        check->options->progress(check->options->context, check->frontier.size, check->total);
+    }
+    return true;
+}
+
+static status_t check_rows(struct audit_log *log, struct check *check,
+                           const struct audit_tail *tail, struct error *err) {
+    status_t scanned = audit_log_scan_rows(log, 0, check_row, check, err);
+    TRY(scanned);
+    if (check->wrong == nullptr && check->frontier.size != tail->frontier.size) {
+        check->wrong = "it is missing";
+    }
+    if (check->wrong != nullptr) {
+        uint64_t seq = check->frontier.size;
+        return error_set(err, ERROR_AUDIT_DAMAGED, 0, "entry %" PRIu64 ": %s", seq, check->wrong);
+    }
+    struct digest root;
+    merkle_frontier_root(&check->frontier, &root);
+    return digest_equal(&root, &tail->root)
+               ? STATUS_OK
+               : error_set(err, ERROR_AUDIT_DAMAGED, 0,
+                           "the entries do not lead to the root that the head names");
+}
+
+static status_t check_signed(const struct check *check, const struct note *note,
+                             const struct state *state, struct error *err) {
+    struct note_vkey vkey;
+    TRY(checkpoint_own_vkey(state, &vkey, err));
+    if (strcmp(vkey.name, note->checkpoint.origin) != 0 ||
+        note_verify(note, &vkey) != NOTE_VALID) {
+        return error_set(err, ERROR_AUDIT_DAMAGED, 0,
+                         "the last checkpoint is not signed by this log's key");
+    }
+    if (!digest_equal(&check->signed_root, &note->checkpoint.root)) {
+        return error_set(err, ERROR_AUDIT_DAMAGED, 0,
+                         "the last checkpoint was signed over other entries");
+    }
+    return STATUS_OK;
+}
+
+static status_t check_all(struct audit_log *log, struct check *check, struct builder *text,
+                          struct audit_check_result *ret_result, struct error *err) {
+    struct checkpoint last;
+    struct audit_tail tail;
+    struct audit_check_result result = {0};
+    TRY(checkpoint_last_text(audit_log_state(log), text, &last, err));
+    TRY(audit_log_tail(log, &tail, err));
+    check->total = tail.frontier.size;
+    check->signed_size = last.size;
+    if (last.size > tail.frontier.size) {
+        return error_set(err, ERROR_AUDIT_ROLLED_BACK, 0, "the log is smaller than what was signed");
+    }
+    TRY(check_rows(log, check, &tail, err));
+    if (last.size > 0) {
+        struct note note;
+        if (!note_parse(builder_slice(text), &note)) {
+            return error_set(err, ERROR_AUDIT_DAMAGED, 0, "the last checkpoint is malformed");
+        }
+        TRY(check_signed(check, &note, audit_log_state(log), err));
+        static_assert(sizeof result.origin == NOTE_NAME_BYTES);
+        memcpy(result.origin, last.origin, NOTE_NAME_BYTES);
+    }
+    result.size = tail.frontier.size;
+    result.root = tail.root;
+    result.signed_size = last.size;
+    *ret_result = result;
+    return STATUS_OK;
+}
+
+status_t audit_log_check(struct audit_log *log, const struct audit_check_options *options,
+                         struct audit_check_result *ret_result, struct error *err) {
+    struct check check = {.options = options};
+    struct builder text;
+    merkle_frontier_init(&check.frontier);
+    builder_init(&check.scratch, LIMIT_ENTRY_BYTES);
+    builder_init(&text, NOTE_BYTES_MAX);
+    status_t status = check_all(log, &check, &text, ret_result, err);
+    builder_deinit(&text);
+    builder_deinit(&check.scratch);
+    return status;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The whole log recomputed: every entry's form and hash, the chain, every stored node of the tree,
+ * the head, the last checkpoint and its signature.
+ */
+#pragma once
+
+#include "audit/log.h"
+
+struct audit_check_options {
+    /* Called now and then; may be nullptr. */
+    void (*progress)(void *context, uint64_t done, uint64_t total);
+    void *context;
+};
+
+struct audit_check_result {
+    uint64_t size;
+    struct digest root;
+    uint64_t signed_size; /* what the last checkpoint covers; 0 when there is none */
+    char origin[256];     /* "" when there is none */
+};
+
+/* AUDIT_DAMAGED names the first entry that is wrong. */
+status_t audit_log_check(struct audit_log *log, const struct audit_check_options *options,
+                         struct audit_check_result *ret_result, struct error *err);

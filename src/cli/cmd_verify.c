@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * airlock verify: checks a receipt with a key and nothing else. The key never comes from the file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audit/receipt.h"
+#include "base/cleanup.h"
+#include "cli/cli.h"
+#include "cli/log_view.h"
+#include "codec/text.h"
+#include "sys/fd.h"
+
+static const char EXAMPLES[] =
+    "  airlock verify receipt.txt\n"
+    "  airlock verify --key \"$(cat log.vkey)\" receipt.txt\n"
+    "  airlock receipt | airlock verify -\n";
+
+static status_t read_receipt(const char *path, struct builder *out, struct error *err) {
+    if (strcmp(path, "-") == 0) {
+        return fd_read_to_end(STDIN_FILENO, "standard input", out, err);
+    }
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        return error_set(err, ERROR_IO, errno, "cannot open %s", path);
+    }
+    return fd_read_to_end(fd, path, out, err);
+}
+
+/* The key that is trusted here when none is named: the log's own. */
+static status_t own_key(struct builder *out, struct error *err) {
+    struct state state;
+    TRY(state_open(&state, err));
+    status_t status = receipt_own_vkey(&state, out, err);
+    state_close(&state);
+    if (!status_is_ok(status) && err->code == ERROR_KEYS_FAILED) {
+        return error_set(err, ERROR_RECEIPT_KEY, 0,
+                         "no key was named and this user's log has none");
+    }
+    return status;
+}
+
+static void print_json_result(const struct receipt_result *result) {
+    struct builder text;
+    builder_init(&text, (size_t)8 * LIMIT_ENTRY_BYTES);
+    builder_format(&text,
+                   "{\"valid\":true,\"seq\":%" PRIu64 ",\"tree_size\":%" PRIu64
+                   ",\"origin\":\"%s\",\"entry\":",
+                   result->seq, result->tree_size, result->origin);
+    json_write_canonical(result->entry, &text);
+    builder_text(&text, "}\n");
+    log_print(&text);
+    builder_deinit(&text);
+}
+
+static void print_row(const struct cli *cli, const char *name, const char *value) {
+    struct builder text;
+    if (value == nullptr) {
+        return;
+    }
+    builder_init(&text, (size_t)8 * LIMIT_ENTRY_BYTES);
+    text_escape(slice_of_string(value), &text);
+    (void)printf("  %s%-10s%s %s\n", cli_color(cli->color_out, CLI_DIM), name,
+                 cli_color(cli->color_out, CLI_PLAIN), builder_c_string(&text));
+    builder_deinit(&text);
+}
+
+static void print_result(const struct cli *cli, const struct receipt_result *result) {
+    char place[96];
+    char when[LOG_TIME_BYTES] = "";
+    int64_t time_ms;
+    struct builder outcome;
+    struct builder detail;
+    builder_init(&outcome, 4096);
+    builder_init(&detail, (size_t)4 * LIMIT_ENTRY_BYTES);
+    log_describe(result->entry, &outcome, &detail);
+    if (json_get_integer(result->entry, "time_ms", &time_ms)) {
+        log_format_time(time_ms, when);
+    }
+    (void)snprintf(place, sizeof place, "%" PRIu64 " of a log of %" PRIu64 " entries", result->seq,
+                   result->tree_size);
+    (void)printf("%sOK%s  the receipt is genuine\n", cli_color(cli->color_out, CLI_GREEN),
+                 cli_color(cli->color_out, CLI_PLAIN));
+    print_row(cli, "log", result->origin);
+    print_row(cli, "entry", place);
+    print_row(cli, "type", json_get_text(result->entry, "type"));
+    print_row(cli, "time", when);
+    print_row(cli, "run", json_get_text(result->entry, "run"));
+    print_row(cli, "outcome", builder_c_string(&outcome));
+    print_row(cli, "detail", builder_c_string(&detail));
+    builder_deinit(&outcome);
+    builder_deinit(&detail);
+}
+
+struct request {
+    const char *key;
+    bool allow_unknown;
+    const char *path;
+};
+
+static status_t verify(const struct cli *cli, const struct request *request,
+                       struct builder *receipt, struct builder *key, struct error *err) {
+    struct receipt_result result;
+    TRY(read_receipt(request->path, receipt, err));
+    if (request->key == nullptr) {
+        TRY(own_key(key, err));
+    }
+    const char *vkey = request->key != nullptr ? request->key : builder_c_string(key);
+    TRY(receipt_verify(builder_slice(receipt), vkey, request->allow_unknown, &result, err));
+    if (cli->json) {
+        print_json_result(&result);
+    } else {
+        print_result(cli, &result);
+    }
+    json_free(result.entry);
+    return STATUS_OK;
+}
+
+int cli_verify(struct cli *cli, int argc, char **argv) {
+    struct request request = {0};
+    const struct cli_option options[] = {
+        {.name = "key", .letter = 'k', .value = &request.key, .argument = "VKEY",
+         .help = "the log's verifier key; without it, this user's own log's"},
+        {.name = "allow-unknown", .flag = &request.allow_unknown,
+         .help = "pass over lines and signatures this version does not know"},
+    };
+    struct error err = {0};
+    bool done;
+    if (!status_is_ok(cli_parse(cli, &argc, argv, options, sizeof options / sizeof options[0],
+                                false, EXAMPLES, &done, &err))) {
+        return cli_error(cli, &err);
+    }
+    if (done) {
+        return 0;
+    }
+    if (argc != 1) {
+        (void)error_set(&err, ERROR_USAGE, 0, "verify takes one file (- is standard input)");
+        return cli_error(cli, &err);
+    }
+    request.path = argv[1];
+    struct builder receipt;
+    struct builder key;
+    builder_init(&receipt, (size_t)LIMIT_RECEIPT_BYTES);
+    builder_init(&key, 1024);
+    status_t status = verify(cli, &request, &receipt, &key, &err);
+    builder_deinit(&receipt);
+    builder_deinit(&key);
+    if (!status_is_ok(status) && err.code == ERROR_LIMIT) {
+        (void)error_set(&err, ERROR_RECEIPT_MALFORMED, 0, "%s is too long for a receipt",
+                        request.path);
+    }
+    return status_is_ok(status) ? 0 : cli_error(cli, &err);
+}
