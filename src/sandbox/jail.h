@@ -80,7 +80,7 @@ status_t jail_overlay_open(struct jail *jail, const struct plan_operation *opera
 /* A user namespace that maps one id: inside `uid`, outside `host_uid`. */
 status_t jail_userns_open(uint32_t uid, uint32_t gid, const struct plan_view *plan, int *ret_fd,
                           struct error *err);
-/* Writes the maps of a user namespace by one of its processes. */
+/* Writes the maps of a user namespace by one of its processes; 0 is the caller itself. */
 status_t jail_map_write(pid_t pid, uint32_t uid, uint32_t gid, const struct plan_view *plan,
                         struct error *err);
 

@@ -63,7 +63,7 @@ status_t jail_report_send(const struct jail *jail, const struct jail_report *rep
 static status_t become_user(const struct jail *jail, struct error *err) {
     const struct plan_view *plan = &jail->plan;
     if (!jail->is_root) {
-        return jail_map_write(getpid(), plan->uid, plan->gid, plan, err);
+        return jail_map_write(0, plan->uid, plan->gid, plan, err);
     }
     struct jail_order order;
     size_t size = 0;

@@ -62,13 +62,17 @@ status_t jail_map_write(pid_t pid, uint32_t uid, uint32_t gid, const struct plan
                         struct error *err) {
     char path[64];
     char text[64];
-    bool is_root = geteuid() == 0;
-    (void)snprintf(path, sizeof path, "/proc/%d/setgroups", pid);
+    char name[16] = "self";
+    bool is_root = pid != 0 && geteuid() == 0;
+    if (pid != 0) {
+        (void)snprintf(name, sizeof name, "%d", pid);
+    }
+    (void)snprintf(path, sizeof path, "/proc/%s/setgroups", name);
     bool written = is_root || write_text(path, "deny");
-    (void)snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
+    (void)snprintf(path, sizeof path, "/proc/%s/uid_map", name);
     (void)snprintf(text, sizeof text, "%u %u 1\n", uid, plan->host_uid);
     written = written && write_text(path, text);
-    (void)snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
+    (void)snprintf(path, sizeof path, "/proc/%s/gid_map", name);
     (void)snprintf(text, sizeof text, "%u %u 1\n", gid, plan->host_gid);
     written = written && write_text(path, text);
     if (!written) {
