@@ -5,12 +5,12 @@
 ENTER := tools/enter
 CHECK := tools/enter --check
 BUILD := build
+FUZZ_SECONDS ?= 60
 PREFIX ?= /usr/local
 DESTDIR ?=
-RUNS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check lint fmt asan fuzz torture bench cover docs shell install tidy clang-tidy
+.PHONY: help demo build test check lint fmt asan fuzz torture bench cover shell install tidy clang-tidy
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -53,6 +53,16 @@ lint: ## formatting of C, shell scripts, manual pages
 
 fmt: ## format all C files
 	@$(CHECK) tools/lint --fix
+
+fuzz: ## libFuzzer on every parser, FUZZ_SECONDS=60 each
+	@$(CHECK) tools/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)
+
+torture: build ## kill -9 at 200 moments; 200 runs at once, twice
+	@AIRLOCK_KILLS=200 AIRLOCK_MANY=200 $(ENTER) tools/run-tests $(BUILD) --time-factor 10 \
+	    --match 'e2e/(kill_loop|many)' --jobs 1 --verbose
+
+bench: build ## measure beside bubblewrap, runc, podman, runsc; writes docs/bench.md
+	@$(CHECK) bench/bench $(BUILD) --write docs/bench.md
 
 cover: ## line coverage; base, audit and sandbox must reach 85 %
 	@$(CHECK) tools/cover

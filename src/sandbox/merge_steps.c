@@ -109,11 +109,12 @@ status_t merge_steps_decode(struct slice bytes, struct merge_steps *ret_steps, s
     struct cursor in = cursor_of(bytes);
     struct slice version = cursor_bytes(&in, sizeof STEPS_VERSION - 1);
     const char *id = cursor_string(&in);
-    *ret_steps = (struct merge_steps){.closes_stage = cursor_u8(&in) != 0};
+    uint8_t closes_stage = cursor_u8(&in);
+    *ret_steps = (struct merge_steps){.closes_stage = closes_stage == 1};
     const char *workspace = cursor_string(&in);
     uint32_t count = cursor_u32(&in);
     if (!cursor_is_ok(&in) || !slice_equal(version, SLICE_LITERAL(STEPS_VERSION)) ||
-        !id_is_valid(id) || strlen(workspace) >= sizeof ret_steps->workspace) {
+        closes_stage > 1 || !id_is_valid(id) || strlen(workspace) >= sizeof ret_steps->workspace) {
         return error_set(err, ERROR_BAD_ENCODING, 0, "a step list is damaged");
     }
     (void)snprintf(ret_steps->run_id, sizeof ret_steps->run_id, "%s", id);
@@ -124,6 +125,10 @@ status_t merge_steps_decode(struct slice bytes, struct merge_steps *ret_steps, s
             merge_steps_deinit(ret_steps);
             return status;
         }
+    }
+    if (!cursor_is_finished(&in)) {
+        merge_steps_deinit(ret_steps);
+        return error_set(err, ERROR_BAD_ENCODING, 0, "a step list has bytes past its end");
     }
     return STATUS_OK;
 }
