@@ -84,6 +84,7 @@ struct diff_options {
     const char *const *paths; /* nullptr-terminated globs or path prefixes; nullptr for all */
     bool color;
     bool names_only;
+    bool stat;  /* one line per path, with counts of lines */
     bool json;
 };
 /* Prints the stack's changes in git's diff format. */

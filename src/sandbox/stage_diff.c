@@ -107,6 +107,37 @@ static status_t print_one(const struct merge *merge, const struct change *change
     return STATUS_OK;
 }
 
+/* As `git diff --stat`: the name, the number of changed lines, and a bar of at most 40 signs. */
+static status_t print_stat(const struct merge *merge, const struct change *change,
+                           const struct diff_options *options, FILE *out, struct error *err) {
+    CLEANUP(builder_deinit) struct builder text;
+    struct diff_counts counts = {0};
+    builder_init(&text, ONE_DIFF_BYTES_MAX);
+    TRY(diff_file(merge, change, false, &text, &counts, err));
+    builder_reset(&text);
+    diff_name("", change->path, &text);
+    int width = text.size < 40 ? (int)(40 - text.size) : 0;
+    builder_format(&text, "%*s | ", width, "");
+    if (counts.binary) {
+        builder_text(&text, "binary\n");
+    } else {
+        unsigned total = counts.added + counts.deleted;
+        unsigned signs = total < 40 ? total : 40;
+        unsigned plus = total == 0 ? 0 : (unsigned)((uint64_t)counts.added * signs / total);
+        builder_format(&text, "%5u ", total);
+        builder_text(&text, options->color ? "\033[32m" : "");
+        for (unsigned i = 0; i < signs; i++) {
+            builder_text(&text, i == plus && options->color ? "\033[31m" : "");
+            builder_u8(&text, i < plus ? '+' : '-');
+        }
+        builder_text(&text, options->color ? "\033[m\n" : "\n");
+    }
+    if (fwrite(text.data, 1, text.size, out) != text.size) {
+        return error_set(err, ERROR_IO, errno, "cannot write the diff");
+    }
+    return STATUS_OK;
+}
+
 static status_t diff_print(const struct merge *merge, const struct diff_options *options,
                            struct json *list, FILE *out, struct error *err) {
     for (size_t i = 0; i < merge->list.count; i++) {
@@ -123,8 +154,13 @@ static status_t diff_print(const struct merge *merge, const struct diff_options 
             continue; /* a part that was applied before */
         }
         bool moved = relation == MERGE_CONFLICT;
-        TRY(list != nullptr ? print_json(merge, change, moved, list, err)
-                            : print_one(merge, change, moved, options, out, err));
+        if (list != nullptr) {
+            TRY(print_json(merge, change, moved, list, err));
+        } else if (options->stat) {
+            TRY(print_stat(merge, change, options, out, err));
+        } else {
+            TRY(print_one(merge, change, moved, options, out, err));
+        }
     }
     return STATUS_OK;
 }

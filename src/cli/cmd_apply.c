@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "cli/stage_names.h"
+#include "codec/json.h"
+#include "kernel/kernel.h"
+
+static const char examples[] = "  airlock apply                (the newest run here, whole)\n"
+                               "  airlock apply 41f2ab src/    (one folder of one run)\n"
+                               "  airlock apply --skip-refused (what can be applied; the rest stays)\n";
+
+struct apply_arguments {
+    const char *workspace;
+    bool skip_refused;
+};
+
+static void print_json(const struct run *run, const struct apply_result *result, uint64_t seq) {
+    CLEANUP(json_freep) struct json *object = json_object_new();
+    struct builder text;
+    json_set_text(object, "run", run->id);
+    json_set_integer(object, "applied", result->applied);
+    json_set_integer(object, "skipped", result->skipped);
+    json_set_bool(object, "closed", result->stage_is_closed);
+    json_set_integer(object, "entry", (int64_t)seq);
+    builder_init(&text, 4096);
+    json_write_pretty(object, &text);
+    (void)fputs(builder_c_string(&text), stdout);
+    builder_deinit(&text);
+}
+
+static void print_text(const struct cli *cli, const struct run *run,
+                       const struct apply_result *result, uint64_t seq) {
+    const char *id = run_short_id(run->id);
+    (void)printf("%sapplied%s %" PRIu32 " change%s of run %s (entry %" PRIu64 ")\n",
+                 cli_color(cli->color_out, CLI_GREEN), cli_color(cli->color_out, CLI_PLAIN),
+                 result->applied, result->applied == 1 ? "" : "s", id, seq);
+    if (result->skipped > 0) {
+        (void)printf("skipped %" PRIu32 "; see them with: airlock diff %s\n", result->skipped, id);
+    } else if (!result->stage_is_closed) {
+        (void)printf("the rest waits: airlock diff %s\n", id);
+    }
+}
+
+static status_t apply(struct cli *cli, struct kernel *kernel,
+                      const struct apply_arguments *arguments, int count, char **operands,
+                      struct error *err) {
+    CLEANUP(stage_operands_deinit) struct stage_operands found = {
+        .run = {.fd = -1, .lock_fd = -1}};
+    struct stage_query query = {arguments->workspace, count, operands, true};
+    TRY(stage_operands_find(&kernel->state, &query, &found, err));
+    struct apply_result result = {0};
+    uint64_t seq = 0;
+    TRY(kernel_apply(kernel, &found.run, (const char *const *)found.paths,
+                     arguments->skip_refused, &result, &seq, err));
+    if (cli->json) {
+        print_json(&found.run, &result, seq);
+    } else {
+        print_text(cli, &found.run, &result, seq);
+    }
+    return STATUS_OK;
+}
+
+int cli_apply(struct cli *cli, int argc, char **argv) {
+    struct apply_arguments arguments = {0};
+    const struct cli_option rows[] = {
+        {.name = "workspace", .letter = 'w', .value = &arguments.workspace, .argument = "DIR",
+         .help = "the workspace (default: the git top, or here)"},
+        {.name = "skip-refused", .flag = &arguments.skip_refused,
+         .help = "apply the rest when some paths are refused or in conflict"},
+    };
+    struct error err;
+    bool done = false;
+    struct kernel kernel;
+    status_t status = cli_parse(cli, &argc, argv, rows, sizeof rows / sizeof rows[0], false,
+                                examples, &done, &err);
+    if (status_is_ok(status) && done) {
+        return 0;
+    }
+    if (status_is_ok(status)) {
+        status = kernel_open(&kernel, &err);
+    }
+    if (!status_is_ok(status)) {
+        return cli_error(cli, &err);
+    }
+    kernel.ask_review = cli_ask_review;
+    kernel.ask_context = cli;
+    status = apply(cli, &kernel, &arguments, argc, argv + 1, &err);
+    kernel_close(&kernel);
+    return status_is_ok(status) ? 0 : cli_error(cli, &err);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/stage_names.h"
+
+static const char examples[] = "  airlock diff                 (the newest run here)\n"
+                               "  airlock diff 41f2ab src/     (one run, one folder)\n"
+                               "  airlock diff | git apply --check\n";
+
+struct diff_arguments {
+    const char *workspace;
+    const char *color;
+    bool stat;
+    bool names;
+};
+
+static status_t diff_color(const struct cli *cli, const char *when, bool *ret, struct error *err) {
+    if (when == nullptr || strcmp(when, "auto") == 0) {
+        *ret = cli->color_out;
+        return STATUS_OK;
+    }
+    if (strcmp(when, "always") == 0 || strcmp(when, "never") == 0) {
+        *ret = strcmp(when, "always") == 0;
+        return STATUS_OK;
+    }
+    return error_set(err, ERROR_USAGE, 0, "--color takes auto, always or never");
+}
+
+static status_t diff(const struct cli *cli, const struct diff_arguments *arguments, int count,
+                     char **operands, struct error *err) {
+    bool color = false;
+    CLEANUP(state_close) struct state state = {.fd = -1, .runs_fd = -1, .keys_fd = -1};
+    TRY(diff_color(cli, arguments->color, &color, err));
+    TRY(state_open(&state, err));
+    CLEANUP(stage_operands_deinit) struct stage_operands found = {
+        .run = {.fd = -1, .lock_fd = -1}};
+    struct stage_query query = {arguments->workspace, count, operands, false};
+    TRY(stage_operands_find(&state, &query, &found, err));
+    struct diff_options options = {
+        .paths = (const char *const *)found.paths,
+        .color = color && !cli->json,
+        .names_only = arguments->names,
+        .stat = arguments->stat,
+        .json = cli->json,
+    };
+    TRY(stage_diff(&state, &found.run, &options, stdout, err));
+    if (fflush(stdout) != 0 && errno != EPIPE) {
+        return error_set(err, ERROR_IO, errno, "cannot write the diff");
+    }
+    return STATUS_OK;
+}
+
+int cli_diff(struct cli *cli, int argc, char **argv) {
+    struct diff_arguments arguments = {0};
+    const struct cli_option rows[] = {
+        {.name = "workspace", .letter = 'w', .value = &arguments.workspace, .argument = "DIR",
+         .help = "the workspace (default: the git top, or here)"},
+        {.name = "stat", .flag = &arguments.stat, .help = "one line per file, with counts"},
+        {.name = "names", .flag = &arguments.names, .help = "one line per path: A, M, D, T, !"},
+        {.name = "color", .value = &arguments.color, .argument = "WHEN",
+         .help = "auto (default), always or never"},
+    };
+    struct error err;
+    bool done = false;
+    status_t status = cli_parse(cli, &argc, argv, rows, sizeof rows / sizeof rows[0], false,
+                                examples, &done, &err);
+    if (status_is_ok(status) && !done) {
+        status = diff(cli, &arguments, argc, argv + 1, &err);
+    }
+    return status_is_ok(status) ? 0 : cli_error(cli, &err);
+}
