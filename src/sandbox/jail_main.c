@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -27,7 +26,7 @@
 #include "sandbox/launcher.h"
 #include "sys/fd.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 10000, OOM_LOOK_MS = 50 };
 
 struct supervisor {
     struct jail jail;
@@ -54,14 +53,18 @@ static void send_kernel(struct supervisor *run, const struct protocol_message *m
     (void)!protocol_send(run->jail.kernel, message, fd, &ignored).code;
 }
 
-/* Ends the sandbox, whatever state it is in, and leaves nothing of it behind. */
-static void destroy(struct supervisor *run) {
+static void end_init(struct supervisor *run) {
     if (run->init > 0) {
         (void)kill(run->init, SIGKILL);
         while (waitpid(run->init, nullptr, __WALL) < 0 && errno == EINTR) {
         }
         run->init = 0;
     }
+}
+
+/* Ends the sandbox, whatever state it is in, and leaves nothing of it behind. */
+static void destroy(struct supervisor *run) {
+    end_init(run);
     jail_cgroup_remove(&run->cgroup);
 }
 
@@ -223,7 +226,9 @@ static status_t make_sandbox(struct supervisor *run, struct error *err) {
         (void)snprintf(path, sizeof path, "%s/upper", jail->plan.run_folder);
         jail->upper = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
+    TRY(jail_cgroup_step_in(&run->cgroup, err));
     TRY(clone_init(run, err));
+    TRY(jail_cgroup_step_out(&run->cgroup, run->init, err));
     fd_closep(&jail->channel_child);
     fd_closep(&jail->go_read);
     fd_closep(&jail->exec_write);
@@ -233,7 +238,6 @@ static status_t make_sandbox(struct supervisor *run, struct error *err) {
     for (uint32_t i = 0; i < jail->plan.operation_count; i++) {
         fd_closep(&jail->source[i]);
     }
-    TRY(jail_cgroup_enter(&run->cgroup, run->init, err));
     return jail->is_root ? assist(run, err) : STATUS_OK;
 }
 
@@ -259,7 +263,7 @@ static enum launcher_outcome outcome_of(const struct supervisor *run,
 
 [[noreturn]] static void finish(struct supervisor *run, const struct jail_report *report) {
     uint64_t peak = 0;
-    destroy(run);
+    end_init(run);
     bool was_oom = jail_cgroup_was_oom(&run->cgroup, &peak);
     jail_cgroup_remove(&run->cgroup);
     struct protocol_message message = {
@@ -405,16 +409,23 @@ static void on_kernel(struct supervisor *run) {
     }
 }
 
-/* Milliseconds until the time limit; -1 for none. */
+/* Milliseconds until something must be looked at; -1 for never. */
 static int time_left_ms(const struct supervisor *run) {
-    uint64_t wall_ms = run->jail.plan.limits.wall_ms_max;
-    if (wall_ms == 0 || run->state != PROTOCOL_STATE_RUNNING || run->timed_out) {
-        return run->state == PROTOCOL_STATE_PREPARING ? PATIENCE_MS : -1;
+    if (run->state == PROTOCOL_STATE_PREPARING) {
+        return PATIENCE_MS;
     }
-    uint64_t end = run->go_ns + wall_ms * 1000000u;
-    uint64_t now = jail_now_ns();
-    uint64_t left = now >= end ? 0 : (end - now + 999999u) / 1000000u;
-    return left > INT32_MAX ? INT32_MAX : (int)left;
+    if (run->state != PROTOCOL_STATE_RUNNING) {
+        return -1;
+    }
+    uint64_t left_ms = run->cgroup.memory[0] != '\0' && !run->over_memory ? OOM_LOOK_MS : INT32_MAX;
+    uint64_t wall_ms = run->jail.plan.limits.wall_ms_max;
+    if (wall_ms != 0 && !run->timed_out) {
+        uint64_t end = run->go_ns + wall_ms * 1000000u;
+        uint64_t now = jail_now_ns();
+        uint64_t wall_left_ms = now >= end ? 0 : (end - now + 999999u) / 1000000u;
+        left_ms = wall_left_ms < left_ms ? wall_left_ms : left_ms;
+    }
+    return left_ms >= INT32_MAX ? -1 : (int)left_ms;
 }
 
 static void on_time(struct supervisor *run) {
@@ -423,8 +434,14 @@ static void on_time(struct supervisor *run) {
         (void)!error_set(&err, ERROR_JAIL_FAILED, 0, "the sandbox was not made in time").code;
         fail(run, &err);
     }
-    if (time_left_ms(run) == 0) {
+    uint64_t wall_ns = run->jail.plan.limits.wall_ms_max * 1000000u;
+    uint64_t peak = 0;
+    if (wall_ns != 0 && jail_now_ns() >= run->go_ns + wall_ns) {
         run->timed_out = true;
+        (void)kill(run->init, SIGKILL);
+    } else if (jail_cgroup_was_oom(&run->cgroup, &peak)) {
+        /* The kernel kills one process; what waits for it would wait for ever. */
+        run->over_memory = true;
         (void)kill(run->init, SIGKILL);
     }
 }
@@ -462,7 +479,6 @@ static void shed(void) {
     }
     null = -1;
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)umask(022);
     (void)!chdir("/");
 }
