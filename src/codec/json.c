@@ -230,6 +230,10 @@ status_t json_parse(struct slice text, const char *what, struct json **ret, stru
         return error_set(err, ERROR_BAD_ENCODING, 0, "%s nests deeper than %d levels", what,
                          DEPTH_MAX);
     }
+    if (text.size > 0 && memchr(text.data, 0, text.size) != nullptr) {
+        /* Jansson takes a NUL after the document for its end. */
+        return error_set(err, ERROR_BAD_ENCODING, 0, "%s holds a NUL byte", what);
+    }
     json_error_t why;
     const char *data = text.size == 0 ? "" : (const char *)text.data;
     CLEANUP(json_freep) struct json *value = (struct json *)json_loadb(

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void assert_builds(void (*write)(struct slice, struct builder *), struct slice in,
+                          const char *expected) {
+    struct builder out;
+    builder_init(&out, 4096);
+    write(in, &out);
+    assert_string_equal(builder_c_string(&out), expected);
+    builder_deinit(&out);
+}
+
+static bool unbase64(const char *text) {
+    struct builder out;
+    builder_init(&out, 4096);
+    bool fits = text_unbase64(slice_of_string(text), &out);
+    builder_deinit(&out);
+    return fits;
+}
+
+/* RFC 4648, section 10. */
+static void base64_vectors(void **state) {
+    (void)state;
+    assert_builds(text_base64, SLICE_LITERAL(""), "");
+    assert_builds(text_base64, SLICE_LITERAL("f"), "Zg==");
+    assert_builds(text_base64, SLICE_LITERAL("fo"), "Zm8=");
+    assert_builds(text_base64, SLICE_LITERAL("foo"), "Zm9v");
+    assert_builds(text_base64, SLICE_LITERAL("foobar"), "Zm9vYmFy");
+    assert_builds(text_base64, SLICE_LITERAL("\xff\xfe\xfd"), "//79");
+}
+
+static void only_canonical_base64_is_read(void **state) {
+    (void)state;
+    assert_true(unbase64(""));
+    assert_true(unbase64("Zg=="));
+    static const char *const BAD[] = {"Z",    "Zg",    "Zg=",   "Zh==", "Zm9=", "====", "Zg==Zg==",
+                                      "Z===", "Zm9v\n", " Zm9v", "Zm-v", "Zm_v", "=m9v", "Zg=A"};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        assert_false(unbase64(BAD[i]));
+    }
+}
+
+static void what_base64_writes_it_reads(void **state) {
+    (void)state;
+    uint8_t bytes[256];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(255 - i);
+    }
+    for (size_t size = 0; size <= sizeof bytes; size++) {
+        struct builder text;
+        struct builder back;
+        builder_init(&text, 1024);
+        builder_init(&back, 1024);
+        text_base64(slice_of(bytes, size), &text);
+        assert_true(text_unbase64(builder_slice(&text), &back));
+        assert_true(slice_equal(builder_slice(&back), slice_of(bytes, size)));
+        builder_deinit(&text);
+        builder_deinit(&back);
+    }
+}
+
+static void hex_is_exact(void **state) {
+    (void)state;
+    uint8_t two[2];
+    assert_builds(text_hex, SLICE_LITERAL("\x00\xab\xff"), "00abff");
+    assert_true(text_unhex(SLICE_LITERAL("aBfF"), two, 2));
+    assert_int_equal(two[0] << 8 | two[1], 0xabff);
+    assert_false(text_unhex(SLICE_LITERAL("abf"), two, 2));
+    assert_false(text_unhex(SLICE_LITERAL("abffa"), two, 2));
+    assert_false(text_unhex(SLICE_LITERAL("abff00"), two, 2));
+    assert_false(text_unhex(SLICE_LITERAL("abfg"), two, 2));
+}
+
+static void utf8_is_the_shortest_form_only(void **state) {
+    (void)state;
+    static const char *const GOOD[] = {"", "a", "\xc3\xa9", "\xe2\x80\x94", "\xf0\x9f\x8c\xb6",
+                                       "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80"};
+    static const char *const BAD[] = {
+        "\x80",         "\xc3",         "\xc0\xaf",         "\xc1\xbf",     "\xe0\x80\xaf",
+        "\xed\xa0\x80", "\xed\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80", "\xf0\x80\x80\x80",
+        "\xe2\x80",     "\xfe",         "a\xff"};
+    for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
+        assert_true(text_is_utf8(slice_of_string(GOOD[i])));
+    }
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        assert_false(text_is_utf8(slice_of_string(BAD[i])));
+    }
+}
+
+static void what_is_escaped_cannot_move_a_cursor(void **state) {
+    (void)state;
+    assert_builds(text_escape, SLICE_LITERAL("plain \xc3\xa9"), "plain \xc3\xa9");
+    assert_builds(text_escape, SLICE_LITERAL("a\nb\tc\\d"), "a\\nb\\tc\\\\d");
+    assert_builds(text_escape, SLICE_LITERAL("\x1b[2J\x7f\x00"), "\\x1b[2J\\x7f\\x00");
+    assert_builds(text_escape, SLICE_LITERAL("\xff\xc3"), "\\xff\\xc3");
+    /* U+009B is CSI in one character; U+202E turns the direction of what follows. */
+    assert_builds(text_escape, SLICE_LITERAL("\xc2\x9b\xe2\x80\xae"), "\\xc2\\x9b\\xe2\\x80\\xae");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(only_canonical_base64_is_read),
+        cmocka_unit_test(what_base64_writes_it_reads),
+        cmocka_unit_test(hex_is_exact),
+        cmocka_unit_test(utf8_is_the_shortest_form_only),
+        cmocka_unit_test(what_is_escaped_cannot_move_a_cursor),
+    };
+    return cmocka_run_group_tests_name("text", tests, nullptr, nullptr);
+}
