@@ -50,6 +50,7 @@ static const char SCHEMA[] =
 
 enum statement : uint8_t {
     STATEMENT_BEGIN,
+    STATEMENT_BEGIN_READ,
     STATEMENT_COMMIT,
     STATEMENT_ROLLBACK,
     STATEMENT_HEAD,
@@ -63,6 +64,7 @@ static_assert((int)STATEMENT_COUNT <= (int)DATABASE_STATEMENTS_MAX);
 
 static const char *const STATEMENTS[] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+    [STATEMENT_BEGIN_READ] = "BEGIN",
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_HEAD] = "SELECT size, leaf, frontier, root FROM head WHERE id = 0",
@@ -360,7 +362,10 @@ status_t audit_log_open(const struct audit_log_options *options, struct audit_lo
     struct checkpoint signed_last;
     TRY(checkpoint_last(options->state, &signed_last, err));
     TRY(open_file(log, &signed_last, err));
+    /* One snapshot for all of it: other processes append between two reads. */
+    TRY(database_run(&log->database, STATEMENT_BEGIN_READ, err));
     TRY(check_tail(log, &signed_last, err));
+    TRY(database_run(&log->database, STATEMENT_COMMIT, err));
     *ret_log = TAKE(log);
     return STATUS_OK;
 }
