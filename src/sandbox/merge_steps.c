@@ -74,6 +74,7 @@ void merge_steps_encode(const struct merge_steps *steps, struct builder *out) {
         builder_u8(out, step->operation);
         builder_string(out, step->path);
         builder_u32(out, step->temporary);
+        builder_u8(out, step->makes_room);
         builder_u32(out, step->mode);
         builder_u8(out, step->kind);
         builder_u64(out, step->dev);
@@ -88,6 +89,7 @@ static status_t merge_steps_decode_one(struct cursor *in, struct merge_steps *st
     uint8_t operation = cursor_u8(in);
     const char *path = cursor_string(in);
     uint32_t temporary = cursor_u32(in);
+    bool makes_room = cursor_u8(in) != 0;
     uint32_t mode = cursor_u32(in);
     uint8_t kind = cursor_u8(in);
     struct entry_state current = {.dev = cursor_u64(in)};
@@ -101,6 +103,7 @@ static status_t merge_steps_decode_one(struct cursor *in, struct merge_steps *st
     struct merge_step *step = nullptr;
     TRY(merge_steps_add(steps, (enum merge_operation)operation, path, &current, &step, err));
     step->temporary = temporary;
+    step->makes_room = makes_room;
     step->mode = mode;
     return STATUS_OK;
 }
@@ -179,14 +182,8 @@ static bool step_is_gone(int parent_fd, const char *name) {
 
 /* Each returns false when the step is left undone. */
 
-static bool step_rename(const struct merge_steps *steps, const struct merge_step *step,
-                        int parent_fd, const char *name) {
-    char path[LIMIT_PATH_BYTES];
-    if (!merge_temporary_path(steps->run_id, step->path, step->temporary, path)) {
-        return false;
-    }
-    const char *slash = strrchr(path, '/');
-    const char *temporary = slash == nullptr ? path : slash + 1;
+static bool step_rename(const struct merge_step *step, int parent_fd, const char *name,
+                        const char *temporary) {
     if (step_is_gone(parent_fd, temporary)) {
         return true; /* done before a crash */
     }
@@ -205,24 +202,38 @@ static bool step_rename(const struct merge_steps *steps, const struct merge_step
            renameat(parent_fd, temporary, parent_fd, name) == 0;
 }
 
+static bool step_remove(const struct merge_step *step, int parent_fd, const char *name,
+                        const char *temporary) {
+    if (step_is_gone(parent_fd, name) ||
+        (step->makes_room && step_is_gone(parent_fd, temporary))) {
+        return true; /* done before a crash */
+    }
+    int flags = step->operation == MERGE_REMOVE_FOLDER ? AT_REMOVEDIR : 0;
+    return step_target_is_expected(step, parent_fd, name) && unlinkat(parent_fd, name, flags) == 0;
+}
+
 static bool step_execute(const struct merge_steps *steps, const struct merge_step *step,
                          int workspace_fd) {
+    char path[LIMIT_PATH_BYTES];
     const char *name = nullptr;
+    if (!merge_temporary_path(steps->run_id, step->path, step->temporary, path)) {
+        return false;
+    }
+    const char *slash = strrchr(path, '/');
+    const char *temporary = slash == nullptr ? path : slash + 1;
     CLEANUP(fd_closep) int parent = merge_open_parent(workspace_fd, step->path, &name);
     if (parent < 0) {
-        /* Removed together with its folder before a crash. */
-        return errno == ENOENT && (step->operation == MERGE_REMOVE_FILE ||
-                                   step->operation == MERGE_REMOVE_FOLDER);
+        /* Its folder was removed or replaced as well, before a crash. */
+        bool gone = errno == ENOENT || errno == ENOTDIR;
+        return gone && (step->operation == MERGE_REMOVE_FILE ||
+                        step->operation == MERGE_REMOVE_FOLDER);
     }
     switch (step->operation) {
     case MERGE_RENAME:
-        return step_rename(steps, step, parent, name);
+        return step_rename(step, parent, name, temporary);
     case MERGE_REMOVE_FILE:
-        return step_is_gone(parent, name) || (step_target_is_expected(step, parent, name) &&
-                                              unlinkat(parent, name, 0) == 0);
     case MERGE_REMOVE_FOLDER:
-        return step_is_gone(parent, name) || (step_target_is_expected(step, parent, name) &&
-                                              unlinkat(parent, name, AT_REMOVEDIR) == 0);
+        return step_remove(step, parent, name, temporary);
     case MERGE_MODE:
         return step_target_is_expected(step, parent, name) &&
                fchmodat(parent, name, step->mode, AT_SYMLINK_NOFOLLOW) == 0;

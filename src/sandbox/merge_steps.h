@@ -20,7 +20,8 @@ enum merge_operation : uint8_t {
 struct merge_step {
     enum merge_operation operation;
     char *path;         /* owned */
-    uint32_t temporary; /* number, for MERGE_RENAME */
+    uint32_t temporary; /* number, for MERGE_RENAME and for what makes room for one */
+    bool makes_room;    /* a removal after which the temporary takes the place */
     uint32_t mode;      /* for MERGE_MODE */
     /* What stands there and may be replaced; anything else that came since is left alone. */
     enum entry_kind kind;

@@ -37,9 +37,8 @@ static status_t writer_add(struct step_writer *writer, enum merge_operation oper
     TRY(merge_steps_add(writer->steps, operation, change->path,
                         &writer->plan->items[index].current, &step, err));
     step->mode = change->after.mode;
-    if (operation == MERGE_RENAME) {
-        step->temporary = (uint32_t)index;
-    }
+    step->temporary = (uint32_t)index;
+    step->makes_room = operation != MERGE_RENAME && change->after.kind != ENTRY_NONE;
     return STATUS_OK;
 }
 
