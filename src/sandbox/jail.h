@@ -107,10 +107,16 @@ struct jail_cgroup {
     const char *level; /* "cgroup-v2", "cgroup-v1" or "rlimit" */
     char memory[512];  /* folders, or "" */
     char pids[512];
+    char own_memory[512]; /* version 1: where the launcher itself is */
+    char own_pids[512];
+    bool launcher_is_inside;
 };
 /* Makes the cgroups with the plan's limits; none that can be had is level "rlimit". */
 void jail_cgroup_make(struct jail_cgroup *cgroup, const struct plan_view *plan);
-status_t jail_cgroup_enter(const struct jail_cgroup *cgroup, pid_t pid, struct error *err);
+/* Around the clone. Version 1: the launcher steps in, its child is born there, and it steps out
+ * again. Version 2: the child is moved. */
+status_t jail_cgroup_step_in(struct jail_cgroup *cgroup, struct error *err);
+status_t jail_cgroup_step_out(struct jail_cgroup *cgroup, pid_t pid, struct error *err);
 /* Whether the kernel killed for memory, and the peak (0: unknown). */
 bool jail_cgroup_was_oom(const struct jail_cgroup *cgroup, uint64_t *ret_peak_bytes);
-void jail_cgroup_remove(const struct jail_cgroup *cgroup);
+void jail_cgroup_remove(struct jail_cgroup *cgroup);

@@ -67,10 +67,14 @@ static bool make_version_1(struct jail_cgroup *cgroup, const struct plan_view *p
         !own_path(table, "pids", pids, sizeof pids)) {
         return false;
     }
-    (void)snprintf(cgroup->memory, sizeof cgroup->memory, "/sys/fs/cgroup/memory%s/airlock-%.64s",
-                   strcmp(memory, "/") == 0 ? "" : memory, plan->run_id);
-    (void)snprintf(cgroup->pids, sizeof cgroup->pids, "/sys/fs/cgroup/pids%s/airlock-%.64s",
-                   strcmp(pids, "/") == 0 ? "" : pids, plan->run_id);
+    (void)snprintf(cgroup->own_memory, sizeof cgroup->own_memory, "/sys/fs/cgroup/memory%s",
+                   strcmp(memory, "/") == 0 ? "" : memory);
+    (void)snprintf(cgroup->own_pids, sizeof cgroup->own_pids, "/sys/fs/cgroup/pids%s",
+                   strcmp(pids, "/") == 0 ? "" : pids);
+    (void)snprintf(cgroup->memory, sizeof cgroup->memory, "%.400s/airlock-%.64s",
+                   cgroup->own_memory, plan->run_id);
+    (void)snprintf(cgroup->pids, sizeof cgroup->pids, "%.400s/airlock-%.64s", cgroup->own_pids,
+                   plan->run_id);
     /* One more for init. */
     return mkdir(cgroup->memory, 0755) == 0 && mkdir(cgroup->pids, 0755) == 0 &&
            write_number(cgroup->memory, "memory.limit_in_bytes", plan->limits.memory_bytes_max) &&
@@ -120,15 +124,33 @@ void jail_cgroup_make(struct jail_cgroup *cgroup, const struct plan_view *plan) 
     *cgroup = (struct jail_cgroup){.level = "rlimit"};
 }
 
-status_t jail_cgroup_enter(const struct jail_cgroup *cgroup, pid_t pid, struct error *err) {
-    const char *folders[] = {cgroup->memory, cgroup->pids};
-    for (size_t i = 0; i < 2; i++) {
-        if (folders[i][0] != '\0' && !write_number(folders[i], "cgroup.procs", (uint64_t)pid)) {
-            return error_set(err, ERROR_SANDBOX_LIMITS, errno,
-                             "cannot put the sandbox into its cgroup");
-        }
+static status_t move(const char *folder, const char *file, pid_t pid, struct error *err) {
+    if (folder[0] != '\0' && !write_number(folder, file, (uint64_t)pid)) {
+        return error_set(err, ERROR_SANDBOX_LIMITS, errno,
+                         "cannot put the sandbox into its cgroup");
     }
     return STATUS_OK;
+}
+
+/* Moving another process takes a lock that waits for an RCU grace period, 10 ms on a busy machine.
+ * Moving oneself, a single thread, through `tasks` takes none (kernel/cgroup/cgroup.c,
+ * cgroup_procs_write_start), and children are born where their parent is. */
+status_t jail_cgroup_step_in(struct jail_cgroup *cgroup, struct error *err) {
+    if (cgroup->own_memory[0] == '\0') {
+        return STATUS_OK;
+    }
+    cgroup->launcher_is_inside = true;
+    TRY(move(cgroup->memory, "tasks", 0, err));
+    return move(cgroup->pids, "tasks", 0, err);
+}
+
+status_t jail_cgroup_step_out(struct jail_cgroup *cgroup, pid_t pid, struct error *err) {
+    if (cgroup->own_memory[0] == '\0') {
+        return move(cgroup->memory, "cgroup.procs", pid, err);
+    }
+    cgroup->launcher_is_inside = false;
+    TRY(move(cgroup->own_memory, "tasks", 0, err));
+    return move(cgroup->own_pids, "tasks", 0, err);
 }
 
 bool jail_cgroup_was_oom(const struct jail_cgroup *cgroup, uint64_t *ret_peak_bytes) {
@@ -160,7 +182,11 @@ static void remove_one(const char *folder) {
     }
 }
 
-void jail_cgroup_remove(const struct jail_cgroup *cgroup) {
+void jail_cgroup_remove(struct jail_cgroup *cgroup) {
+    struct error ignored;
+    if (cgroup->launcher_is_inside) { /* after a failure */
+        (void)jail_cgroup_step_out(cgroup, 0, &ignored).code;
+    }
     remove_one(cgroup->memory);
     remove_one(cgroup->pids);
 }
