@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# An airlock that is killed takes its sandbox along, and the next start collects what is left.
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+mkdir -p ws/.git && cd ws || exit 99
+
+"$AIRLOCK" run -q -- sh -c 'echo kept > kept; echo up; exec sleep 60' >"$SCRATCH/up" &
+pid=$!
+while ! grep -q up "$SCRATCH/up"; do sleep 0.05; done
+kill -KILL $pid
+wait $pid 2>/dev/null
+for _ in $(seq 100); do
+    [ "$(airlock_processes)" = 0 ] && break
+    sleep 0.05
+done
+same "no process is left" 0 "$(airlock_processes)"
+same "no cgroup is left" 0 "$(airlock_cgroups)"
+check "the next command collects the run" "$AIRLOCK" run -q -- true
+check "which is shown as lost" sh -c '"$0" runs | grep -q lost' "$AIRLOCK"
+same "its intent is closed once" 1 \
+    "$("$AIRLOCK" log --json | tr '{' '\n' | grep -c '"outcome":"lost"\|"lost"')"
+"$AIRLOCK" run -q -- true
+same "and never again" 1 \
+    "$("$AIRLOCK" log --json | tr '{' '\n' | grep -c '"outcome":"lost"\|"lost"')"
+check "the log verifies" "$AIRLOCK" log verify
+check "its folders are gone" sh -c 'test ! -e "$0"/*/work' "$AIRLOCK_STATE_DIR/runs"
+finish
