@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "kernel/records.h"
+#include "sandbox/cgroup_sweep.h"
 
 /* What the log says about a run whose command died. */
 struct lost_search {
@@ -50,6 +51,7 @@ static bool lost_look(void *context, uint64_t seq, struct slice entry) {
  * meta has its end in the log already; one that died before its intent has nothing to close. */
 static status_t close_lost_run(void *context, struct run *run, struct error *err) {
     struct kernel *kernel = context;
+    cgroup_sweep(run->id);
     struct lost_search search = {.run = run->id};
     TRY(audit_log_scan(kernel->log, 0, lost_look, &search, err));
     if (search.finished) {

@@ -23,6 +23,7 @@
 #include "kernel/plan_file.h"
 #include "kernel/records.h"
 #include "kernel/workspace.h"
+#include "sandbox/cgroup_sweep.h"
 #include "sandbox/plan.h"
 #include "sys/fd.h"
 #include "sys/random.h"
@@ -346,6 +347,9 @@ static status_t conclude(struct execution *run, const struct error *failure, str
 
 static void execution_deinit(struct execution *run) {
     launcher_closep(&run->launcher);
+    if (!run->exited && run->result->run.id[0] != '\0') {
+        cgroup_sweep(run->result->run.id); /* the launcher may have been killed */
+    }
     streams_close(&run->streams);
     environment_wipe(&run->environment);
     plan_free(run->plan);
