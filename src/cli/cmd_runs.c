@@ -58,7 +58,7 @@ static void print_row(const struct cli *cli, const struct run *run, uint64_t now
     if (run->state != RUN_LIVE && run->state != RUN_LOST) {
         (void)snprintf(exit_text, sizeof exit_text, "%d", run->exit_status);
     }
-    (void)printf("%-6s  %4s  %s%-9s%s  %7" PRIu32 "  %4s  %.*s", run_short_id(run->id), age,
+    (void)printf("%-8s  %4s  %s%-9s%s  %7" PRIu32 "  %4s  %.*s", run_short_id(run->id), age,
                  cli_color(cli->color_out, state_color(run)), run_state_text(run->state),
                  cli_color(cli->color_out, CLI_PLAIN), run->change_count, exit_text,
                  COMMAND_COLUMNS, run->command);
@@ -107,7 +107,7 @@ static void print_list(const struct cli *cli, const struct run *runs, size_t cou
             continue;
         }
         if (shown++ == 0) {
-            (void)printf("%s%-6s  %4s  %-9s  %7s  %4s  %s%s\n",
+            (void)printf("%s%-8s  %4s  %-9s  %7s  %4s  %s%s\n",
                          cli_color(cli->color_out, CLI_BOLD), "run", "age", "state", "changes",
                          "exit", "command", cli_color(cli->color_out, CLI_PLAIN));
         }

@@ -13,7 +13,7 @@
 
 const char *run_short_id(const char *id) {
     size_t size = strlen(id);
-    return size > 6 ? id + size - 6 : id;
+    return size > 8 ? id + size - 8 : id;
 }
 
 void stage_operands_deinit(struct stage_operands *operands) {

@@ -27,5 +27,5 @@ status_t stage_operands_find(const struct state *state, const struct stage_query
                              struct stage_operands *ret, struct error *err);
 void stage_operands_deinit(struct stage_operands *operands);
 
-/* The last 6 digits of an id, as lists show it. */
+/* The last 8 digits of an id, as lists show it. */
 const char *run_short_id(const char *id);
