@@ -89,21 +89,22 @@ static status_t merge_steps_decode_one(struct cursor *in, struct merge_steps *st
     uint8_t operation = cursor_u8(in);
     const char *path = cursor_string(in);
     uint32_t temporary = cursor_u32(in);
-    bool makes_room = cursor_u8(in) != 0;
+    uint8_t makes_room = cursor_u8(in);
     uint32_t mode = cursor_u32(in);
     uint8_t kind = cursor_u8(in);
     struct entry_state current = {.dev = cursor_u64(in)};
     current.ino = cursor_u64(in);
     current.size = cursor_u64(in);
     current.mtime_ns = (int64_t)cursor_u64(in);
-    if (!cursor_is_ok(in) || operation > MERGE_MODE || kind > ENTRY_OTHER || path[0] == '\0') {
+    if (!cursor_is_ok(in) || operation > MERGE_MODE || makes_room > 1 || kind > ENTRY_OTHER ||
+        path[0] == '\0') {
         return error_set(err, ERROR_BAD_ENCODING, 0, "a step list is damaged");
     }
     current.kind = (enum entry_kind)kind;
     struct merge_step *step = nullptr;
     TRY(merge_steps_add(steps, (enum merge_operation)operation, path, &current, &step, err));
     step->temporary = temporary;
-    step->makes_room = makes_room;
+    step->makes_room = makes_room == 1;
     step->mode = mode;
     return STATUS_OK;
 }
