@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Appending: under audit.lock, in one transaction, durable on return.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "audit/entry.h"
+#include "audit/log_file.h"
+#include "audit/rows.h"
+#include "base/assert.h"
+#include "base/cleanup.h"
+#include "codec/text.h"
+#include "sys/fd.h"
+#include "sys/file.h"
+
+static const char LOCK_NAME[] = "audit.lock";
+
+/* Waits for audit.lock. Polls, because flock(2) has no timeout and a stopped writer must not hang
+ * every command after it. */
+status_t audit_lock_take(const struct audit_log *log, int *ret_lock, struct error *err) {
+    CLEANUP(fd_closep) int lock = file_open_beneath(
+        log->state->fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600, true);
+    if (lock < 0) {
+        enum error_code code = errno == EROFS || errno == EACCES ? ERROR_STATE_READ_ONLY : ERROR_IO;
+        return error_set(err, code, errno, "cannot open %s", LOCK_NAME);
+    }
+    uint64_t start = clock_monotonic_ns(log->clock);
+    long pause_ns = 100000;
+    while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return error_set(err, ERROR_IO, errno, "cannot lock %s", LOCK_NAME);
+        }
+        uint64_t waited_ms = (clock_monotonic_ns(log->clock) - start) / 1000000;
+        if (waited_ms > (uint64_t)LIMIT_SQLITE_BUSY_MS) {
+            return error_set(err, ERROR_BUSY, 0, "another command holds %s", LOCK_NAME);
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = pause_ns}, nullptr);
+        pause_ns = pause_ns < 2000000 ? pause_ns * 2 : pause_ns;
+    }
+    *ret_lock = fd_take(&lock);
+    return STATUS_OK;
+}
+
+/* Completes the fields of an entry and writes its canonical bytes. */
+static status_t entry_encode(const struct audit_tail *tail, struct audit_append *entry,
+                             uint64_t time_ms, struct builder *out, struct error *err) {
+    TRY(entry_check(entry->event, entry->fields, err));
+    struct digest previous = tail->leaf;
+    if (tail->frontier.size == 0) {
+        entry_genesis(time_ms, &previous);
+    }
+    struct builder hex;
+    builder_init(&hex, 2 * DIGEST_BYTES + 1);
+    text_hex(slice_of(previous.bytes, DIGEST_BYTES), &hex);
+    json_set_integer(entry->fields, "v", 1);
+    json_set_integer(entry->fields, "seq", (int64_t)tail->frontier.size);
+    json_set_integer(entry->fields, "time_ms", (int64_t)time_ms);
+    json_set_text(entry->fields, "type", audit_event_text(entry->event));
+    json_set_text(entry->fields, "prev_hash", builder_c_string(&hex));
+    builder_deinit(&hex);
+    builder_reset(out);
+    json_write_canonical(entry->fields, out);
+    if (!builder_is_ok(out)) {
+        limit_hit(LIMIT_ID_ENTRY_BYTES);
+        return error_set(err, ERROR_LIMIT, 0, "an entry of the log is longer than %d bytes",
+                         (int)LIMIT_ENTRY_BYTES);
+    }
+    return STATUS_OK;
+}
+
+static status_t row_insert(struct audit_log *log, const struct audit_row *row, struct error *err) {
+    sqlite3_stmt *statement;
+    TRY(database_statement(&log->database, STATEMENT_INSERT, &statement, err));
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)row->seq);
+    (void)sqlite3_bind_blob(statement, 2, row->leaf.data, (int)row->leaf.size, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(statement, 3, row->nodes.size == 0 ? (const void *)"" : row->nodes.data,
+                            (int)row->nodes.size, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(statement, 4, row->bytes.data, (int)row->bytes.size, SQLITE_STATIC);
+    int result = sqlite3_step(statement);
+    (void)sqlite3_reset(statement);
+    return result == SQLITE_DONE ? STATUS_OK
+                                 : database_error(&log->database, result, "append", err);
+}
+
+static status_t tail_write(struct audit_log *log, const struct audit_tail *tail,
+                           struct error *err) {
+    sqlite3_stmt *statement;
+    TRY(database_statement(&log->database, STATEMENT_HEAD_WRITE, &statement, err));
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)tail->frontier.size);
+    (void)sqlite3_bind_blob(statement, 2, tail->leaf.bytes, DIGEST_BYTES, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(statement, 3, tail->frontier.hashes,
+                            (int)(tail->frontier.count * DIGEST_BYTES), SQLITE_STATIC);
+    (void)sqlite3_bind_blob(statement, 4, tail->root.bytes, DIGEST_BYTES, SQLITE_STATIC);
+    int result = sqlite3_step(statement);
+    (void)sqlite3_reset(statement);
+    return result == SQLITE_DONE ? STATUS_OK
+                                 : database_error(&log->database, result, "append", err);
+}
+
+static status_t append_one(struct audit_log *log, struct audit_tail *tail,
+                           struct audit_append *entry, struct builder *bytes, struct error *err) {
+    TRY(entry_encode(tail, entry, clock_wall_ms(log->clock), bytes, err));
+    struct digest completed[64];
+    unsigned count;
+    struct audit_row row = {.seq = tail->frontier.size, .bytes = builder_slice(bytes)};
+    merkle_leaf(row.bytes, &tail->leaf);
+    merkle_frontier_append(&tail->frontier, &tail->leaf, completed, &count);
+    row.leaf = slice_of(tail->leaf.bytes, DIGEST_BYTES);
+    row.nodes = slice_of(completed, count * DIGEST_BYTES);
+    return row_insert(log, &row, err);
+}
+
+static status_t append_all(struct audit_log *log, struct audit_append *entries, size_t count,
+                           struct audit_position *ret_positions, struct error *err) {
+    struct audit_tail tail;
+    TRY(audit_log_tail(log, &tail, err));
+    struct builder bytes;
+    builder_init(&bytes, LIMIT_ENTRY_BYTES);
+    status_t status = STATUS_OK;
+    for (size_t i = 0; i < count && status_is_ok(status); i++) {
+        status = append_one(log, &tail, &entries[i], &bytes, err);
+        ret_positions[i] = (struct audit_position){tail.frontier.size - 1, tail.leaf};
+    }
+    builder_deinit(&bytes);
+    TRY(status);
+    merkle_frontier_root(&tail.frontier, &tail.root);
+    return tail_write(log, &tail, err);
+}
+
+static status_t append_locked(struct audit_log *log, struct audit_append *entries, size_t count,
+                              struct audit_position *positions, struct error *err) {
+    CLEANUP(fd_closep) int lock = -1;
+    TRY(audit_lock_take(log, &lock, err));
+    TRY(database_run(&log->database, STATEMENT_BEGIN, err));
+    status_t status = append_all(log, entries, count, positions, err);
+    if (status_is_ok(status)) {
+        status = database_run(&log->database, STATEMENT_COMMIT, err);
+    }
+    if (!status_is_ok(status) && sqlite3_get_autocommit(log->database.handle) == 0) {
+        struct error ignored = {0}; /* the first error is the one to tell */
+        (void)!status_is_ok(database_run(&log->database, STATEMENT_ROLLBACK, &ignored));
+    }
+    return status;
+}
+
+status_t audit_log_append(struct audit_log *log, struct audit_append *entries, size_t count,
+                          struct audit_position *ret_positions, struct error *err) {
+    ASSERT(count > 0);
+    CLEANUP(memory_freep) struct audit_position *positions = calloc(count, sizeof *positions);
+    status_t status = positions == nullptr
+                          ? error_set(err, ERROR_NO_MEMORY, 0, "cannot append to the log")
+                          : append_locked(log, entries, count, positions, err);
+    for (size_t i = 0; i < count; i++) {
+        json_freep(&entries[i].fields);
+    }
+    if (status_is_ok(status) && ret_positions != nullptr) {
+        memcpy(ret_positions, positions, count * sizeof *positions);
+    }
+    return status;
+}
