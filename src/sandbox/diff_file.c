@@ -170,7 +170,7 @@ static status_t body_text(const struct diff_side *before, const struct diff_side
     TRY(diff_lines_split(builder_slice(&before->bytes), &old, &old_fits, err));
     TRY(diff_lines_split(builder_slice(&after->bytes), &new, &new_fits, err));
     if (!old_fits || !new_fits) {
-        counts->binary = true;
+        diff_lines_replace(builder_slice(&before->bytes), builder_slice(&after->bytes), color, out);
         return STATUS_OK;
     }
     TRY(diff_lines_compare(&old, &new, err));

@@ -389,3 +389,24 @@ void diff_lines_hunks(const struct diff_lines *before, const struct diff_lines *
         hunk_print(before, after, &hunk, color, out);
     }
 }
+
+static void replace_side(char mark, struct slice text, bool color, struct builder *out) {
+    const uint8_t *at = text.data;
+    const uint8_t *end = text.data + text.size;
+    while (at < end) {
+        const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
+        const uint8_t *next = newline == nullptr ? end : newline + 1;
+        line_print(mark, slice_of(at, (size_t)(next - at)), color, out);
+        at = next;
+    }
+}
+
+void diff_lines_replace(struct slice before, struct slice after, bool color, struct builder *out) {
+    builder_text(out, color ? COLOR_HUNK "@@ " : "@@ ");
+    hunk_range('-', 0, text_line_count(before), out);
+    builder_u8(out, ' ');
+    hunk_range('+', 0, text_line_count(after), out);
+    builder_text(out, color ? " @@" COLOR_END "\n" : " @@\n");
+    replace_side('-', before, color, out);
+    replace_side('+', after, color, out);
+}

@@ -14,7 +14,8 @@ struct diff_lines {
     uint8_t *changed;     /* owned; 1: deleted from the old side, or added on the new side */
 };
 
-/* Splits a text. More than LIMIT_DIFF_LINES lines: *ret_fits is false and nothing is allocated. */
+/* Splits a text. More than LIMIT_DIFF_LINES lines: *ret_fits is false and nothing is allocated; use
+ * diff_lines_replace() then. */
 status_t diff_lines_split(struct slice text, struct diff_lines *ret, bool *ret_fits,
                           struct error *err);
 void diff_lines_deinit(struct diff_lines *lines);
@@ -26,3 +27,6 @@ status_t diff_lines_compare(struct diff_lines *before, struct diff_lines *after,
 /* Appends the hunks in unified format with three lines of context. `color`: in ANSI colours. */
 void diff_lines_hunks(const struct diff_lines *before, const struct diff_lines *after, bool color,
                       struct builder *out);
+
+/* Appends one hunk that takes all of one text away and puts the other in its place. */
+void diff_lines_replace(struct slice before, struct slice after, bool color, struct builder *out);

@@ -279,27 +279,52 @@ bool upper_is_xattr_whiteout(int folder_fd, const char *path) {
 
 /* Looking. */
 
-/* The content of an open file, in pieces: a stage may hold files of several gigabytes. Holes are
- * hashed as the zeros they read as, without reading them. */
-static bool entry_hash_file(int fd, struct digest *ret) {
-    CLEANUP(memory_freep) uint8_t *chunk = malloc(262144);
-    struct sha256 hash;
-    sha256_init(&hash);
-    if (chunk == nullptr) {
-        return false;
+enum { CHUNK_BYTES = 262144 };
+
+/* Hashes what the file holds at [at, end); a hole is hashed as the zeros it reads as. */
+static bool entry_hash_range(int fd, off_t at, off_t end, bool is_hole, uint8_t *chunk,
+                             struct sha256 *hash) {
+    if (is_hole) {
+        memset(chunk, 0, CHUNK_BYTES);
     }
-    for (;;) {
-        ssize_t got = read(fd, chunk, 262144);
+    while (at < end) {
+        size_t want = end - at < CHUNK_BYTES ? (size_t)(end - at) : CHUNK_BYTES;
+        ssize_t got = is_hole ? (ssize_t)want : pread(fd, chunk, want, at);
         if (got < 0 && errno == EINTR) {
             continue;
         }
-        if (got < 0) {
+        if (got <= 0) {
+            errno = got == 0 ? EIO : errno; /* it shrank under us */
             return false;
         }
-        if (got == 0) {
-            break;
+        sha256_update(hash, slice_of(chunk, (size_t)got));
+        at += got;
+    }
+    return true;
+}
+
+/* The content of an open file, in pieces, because a stage may hold files of several gigabytes; and
+ * without reading holes, because those gigabytes may be nothing. */
+static bool entry_hash_file(int fd, struct digest *ret) {
+    CLEANUP(memory_freep) uint8_t *chunk = malloc(CHUNK_BYTES);
+    struct sha256 hash;
+    struct stat there;
+    sha256_init(&hash);
+    if (chunk == nullptr || fstat(fd, &there) != 0) {
+        return false;
+    }
+    off_t size = there.st_size;
+    for (off_t at = 0; at < size;) {
+        off_t data = size > CHUNK_BYTES ? lseek(fd, at, SEEK_DATA) : at;
+        data = data < 0 ? (errno == ENXIO ? size : at) : data;
+        off_t hole = data < size && size > CHUNK_BYTES ? lseek(fd, data, SEEK_HOLE) : size;
+        hole = hole < 0 || hole > size ? size : hole;
+        data = data > size ? size : data;
+        if (!entry_hash_range(fd, at, data, true, chunk, &hash) ||
+            !entry_hash_range(fd, data, hole, false, chunk, &hash)) {
+            return false;
         }
-        sha256_update(&hash, slice_of(chunk, (size_t)got));
+        at = hole;
     }
     sha256_final(&hash, ret);
     return true;
