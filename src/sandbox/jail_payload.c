@@ -111,7 +111,7 @@ static status_t set_up(struct jail *jail, int terminal, int *ret_abi, struct err
     reset_signals();
     TRY(drop_capabilities(err));
     TRY(jail_landlock_apply(&jail->plan, ret_abi, err));
-    if (!seccomp_install(jail->plan.seccomp)) {
+    if (!seccomp_install(jail->plan.seccomp, jail->plan.uid, jail->plan.gid)) {
         return error_set(err, ERROR_SANDBOX_SECCOMP, errno, "cannot install the seccomp filter");
     }
     return STATUS_OK;

@@ -24,6 +24,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "sandbox/seccomp.h"
+
 enum action {
     MISSING,
     ALLOW,
@@ -36,6 +38,12 @@ enum action {
     PERSONALITY,
     MKNOD,
     MKNODAT,
+    SETUID1, /* 1 to 3 arguments, each the own id or -1 */
+    SETUID2,
+    SETUID3,
+    SETGID1,
+    SETGID2,
+    SETGID3,
 };
 
 enum { NUMBER_COUNT = 1024, CODE_COUNT_MAX = 4096, X32_BIT = 0x40000000 };
@@ -140,6 +148,18 @@ static void emit_socket(struct code *code) {
     emit_allow(code);
 }
 
+/* Libraries reset their ids to those they have (posix_spawn of make does); nothing else may be set.
+ * The id is put in when the filter is installed. */
+static void emit_own_id(struct code *code, unsigned count, unsigned marker) {
+    for (unsigned argument = 0; argument < count; argument++) {
+        emit_load(code, argument);
+        emit(code, BPF_JMP | BPF_JEQ | BPF_K, 2, 0, marker);
+        emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0xffffffffu);
+        emit_errno(code, EPERM);
+    }
+    emit_allow(code);
+}
+
 static void emit_action(struct code *code, enum action action) {
     static const unsigned terminal[] = {TIOCSTI, 0x541c /* TIOCLINUX */, TIOCCONS};
     static const unsigned nodes[] = {S_IFCHR, S_IFBLK};
@@ -178,6 +198,16 @@ static void emit_action(struct code *code, enum action action) {
         break;
     case MKNODAT:
         emit_refuse_values(code, 2, S_IFMT, nodes, 2);
+        break;
+    case SETUID1:
+    case SETUID2:
+    case SETUID3:
+        emit_own_id(code, action - SETUID1 + 1, SECCOMP_MARKER_UID);
+        break;
+    case SETGID1:
+    case SETGID2:
+    case SETGID3:
+        emit_own_id(code, action - SETGID1 + 1, SECCOMP_MARKER_GID);
         break;
     }
 }

@@ -62,7 +62,8 @@ attempt "no TIOCSTI with a high bit set" high-bits
 attempt "no device node" mknod node
 attempt "no whiteout by hand in the workspace" whiteout white
 attempt "no whiteout by hand in /tmp" whiteout /tmp/white
-attempt "no setuid" setuid 0
+attempt "no setuid to another id" setuid 4242
+check "setuid to the own id is nothing" inside ./escape setuid "$(id -u)"
 attempt "no capability of any kind" capability
 attempt "no leaked file descriptor" leaked-fd
 attempt "no core_pattern (release of a crash handler)" write /proc/sys/kernel/core_pattern
