@@ -123,12 +123,10 @@ static status_t check_operation(const struct plan_view *view,
     if (!plan_path_is_clean(operation->target)) {
         return refuse(err, "a target is not an absolute, clean path", operation->target);
     }
-    if ((operation->flags & ~(uint32_t)PLAN_FLAG_ALL) != 0 || (operation->mode & ~0777u) != 0) {
-        /* 01777 of /tmp comes from its source; nothing here makes setuid files. */
-        if ((operation->mode & ~01777u) != 0 || operation->type == PLAN_FILE) {
-            return refuse(err, "an operation has flags or a mode it may not have",
-                          operation->target);
-        }
+    /* Only a folder may be sticky; nothing here makes setuid files. */
+    uint32_t modes = operation->type == PLAN_FILE ? 0777 : 01777;
+    if ((operation->flags & ~(uint32_t)PLAN_FLAG_ALL) != 0 || (operation->mode & ~modes) != 0) {
+        return refuse(err, "an operation has flags or a mode it may not have", operation->target);
     }
     switch (operation->type) {
     case PLAN_BIND:

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Plans: the one that is built is the golden one, it survives encoding, and every broken invariant
+ * is refused. AIRLOCK_GOLDEN=update writes the golden file anew.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "sandbox/plan_format.h"
+
+static const char *const argv_of_plan[] = {"make", "-j2", nullptr};
+static const char *const environment_of_plan[] = {"PATH=/usr/bin", "HOME=/home/ada", nullptr};
+static const char *const layers_of_plan[] = {"/state/runs/2/upper", "/state/runs/1/upper", nullptr};
+
+static struct plan_request request_of_test(void) {
+    return (struct plan_request){
+        .run_id = "01890a5d-ac96-774b-bcce-b302099a8057",
+        .template_row = template_find("code-executor"),
+        .argv = argv_of_plan,
+        .environment = environment_of_plan,
+        .workspace = "/home/ada/project",
+        .working_folder = "/home/ada/project/src",
+        .home = "/home/ada",
+        .path = "/home/ada/.cargo/bin:/usr/bin",
+        .run_folder = "/state/runs/3",
+        .layers = layers_of_plan,
+        .workspace_dev = 42,
+        .workspace_ino = 4711,
+        .uid = 1000,
+        .gid = 1000,
+        .host_uid = 1000,
+        .host_gid = 1000,
+        .ram_bytes = 8ull << 30,
+    };
+}
+
+static struct plan_host *host_of_test(void) {
+    struct plan_host *host = calloc(1, sizeof *host);
+    host->entry[0] = (struct plan_host_entry){.path = "/usr", .kind = PLAN_HOST_FOLDER};
+    host->entry[1] =
+        (struct plan_host_entry){.path = "/bin", .kind = PLAN_HOST_LINK, .link = "usr/bin"};
+    host->entry[2] = (struct plan_host_entry){.path = "/opt", .kind = PLAN_HOST_NONE};
+    host->entry[3] = (struct plan_host_entry){.path = "/etc/ld.so.cache", .kind = PLAN_HOST_FILE};
+    host->entry_count = 4;
+    host->toolchain[0] = ".cargo/bin";
+    host->toolchain_count = 1;
+    (void)snprintf(host->git_folder, sizeof host->git_folder, "/srv/git/project/.git");
+    return host;
+}
+
+static struct plan *build(const struct plan_request *request) {
+    CLEANUP(memory_freep) struct plan_host *host = host_of_test();
+    struct plan *plan = nullptr;
+    struct error err = {};
+    if (!status_is_ok(plan_build_on(request, host, &plan, &err))) {
+        fail_msg("%s: %s", err.message, err.detail);
+    }
+    return plan;
+}
+
+static void print_operation(FILE *out, const struct plan_operation *operation) {
+    fprintf(out, "%s %s", plan_operation_text(operation->type), operation->target);
+    if (operation->source[0] != '\0') {
+        fprintf(out, " from %s", operation->source);
+    }
+    if (operation->flags != 0) {
+        fprintf(out, "%s%s%s", (operation->flags & PLAN_FLAG_WRITABLE) != 0 ? " writable" : "",
+                (operation->flags & PLAN_FLAG_DEVICE) != 0 ? " device" : "",
+                (operation->flags & PLAN_FLAG_OPTIONAL) != 0 ? " optional" : "");
+    }
+    if (operation->ino != 0) {
+        fprintf(out, " is %llu:%llu", (unsigned long long)operation->dev,
+                (unsigned long long)operation->ino);
+    }
+    if (operation->mode != 0) {
+        fprintf(out, " mode %o", operation->mode);
+    }
+    if (operation->size != 0) {
+        fprintf(out, " size %llu", (unsigned long long)operation->size);
+    }
+    for (size_t i = 0; i < operation->content.size; i++) {
+        unsigned char c = operation->content.data[i];
+        fputs(i == 0 ? " = " : "", out);
+        if (c == '\n' || c == '\0') {
+            fputc('|', out);
+        } else {
+            fputc(c, out);
+        }
+    }
+    fputc('\n', out);
+}
+
+static void test_golden(void **state) {
+    (void)state;
+    struct plan_request request = request_of_test();
+    CLEANUP(plan_freep) struct plan *plan = build(&request);
+    struct plan_view view;
+    struct error err = {};
+    assert_true(status_is_ok(plan_decode(plan_bytes(plan), &view, &err)));
+    char *text = nullptr;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    for (uint32_t i = 0; i < view.operation_count; i++) {
+        print_operation(out, &view.operations[i]);
+    }
+    static const char *const access[] = {"read", "write", "device"};
+    for (uint32_t i = 0; i < view.rule_count; i++) {
+        fprintf(out, "rule %s %s\n", access[view.rules[i].access], view.rules[i].path);
+    }
+    fprintf(out, "limits memory %llu pids %u stage %llu file %llu\n",
+            (unsigned long long)view.limits.memory_bytes_max, view.limits.pid_count_max,
+            (unsigned long long)view.limits.stage_bytes_max,
+            (unsigned long long)view.limits.file_bytes_max);
+    (void)fclose(out);
+    plan_view_deinit(&view);
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/tests/golden/plan-code-executor.txt",
+                   getenv("AIRLOCK_SOURCE_DIR"));
+    const char *mode = getenv("AIRLOCK_GOLDEN");
+    if (mode != nullptr && strcmp(mode, "update") == 0) {
+        FILE *golden = fopen(path, "we");
+        assert_non_null(golden);
+        assert_int_equal(fwrite(text, 1, size, golden), size);
+        assert_int_equal(fclose(golden), 0);
+    }
+    static char expected[65536];
+    FILE *golden = fopen(path, "re");
+    assert_non_null(golden);
+    expected[fread(expected, 1, sizeof expected - 1, golden)] = '\0';
+    (void)fclose(golden);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void test_round_trip(void **state) {
+    (void)state;
+    struct plan_request request = request_of_test();
+    CLEANUP(plan_freep) struct plan *plan = build(&request);
+    struct plan_view view;
+    struct error err = {};
+    assert_true(status_is_ok(plan_decode(plan_bytes(plan), &view, &err)));
+    assert_true(status_is_ok(plan_check(&view, &err)));
+    CLEANUP(builder_deinit) struct builder again;
+    builder_init(&again, LIMIT_PLAN_BYTES);
+    plan_encode(&view, &again);
+    assert_true(slice_equal(builder_slice(&again), plan_bytes(plan)));
+    plan_view_deinit(&view);
+}
+
+/* Any prefix, and any single changed byte, is refused or decodes; nothing else happens. */
+static void test_damaged_bytes(void **state) {
+    (void)state;
+    struct plan_request request = request_of_test();
+    CLEANUP(plan_freep) struct plan *plan = build(&request);
+    struct slice bytes = plan_bytes(plan);
+    struct error err = {};
+    struct plan_view view;
+    for (size_t size = 0; size < bytes.size; size++) {
+        assert_false(status_is_ok(plan_decode(slice_of(bytes.data, size), &view, &err)));
+    }
+    CLEANUP(memory_freep) uint8_t *copy = malloc(bytes.size + 1);
+    for (size_t i = 0; i < bytes.size; i++) {
+        memcpy(copy, bytes.data, bytes.size);
+        copy[i] ^= 0xff;
+        if (status_is_ok(plan_decode(slice_of(copy, bytes.size), &view, &err))) {
+            (void)!plan_check(&view, &err).code;
+            plan_view_deinit(&view);
+        }
+    }
+    memcpy(copy, bytes.data, bytes.size);
+    copy[bytes.size] = 0;
+    assert_false(status_is_ok(plan_decode(slice_of(copy, bytes.size + 1), &view, &err)));
+}
+
+typedef void breaks(struct plan_view *view);
+
+static struct plan_operation *find(struct plan_view *view, enum plan_operation_type type) {
+    for (uint32_t i = 1; i < view->operation_count; i++) {
+        if (view->operations[i].type == type) {
+            return &view->operations[i];
+        }
+    }
+    fail_msg("the plan has no such operation");
+    return nullptr;
+}
+
+static void break_host_root(struct plan_view *v) { v->host_uid = 0; }
+static void break_host_group(struct plan_view *v) { v->host_gid = 0; }
+static void break_memory(struct plan_view *v) { v->limits.memory_bytes_max = 0; }
+static void break_pids(struct plan_view *v) { v->limits.pid_count_max = 0; }
+static void break_stage(struct plan_view *v) { v->limits.stage_bytes_max = 0; }
+static void break_command(struct plan_view *v) { v->argument_count = 0; }
+static void break_variable(struct plan_view *v) { v->environment[0] = "NAMELESS"; }
+static void break_seal(struct plan_view *v) { v->operation_count--; }
+static void break_root(struct plan_view *v) { v->operations[0].type = PLAN_FOLDER; }
+static void break_id(struct plan_view *v) { v->run_id = "../x"; }
+static void break_workspace(struct plan_view *v) { v->workspace = "/home/ada/other"; }
+static void break_cwd(struct plan_view *v) { v->working_folder = "/etc"; }
+static void break_target(struct plan_view *v) { find(v, PLAN_MASK)->target = "/proc/../etc"; }
+static void break_relative(struct plan_view *v) { find(v, PLAN_BIND)->source = "usr"; }
+static void break_writable(struct plan_view *v) { find(v, PLAN_BIND)->flags |= PLAN_FLAG_WRITABLE; }
+static void break_device(struct plan_view *v) { find(v, PLAN_BIND)->flags |= PLAN_FLAG_DEVICE; }
+static void break_flags(struct plan_view *v) { find(v, PLAN_BIND)->flags |= 1u << 20; }
+static void break_secret(struct plan_view *v) { find(v, PLAN_BIND)->source = "/home/ada/.ssh/x"; }
+static void break_host(struct plan_view *v) { find(v, PLAN_BIND)->source = "/"; }
+static void break_setuid(struct plan_view *v) { find(v, PLAN_FILE)->mode = 04755; }
+static void break_overlay(struct plan_view *v) { find(v, PLAN_OVERLAY)->type = PLAN_FOLDER; }
+static void break_layer(struct plan_view *v) {
+    find(v, PLAN_OVERLAY)->content = SLICE_LITERAL("no-end");
+}
+static void break_run_folder(struct plan_view *v) { v->run_folder = "/home/ada/project/.runs/1"; }
+static void break_rule(struct plan_view *v) {
+    v->rules[0] = (struct plan_rule){.access = PLAN_ACCESS_WRITE, .path = "/usr"};
+}
+static void break_rules(struct plan_view *v) { v->rule_count = 0; }
+static void break_writable_source(struct plan_view *v) {
+    for (uint32_t i = 0; i < v->operation_count; i++) {
+        if ((v->operations[i].flags & PLAN_FLAG_WRITABLE) != 0) {
+            v->operations[i].source = "/etc";
+        }
+    }
+}
+
+static void test_invariants(void **state) {
+    (void)state;
+    static breaks *const all[] = {
+        break_host_root, break_host_group, break_memory,   break_pids,    break_stage,
+        break_command,   break_variable,   break_seal,     break_root,    break_id,
+        break_workspace, break_cwd,        break_target,   break_relative, break_writable,
+        break_device,    break_flags,      break_secret,   break_host,    break_setuid,
+        break_overlay,   break_layer,      break_run_folder, break_rule,  break_rules,
+        break_writable_source,
+    };
+    struct plan_request request = request_of_test();
+    CLEANUP(plan_freep) struct plan *plan = build(&request);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct plan_view view;
+        struct error err = {};
+        assert_true(status_is_ok(plan_decode(plan_bytes(plan), &view, &err)));
+        all[i](&view);
+        if (status_is_ok(plan_check(&view, &err))) {
+            fail_msg("broken invariant %zu was not seen", i);
+        }
+        assert_int_equal(err.code, ERROR_PLAN_INVALID);
+        plan_view_deinit(&view);
+    }
+}
+
+static void test_clean_paths(void **state) {
+    (void)state;
+    assert_true(plan_path_is_clean("/"));
+    assert_true(plan_path_is_clean("/a/.b/..c"));
+    static const char *const bad[] = {"", "a", "/a/", "//a", "/a//b", "/.", "/..", "/a/../b",
+                                      "/a/.", "/a/.."};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(plan_path_is_clean(bad[i]));
+    }
+    assert_true(plan_path_is_below("/a/b", "/a"));
+    assert_true(plan_path_is_below("/a", "/a"));
+    assert_false(plan_path_is_below("/ab", "/a"));
+}
+
+/* A workspace that is HOME shows none of its secrets, and HOME is not bound over it. */
+static void test_workspace_is_home(void **state) {
+    (void)state;
+    struct plan_request request = request_of_test();
+    request.workspace = "/home/ada";
+    request.working_folder = "/home/ada";
+    CLEANUP(plan_freep) struct plan *plan = build(&request);
+    struct plan_view view;
+    struct error err = {};
+    assert_true(status_is_ok(plan_decode(plan_bytes(plan), &view, &err)));
+    bool is_masked = false;
+    for (uint32_t i = 0; i < view.operation_count; i++) {
+        const struct plan_operation *operation = &view.operations[i];
+        is_masked |= operation->type == PLAN_MASK &&
+                     strcmp(operation->target, "/home/ada/.ssh") == 0;
+        assert_false(operation->type == PLAN_BIND && strcmp(operation->target, "/home/ada") == 0);
+    }
+    assert_true(is_masked);
+    plan_view_deinit(&view);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),      cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_damaged_bytes), cmocka_unit_test(test_invariants),
+        cmocka_unit_test(test_clean_paths), cmocka_unit_test(test_workspace_is_home),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}

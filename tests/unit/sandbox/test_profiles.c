@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "sandbox/plan.h"
+
+static void test_templates(void **state) {
+    (void)state;
+    assert_null(template_find("nothing"));
+    assert_null(template_find(""));
+    assert_non_null(template_find("code-executor"));
+    const struct template_row *small = template_find("small");
+    assert_int_equal(small->limits.pid_count_max, 100);
+    assert_int_equal(small->limits.memory_bytes_max, 1ull << 30);
+    assert_int_equal(small->limits.wall_ms_max, 300000);
+    for (size_t i = 0; i < template_count(); i++) {
+        const struct template_row *row = template_at(i);
+        assert_ptr_equal(template_find(row->name), row);
+        assert_true(row->limits.memory_bytes_max > 0 && row->limits.pid_count_max > 0);
+        assert_true(row->limits.stage_bytes_max > 0 && row->limits.file_bytes_max > 0);
+        assert_true(row->limits.file_bytes_max <= row->limits.stage_bytes_max);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_templates)};
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
