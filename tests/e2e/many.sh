@@ -51,7 +51,8 @@ done
 
 sleep 1 # namespaces die asynchronously
 same "no mount is left" "$before_mounts" "$(mounts)"
-same "no namespace is left" "$before_namespaces" "$(namespaces)"
+# Others on the machine may end namespaces of theirs meanwhile; more than before is a leak.
+check "no namespace is left" test "$(namespaces)" -le "$before_namespaces"
 same "no cgroup is left" 0 "$(airlock_cgroups)"
 same "no launcher or key process is left" 0 "$(airlock_processes)"
 same "the workspace is untouched" base "$(ls work)"
