@@ -344,7 +344,8 @@ static status_t catch_signals(struct streams *streams, struct error *err) {
         }
     }
     (void)sigprocmask(SIG_BLOCK, &streams->signals, nullptr);
-    (void)signal(SIGPIPE, SIG_IGN);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, nullptr);
     streams->signal_fd = signalfd(-1, &streams->signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (streams->signal_fd < 0) {
         return error_set(err, ERROR_IO, errno, "cannot make a signal descriptor");

@@ -12,12 +12,13 @@ static struct termios raw;
 static volatile sig_atomic_t is_raw;
 static bool is_known;
 
-/* tcsetattr, signal and raise are async-signal-safe (POSIX.1-2017, 2.4.3). */
+/* tcsetattr, sigaction and raise are async-signal-safe (POSIX.1-2017, 2.4.3). */
 static void restore_and_die(int signal_number) {
     if (is_raw) {
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &saved);
     }
-    (void)signal(signal_number, SIG_DFL);
+    const struct sigaction action = {.sa_handler = SIG_DFL};
+    (void)sigaction(signal_number, &action, nullptr);
     (void)raise(signal_number);
 }
 
@@ -35,7 +36,8 @@ status_t terminal_enter_raw(struct error *err) {
         (void)sigaction(fatal[i], &action, nullptr);
     }
     /* Restoring from the background must not stop us. */
-    (void)signal(SIGTTOU, SIG_IGN);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGTTOU, &ignore, nullptr);
     terminal_resume_raw();
     return STATUS_OK;
 }
