@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Receipts of a real run, checked by three programs that share no code: ours, the example, Debian's.
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+
+verifier=$AIRLOCK_BUILD_DIR/examples/verify-receipt/verify-receipt
+mkdir work
+cd work || exit 99
+echo hello >file
+
+status() { # expected command...
+    local expected=$1 got
+    shift
+    "$@" >"$SCRATCH/status.out" 2>&1
+    got=$?
+    [ "$got" = "$expected" ] || {
+        echo "exit $got instead of $expected"
+        cat "$SCRATCH/status.out"
+        return 1
+    }
+}
+
+check "a run is logged" "$AIRLOCK" run --quiet -- sh -c 'echo x >new; rm file'
+"$AIRLOCK" log key >../log.vkey
+"$AIRLOCK" receipt >../receipt
+key=$(cat ../log.vkey)
+check "the whole log verifies" "$AIRLOCK" log verify
+check "our verifier accepts the receipt" "$AIRLOCK" verify ../receipt
+check "the example accepts it" "$verifier" "$key" ../receipt
+same "both intent and outcome are in the log" "run_started run_finished" \
+    "$("$AIRLOCK" log --json | grep -o '"type":"[a-z_]*"' | cut -d'"' -f4 | paste -sd' ')"
+
+# Needs no state folder: the key is all it takes.
+check "a stranger with the key verifies it" env -i "$AIRLOCK" verify --key "$key" ../receipt
+
+sed 's/^entry eyJj/entry eyJk/' ../receipt >../bad
+check "a changed entry is exit 10" status 10 "$AIRLOCK" verify ../bad
+check "the example says the same" status 10 "$verifier" "$key" ../bad
+sed 's/^2$/3/' ../receipt >../bad
+check "a changed tree size is exit 11" status 11 "$AIRLOCK" verify ../bad
+check "the example says the same" status 11 "$verifier" "$key" ../bad
+sed 's/^airlock.local/airlock.lokal/' ../receipt >../bad
+check "a changed origin is exit 12" status 12 "$AIRLOCK" verify ../bad
+check "the example says the same" status 12 "$verifier" "$key" ../bad
+other=$(AIRLOCK_STATE_DIR=$SCRATCH/other "$AIRLOCK" run --quiet -- true >/dev/null 2>&1
+    AIRLOCK_STATE_DIR=$SCRATCH/other "$AIRLOCK" log key)
+check "another log's key is exit 13" status 13 "$AIRLOCK" verify --key "$other" ../receipt
+check "the example says the same" status 13 "$verifier" "$other" ../receipt
+head -c 100 ../receipt >../bad
+check "half a receipt is exit 65" status 65 "$AIRLOCK" verify ../bad
+check "the example says the same" status 65 "$verifier" "$key" ../bad
+
+# The example, byte by byte; ours is tried bit by bit in tests/unit/audit.
+flips() {
+    local size i byte survived=0
+    size=$(stat -c %s ../receipt)
+    for ((i = 0; i < size; i++)); do
+        byte=$(od -An -tu1 -j "$i" -N 1 ../receipt)
+        cp ../receipt ../bad
+        printf "\\x$(printf %02x $((byte ^ 1)))" | dd of=../bad bs=1 seek="$i" conv=notrunc status=none
+        if "$verifier" "$key" ../bad >/dev/null 2>&1; then
+            echo "byte $i can change unseen"
+            survived=$((survived + 1))
+        fi
+    done
+    [ "$survived" = 0 ]
+}
+check "the example refuses any flipped byte" flips
+
+check "an apply has a receipt of its own" "$AIRLOCK" apply
+"$AIRLOCK" receipt >../receipt
+check "and it verifies" "$verifier" "$key" ../receipt
+same "and it is the apply's" "stage_applied" \
+    "$("$verifier" "$key" ../receipt 2>/dev/null | grep -o '"type":"[a-z_]*"' | cut -d'"' -f4)"
+
+if command -v spicy-litetlog >/dev/null; then
+    check "the proof is exported" "$AIRLOCK" receipt --spicy ../proof --entry 1
+    check "Debian's spicy-litetlog accepts it" spicy-litetlog -verify "$key" ../proof/entry-1.json
+    sed -i 's/"v":1/"v":2/' ../proof/entry-1.json
+    refuse "and refuses a changed entry" spicy-litetlog -verify "$key" ../proof/entry-1.json
+else
+    skip "Debian's spicy-litetlog accepts the proof" "litetlog is not installed"
+fi
+check "the log is exported as tiles" "$AIRLOCK" log export ../tiles
+same "and the checkpoint is the signed one" "$(cat "$AIRLOCK_STATE_DIR/keys/last_checkpoint")" \
+    "$(cat ../tiles/checkpoint)"
+finish
