@@ -87,7 +87,7 @@ static status_t side_read_before(const struct merge *merge, const struct change 
                                true);
     } else if (merge->workspace_fd >= 0 && change->before.kind == ENTRY_FILE) {
         struct entry_state current;
-        TRY(entry_look(merge->workspace_fd, change->path, false, &current, err));
+        TRY(entry_look(merge->workspace_fd, change->path, ENTRY_STAT, &current, err));
         if (entry_is_same_inode(&current, &change->before)) {
             fd = entry_open_file(merge->workspace_fd, change->path, false);
         }

@@ -129,7 +129,7 @@ status_t merge_relate(const struct merge *merge, const struct change *change,
                       struct entry_state *ret_current, enum merge_relation *ret_relation,
                       struct error *err) {
     struct entry_state current;
-    TRY(entry_look(merge->workspace_fd, change->path, false, &current, err));
+    TRY(entry_look(merge->workspace_fd, change->path, ENTRY_STAT, &current, err));
     if (entry_is_same_inode(&current, &change->before)) {
         current.digest = change->before.digest;
         current.xattrs = change->before.xattrs;
@@ -137,7 +137,7 @@ status_t merge_relate(const struct merge *merge, const struct change *change,
         *ret_current = current;
         return STATUS_OK;
     }
-    TRY(entry_hash(merge->workspace_fd, change->path, &current, err));
+    TRY(entry_hash(merge->workspace_fd, change->path, ENTRY_CONTENT, &current, err));
     if (entry_is_unread(&current)) {
         *ret_relation = MERGE_CONFLICT;
     } else if (entry_is_equal(&current, &change->after)) {

@@ -35,7 +35,11 @@ static status_t check_upper(const struct merge *merge, const struct change *chan
     if (change->after.kind == ENTRY_NONE) {
         return STATUS_OK;
     }
-    TRY(entry_look(merge->upper_fds[change->after_layer], change->path, true, &now, err));
+    TRY(entry_look(merge->upper_fds[change->after_layer], change->path, ENTRY_FORCED, &now,
+                   err));
+    if (now.kind == ENTRY_FOLDER && now.mode == (change->after.mode | UPPER_FOLDER_MODE)) {
+        now.mode = change->after.mode; /* opened up when the stage was sealed */
+    }
     if (!entry_is_equal(&now, &change->after)) {
         CLEANUP(builder_deinit) struct builder name;
         builder_init(&name, (size_t)LIMIT_PATH_BYTES * 4);
@@ -189,7 +193,7 @@ static status_t plan_fill(const struct merge *merge, const struct apply_options 
         struct merge_plan_item *item = &plan->items[i];
         const struct change *change = &merge->list.items[i];
         if (item->verdict == MERGE_VERDICT_UNNAMED) {
-            TRY(entry_look(merge->workspace_fd, change->path, false, &item->current, err));
+            TRY(entry_look(merge->workspace_fd, change->path, ENTRY_STAT, &item->current, err));
         } else {
             TRY(check_one(merge, change, options, item, err));
         }

@@ -47,7 +47,12 @@ static status_t run_collect_one(const struct state *state, const char *id, run_l
     run.lock_fd = fd_take(&lock);
     if (run.state == RUN_LIVE) {
         struct stage_summary summary;
-        TRY(stage_seal(state, &run, &summary, err));
+        struct error unsealed;
+        if (!status_is_ok(stage_seal(state, &run, &summary, &unsealed))) {
+            /* A stage that cannot be read has nothing to apply; it must not stop every command. */
+            run.change_count = 0;
+            run.stage_digest = (struct digest){0};
+        }
         run.state = RUN_LOST;
         TRY(each_lost(context, &run, err));
     }

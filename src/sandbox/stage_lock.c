@@ -170,7 +170,11 @@ status_t stage_recover(const struct state *state, struct error *err) {
         }
         CLEANUP(fd_closep) int fd = openat(dirfd(folder), entry->d_name, O_RDWR | O_CLOEXEC);
         if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-            TRY(recover_lock(state, fd, err));
+            /* What cannot be finished stops the applies to that workspace (stage_lock_take() tries
+             * again and says why), not every command. */
+            struct error unfinished;
+            status_t status = recover_lock(state, fd, &unfinished);
+            (void)status;
         }
     }
     return STATUS_OK;

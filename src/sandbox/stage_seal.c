@@ -79,7 +79,7 @@ static status_t sealer_delete(struct sealer *sealer, const char *top, struct err
         CLEANUP(memory_freep) char *path = queue.names[--queue.count];
         struct change change = {.path = path};
         int source = -1;
-        TRY(stage_view_look(&sealer->view, path, true, &change.before, &source, err));
+        TRY(stage_view_look(&sealer->view, path, ENTRY_CONTENT, &change.before, &source, err));
         if (change.before.kind == ENTRY_NONE) {
             continue;
         }
@@ -154,6 +154,21 @@ static enum refusal sealer_refusal(struct sealer *sealer, const char *path,
     return upper_has_refused_attribute(fd) ? REFUSAL_ATTRIBUTE : REFUSAL_NONE;
 }
 
+/* A folder that forbids its owner to look inside is opened up, in the stage only: the list keeps the
+ * mode it had. Without this a payload could make a stage that nobody can read but root. */
+static status_t sealer_open_up(int fd, const char *path, const struct stat *there,
+                               struct error *err) {
+    char self[64];
+    if (!S_ISDIR(there->st_mode) || (there->st_mode & 0500) == 0500 || geteuid() == 0) {
+        return STATUS_OK;
+    }
+    (void)snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    if (chmod(self, (there->st_mode & 07777) | UPPER_FOLDER_MODE) != 0) {
+        return error_set(err, ERROR_IO, errno, "cannot open the folder %s in the stage", path);
+    }
+    return STATUS_OK;
+}
+
 /* One entry of the upper that is no whiteout. */
 static status_t sealer_entry(struct sealer *sealer, const char *path, const struct stat *there,
                              bool opaque, struct error *err) {
@@ -164,8 +179,10 @@ static status_t sealer_entry(struct sealer *sealer, const char *path, const stru
     }
     change.path = copy;
     int source = -1;
-    TRY(stage_view_look(&sealer->view, path, true, &change.before, &source, err));
-    TRY(entry_look(sealer->upper_fd, path, change.refusal == REFUSAL_NONE, &change.after, err));
+    TRY(stage_view_look(&sealer->view, path, ENTRY_CONTENT, &change.before, &source, err));
+    TRY(entry_look(sealer->upper_fd, path,
+                   change.refusal == REFUSAL_NONE ? ENTRY_FORCED : ENTRY_STAT, &change.after, err));
+    change.after.mode = there->st_mode & 07777;
     change.after.owner_is_payload = change.after.uid == sealer->payload_uid;
     change.moved = sealer_has_moved(sealer, &change.before, source);
     if (change.refusal != REFUSAL_NONE || !entry_is_equal(&change.before, &change.after)) {
@@ -197,6 +214,7 @@ static status_t sealer_name(struct sealer *sealer, const struct folder_todo *fol
     if (whiteout) {
         return sealer_delete(sealer, path, err);
     }
+    TRY(sealer_open_up(fd, path, &there, err));
     return sealer_entry(sealer, path, &there, folder->opaque, err);
 }
 
@@ -279,7 +297,7 @@ static status_t sealer_copy_base(struct sealer *sealer, const struct run *run, s
         char name[24];
         change->number = (uint32_t)i;
         (void)snprintf(name, sizeof name, "%zu", i);
-        TRY(stage_view_look(&sealer->view, change->path, false, &there, &source, err));
+        TRY(stage_view_look(&sealer->view, change->path, ENTRY_STAT, &there, &source, err));
         if (change->before.kind == ENTRY_FILE && change->before.size <= LIMIT_BASE_COPY_BYTES) {
             TRY(base_copy_file(source, change, base, name, &change->has_copy, err));
         } else if (change->before.kind == ENTRY_LINK) {

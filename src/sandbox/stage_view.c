@@ -66,7 +66,7 @@ void stage_view_close(struct stage_view *view) {
     }
 }
 
-status_t stage_view_look(const struct stage_view *view, const char *path, bool hash,
+status_t stage_view_look(const struct stage_view *view, const char *path, enum entry_depth depth,
                          struct entry_state *ret_state, int *ret_source_fd, struct error *err) {
     int source = view->workspace_fd;
     for (size_t i = 0; i < view->below->count; i++) {
@@ -82,7 +82,7 @@ status_t stage_view_look(const struct stage_view *view, const char *path, bool h
     if (ret_source_fd != nullptr) {
         *ret_source_fd = source;
     }
-    return entry_look(source, path, hash, ret_state, err);
+    return entry_look(source, path, depth, ret_state, err);
 }
 
 /* Names. */

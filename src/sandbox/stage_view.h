@@ -20,7 +20,7 @@ void stage_view_close(struct stage_view *view);
 
 /* As entry_look(). *ret_source_fd, when asked for, is the folder that holds the entry's content at
  * the same path; borrowed. */
-status_t stage_view_look(const struct stage_view *view, const char *path, bool hash,
+status_t stage_view_look(const struct stage_view *view, const char *path, enum entry_depth depth,
                          struct entry_state *ret_state, int *ret_source_fd, struct error *err);
 
 struct name_list {

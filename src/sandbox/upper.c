@@ -340,7 +340,9 @@ static status_t entry_hash_link(int folder_fd, const char *path, struct entry_st
     return STATUS_OK;
 }
 
-status_t entry_hash(int folder_fd, const char *path, struct entry_state *state, struct error *err) {
+status_t entry_hash(int folder_fd, const char *path, enum entry_depth depth,
+                    struct entry_state *state, struct error *err) {
+    bool force = depth == ENTRY_FORCED;
     if (state->kind == ENTRY_LINK) {
         return entry_hash_link(folder_fd, path, state, err);
     }
@@ -348,8 +350,8 @@ status_t entry_hash(int folder_fd, const char *path, struct entry_state *state, 
         return STATUS_OK;
     }
     bool is_file = state->kind == ENTRY_FILE;
-    CLEANUP(fd_closep) int fd = is_file ? entry_open_file(folder_fd, path, true)
-                                        : entry_open_folder(folder_fd, path, true);
+    CLEANUP(fd_closep) int fd = is_file ? entry_open_file(folder_fd, path, force)
+                                        : entry_open_folder(folder_fd, path, force);
     if (fd < 0 && (errno == EACCES || errno == EPERM)) {
         return STATUS_OK; /* not ours to read; inode numbers and times tell whether it changes */
     }
@@ -360,8 +362,8 @@ status_t entry_hash(int folder_fd, const char *path, struct entry_state *state, 
     return STATUS_OK;
 }
 
-status_t entry_look(int folder_fd, const char *path, bool hash, struct entry_state *ret_state,
-                    struct error *err) {
+status_t entry_look(int folder_fd, const char *path, enum entry_depth depth,
+                    struct entry_state *ret_state, struct error *err) {
     struct entry_state state = {.kind = ENTRY_NONE};
     CLEANUP(fd_closep) int fd = file_open_beneath(folder_fd, path, O_PATH | O_NOFOLLOW, 0, true);
     struct stat there;
@@ -374,8 +376,8 @@ status_t entry_look(int folder_fd, const char *path, bool hash, struct entry_sta
             return error_set(err, ERROR_IO, errno, "cannot look at %s", path);
         }
         entry_fill(&there, &state);
-        if (hash) {
-            TRY(entry_hash(folder_fd, path, &state, err));
+        if (depth != ENTRY_STAT) {
+            TRY(entry_hash(folder_fd, path, depth, &state, err));
         }
     }
     *ret_state = state;

@@ -35,12 +35,17 @@ bool entry_is_same_inode(const struct entry_state *a, const struct entry_state *
 /* The kind and its permission bits as st_mode; 0 for none. */
 uint32_t entry_mode(const struct entry_state *state);
 
-/* Reads what stands at `path` below the folder. *ret_state is ENTRY_NONE when nothing does.
- * `hash` also reads content and attributes. */
-status_t entry_look(int folder_fd, const char *path, bool hash, struct entry_state *ret_state,
-                    struct error *err);
+enum entry_depth : uint8_t {
+    ENTRY_STAT,
+    ENTRY_CONTENT, /* content and attributes too, as far as they can be read */
+    ENTRY_FORCED,  /* the same in a stage, where what forbids it is overruled; never a workspace */
+};
+/* Reads what stands at `path` below the folder. *ret_state is ENTRY_NONE when nothing does. */
+status_t entry_look(int folder_fd, const char *path, enum entry_depth depth,
+                    struct entry_state *ret_state, struct error *err);
 /* The digests of a state that was looked at without them. */
-status_t entry_hash(int folder_fd, const char *path, struct entry_state *state, struct error *err);
+status_t entry_hash(int folder_fd, const char *path, enum entry_depth depth,
+                    struct entry_state *state, struct error *err);
 
 /* Opens a regular file for reading; -1 with errno. A file of ours that forbids it is opened all the
  * same, its mode as before afterwards, when `force`. */
@@ -49,6 +54,9 @@ int entry_open_file(int folder_fd, const char *path, bool force);
 int entry_open_folder(int folder_fd, const char *path, bool force);
 /* The target of a link, NUL-terminated; false with errno. */
 bool entry_read_link(int folder_fd, const char *path, char *ret, size_t capacity);
+
+/* What sealing adds to the mode of a folder that its owner may not look into. */
+enum { UPPER_FOLDER_MODE = 0500 };
 
 /* What overlayfs wrote about an entry. */
 enum upper_mark : uint8_t {

@@ -158,7 +158,7 @@ struct run reopen(const struct run *run) {
 static void tree_add(int fd, const char *path, struct builder *out) {
     struct entry_state state;
     struct error err;
-    assert_int_equal(entry_look(fd, path, false, &state, &err).code, 0);
+    assert_int_equal(entry_look(fd, path, ENTRY_STAT, &state, &err).code, 0);
     text_escape(slice_of_string(path), out);
     if (state.kind == ENTRY_LINK) {
         char target[LIMIT_PATH_BYTES];
@@ -197,7 +197,7 @@ char *tree_text(const char *path) {
             struct entry_state state;
             assert_true(path_join(child, folder, names.names[i]));
             assert_int_equal(name_list_add(&all, child, strlen(child), &err).code, 0);
-            assert_int_equal(entry_look(fd, child, false, &state, &err).code, 0);
+            assert_int_equal(entry_look(fd, child, ENTRY_STAT, &state, &err).code, 0);
             if (state.kind == ENTRY_FOLDER) {
                 assert_int_equal(name_list_add(&todo, child, strlen(child), &err).code, 0);
             }

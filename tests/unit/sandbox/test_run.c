@@ -163,6 +163,25 @@ static void the_collector_takes_only_what_is_dead(void **unused) {
     run_close(&live);
 }
 
+/* A stage that cannot be sealed must not stop every later command. */
+static void a_lost_run_without_a_stage_is_collected(void **unused) {
+    (void)unused;
+    char upper[128];
+    struct error err;
+    struct lost lost = {0};
+    struct run dead = start_run(nullptr, upper);
+    remove_path(upper);
+    fd_closep(&dead.lock_fd);
+    assert_int_equal(run_collect(&fixture_state, note_lost, &lost, &err).code, 0);
+    assert_int_equal(lost.count, 1);
+    struct run again = reopen(&dead);
+    assert_int_equal(again.state, RUN_LOST);
+    assert_int_equal(again.change_count, 0);
+    assert_false(run_stage_is_open(&again));
+    run_close(&again);
+    run_close(&dead);
+}
+
 static void layers_are_the_open_stages_newest_first(void **unused) {
     (void)unused;
     char upper[128];
@@ -220,6 +239,7 @@ int main(void) {
         ROW(a_damaged_meta_is_an_error_and_hides_nothing_else),
         ROW(runs_are_found_by_every_kind_of_name),
         ROW(the_collector_takes_only_what_is_dead),
+        ROW(a_lost_run_without_a_stage_is_collected),
         ROW(layers_are_the_open_stages_newest_first),
         ROW(too_deep_a_stack_is_a_limit),
     };

@@ -517,6 +517,36 @@ static void a_workspace_that_cannot_be_written_is_left_alone(void **unused) {
     run_close(&run);
 }
 
+static void what_forbids_reading_is_staged_all_the_same(void **unused) {
+    (void)unused;
+    SKIP_UNLESS(geteuid() != 0); /* nothing forbids root */
+    char upper[128];
+    put_file("work/mine", "m\n", 0000);
+    put_file("work/a", "1\n", 0644);
+    struct stat before;
+    struct stat after;
+    assert_int_equal(stat(in_folder("work/mine"), &before), 0);
+    struct run run = start_run(nullptr, upper);
+    put_file(at(upper, "a"), "1\n", 0000);
+    put_file(at(upper, "z/y/q"), "q\n", 0000);
+    SKIP_UNLESS(put_whiteout(at(upper, "mine")));
+    assert_int_equal(chmod(in_folder(at(upper, "z/y")), 0000), 0);
+    assert_int_equal(chmod(in_folder(at(upper, "z")), 0000), 0);
+    (void)seal_run(&run);
+    assert_int_equal(stat(in_folder("work/mine"), &after), 0);
+    assert_int_equal(after.st_ctim.tv_nsec, before.st_ctim.tv_nsec); /* never touched */
+    (void)applied(&run);
+    struct stat folder;
+    assert_int_equal(stat(in_folder("work/z"), &folder), 0);
+    assert_int_equal(folder.st_mode & 07777, 0);
+    assert_int_equal(chmod(in_folder("work/z"), 0755), 0);
+    assert_int_equal(chmod(in_folder("work/z/y"), 0755), 0);
+    assert_int_equal(chmod(in_folder("work/z/y/q"), 0644), 0);
+    assert_int_equal(chmod(in_folder("work/a"), 0644), 0);
+    assert_tree_is("work", "a 0644 1\\n\nz/ 0755\nz/y/ 0755\nz/y/q 0644 q\\n\n");
+    run_close(&run);
+}
+
 static void discard_removes_the_files(void **unused) {
     (void)unused;
     char upper[128];
@@ -555,6 +585,7 @@ int main(void) {
         ROW(attributes_and_times_are_kept),
         ROW(sparse_files_stay_sparse),
         ROW(a_workspace_that_cannot_be_written_is_left_alone),
+        ROW(what_forbids_reading_is_staged_all_the_same),
         ROW(discard_removes_the_files),
     };
     return cmocka_run_group_tests_name("sandbox/stage", tests, nullptr, nullptr);
