@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# Help, completion, explanations and mistakes. The help text of everything is a golden file; after a
+# wanted change: AIRLOCK_GOLDEN_UPDATE=1 bash tests/e2e/cli_help.sh, and look at the difference.
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+golden=$AIRLOCK_SOURCE_DIR/tests/golden/help.txt
+
+commands=$("$AIRLOCK" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+{
+    "$AIRLOCK" --help
+    for command in $commands; do
+        printf '\n$ airlock %s --help\n' "$command"
+        "$AIRLOCK" "$command" --help
+    done
+} >"$SCRATCH/help.txt" 2>&1
+[ "${AIRLOCK_GOLDEN_UPDATE:-}" = 1 ] && cp "$SCRATCH/help.txt" "$golden"
+check "help is what the golden file says" diff -u "$golden" "$SCRATCH/help.txt"
+check "no line of it is wider than 100 columns" sh -c '! grep -E ".{101}" "$0"' "$SCRATCH/help.txt"
+check "no colour outside of a terminal" sh -c '! grep -q "$(printf "\033")" "$0"' "$SCRATCH/help.txt"
+
+for shell in bash zsh fish; do
+    "$AIRLOCK" completion $shell >"$SCRATCH/completion.$shell"
+    missing=0
+    for command in $commands; do
+        grep -qw "$command" "$SCRATCH/completion.$shell" || missing=$((missing + 1))
+    done
+    same "$shell completion knows every command" 0 $missing
+    if command -v $shell >/dev/null; then
+        check "$shell reads it" $shell -n "$SCRATCH/completion.$shell"
+    else
+        skip "$shell reads it" "no $shell here"
+    fi
+done
+same "bash completes a command" "apply" "$(bash -c '. "$1"
+    COMP_WORDS=(airlock app) COMP_CWORD=1
+    _airlock && echo "${COMPREPLY[@]}"' bash "$SCRATCH/completion.bash")"
+same "and an option" "--timeout" "$(PATH=${AIRLOCK%/*}:$PATH bash -c '. "$1"
+    COMP_WORDS=(airlock run --tim) COMP_CWORD=2
+    _airlock && echo "${COMPREPLY[@]}"' bash "$SCRATCH/completion.bash")"
+
+status() {
+    "$@" >"$SCRATCH/row.out" 2>&1
+    echo $?
+}
+same "no command is a usage error" 2 "$(status "$AIRLOCK")"
+same "an unknown one too" 2 "$(status "$AIRLOCK" rnu)"
+"$AIRLOCK" rnu >"$SCRATCH/said" 2>&1
+check "which suggests the nearest" grep -q 'Did you mean: airlock run' "$SCRATCH/said"
+same "an unknown option is one" 2 "$(status "$AIRLOCK" runs --nonsense)"
+same "--version works" 0 "$(status "$AIRLOCK" --version)"
+same "a full disk is noticed" 74 "$(sh -c '"$0" --help >/dev/full 2>/dev/null; echo $?' "$AIRLOCK")"
+
+wrong=0
+for slug in $("$AIRLOCK" explain | awk '{ print $1 }'); do
+    "$AIRLOCK" explain "$slug" >/dev/null 2>&1 || wrong=$((wrong + 1))
+done
+same "every slug that is listed is explained" 0 $wrong
+check "so are the limits" sh -c '"$0" explain limit | grep -q OUTPUT_DRAIN_MS' "$AIRLOCK"
+same "what is none is a usage error" 2 "$(status "$AIRLOCK" explain nonsense)"
+check "errors are JSON on demand" sh -c '"$0" --json explain nonsense 2>&1 | python3 -m json.tool' "$AIRLOCK"
+finish
