@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ struct overlay {
     int work;
     int userns; /* the last one made for an id map; owned */
     uint32_t userns_uid, userns_gid;
+    bool attaches; /* layers must be attached somewhere: before Linux 6.15 */
 };
 
 static void overlay_deinit(struct overlay *overlay) {
@@ -130,6 +132,36 @@ static status_t find_userns(const struct jail *jail, struct overlay *overlay,
     return STATUS_OK;
 }
 
+/* Overlayfs before Linux 6.15 takes no layer that is attached nowhere. The launcher then makes itself
+ * a mount namespace, in which a layer covers its own path; it serves one run, so nobody else sees. */
+static bool enter_private_mounts(void) {
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+/* Attaches a tree over the folder that *fd is, and makes *fd the tree's root as it is attached. */
+static bool attach_over(int tree, int *fd) {
+    unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    if (syscall(SYS_move_mount, tree, "", *fd, "", flags) != 0) {
+        return false;
+    }
+    int root = openat(tree, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) {
+        return false;
+    }
+    fd_closep(fd);
+    *fd = root;
+    return true;
+}
+
+static bool needs_attached_layers(void) {
+    struct utsname name;
+    unsigned major = 0;
+    unsigned minor = 0;
+    return uname(&name) != 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major < 6 ||
+           (major == 6 && minor < 15);
+}
+
 static status_t open_layer(const struct jail *jail, struct overlay *overlay, const char *path,
                            const struct plan_operation *identity, int userns, struct error *err) {
     CLEANUP(fd_closep) int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -159,8 +191,13 @@ static status_t open_layer(const struct jail *jail, struct overlay *overlay, con
             syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) {
             return overlay_error(err, "map the owner of the workspace to the payload", path);
         }
-        fd_closep(&fd);
-        fd = fd_take(&tree);
+        if (overlay->attaches && !attach_over(tree, &fd)) {
+            return overlay_error(err, "attach a layer of the workspace", path);
+        }
+        if (!overlay->attaches) {
+            fd_closep(&fd);
+            fd = fd_take(&tree);
+        }
     }
     overlay->layer[overlay->layer_count++] = fd_take(&fd);
     return STATUS_OK;
@@ -224,6 +261,10 @@ status_t jail_overlay_open(struct jail *jail, const struct plan_operation *opera
                            int *ret_fd, struct error *err) {
     CLEANUP(overlay_deinit)
     struct overlay overlay = {.upper = -1, .work = -1, .userns = -1};
+    overlay.attaches = jail->is_root && needs_attached_layers();
+    if (overlay.attaches && !enter_private_mounts()) {
+        return overlay_error(err, "make a mount namespace for the layers", operation->target);
+    }
     TRY(open_layers(jail, operation, &overlay, userns, err));
     TRY(open_folder(jail, "upper", &overlay.upper, err));
     TRY(open_folder(jail, "work", &overlay.work, err));
