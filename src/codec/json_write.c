@@ -73,6 +73,11 @@ static void write_text(const struct writer *writer, const char *text) {
     size_t plain = 0; /* start of what needs no escape */
     size_t offset = 0;
     while (offset < bytes.size) {
+        uint8_t byte = bytes.data[offset];
+        if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') {
+            offset++; /* nearly all there is */
+            continue;
+        }
         uint32_t point = 0;
         size_t length = utf8_next(bytes, offset, &point);
         ASSERT(length > 0);
@@ -86,6 +91,20 @@ static void write_text(const struct writer *writer, const char *text) {
     }
     builder_bytes(writer->out, slice_of(bytes.data + plain, bytes.size - plain));
     builder_u8(writer->out, '"');
+}
+
+static void write_integer(int64_t value, struct builder *out) {
+    uint8_t digits[24];
+    size_t at = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        digits[--at] = (uint8_t)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) {
+        digits[--at] = '-';
+    }
+    builder_bytes(out, slice_of(digits + at, sizeof digits - at));
 }
 
 static void write_value(struct writer *writer, const struct json *value);
@@ -144,7 +163,7 @@ static void write_value(struct writer *writer, const struct json *value) {
         builder_text(writer->out, json_as_bool(value) ? "true" : "false");
         break;
     case JSON_KIND_INTEGER:
-        builder_format(writer->out, "%" PRId64, json_as_integer(value));
+        write_integer(json_as_integer(value), writer->out);
         break;
     case JSON_KIND_TEXT:
         write_text(writer, json_as_text(value));

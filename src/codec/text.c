@@ -108,6 +108,10 @@ bool text_unbase64(struct slice text, struct builder *out) {
 bool text_is_utf8(struct slice bytes) {
     size_t offset = 0;
     while (offset < bytes.size) {
+        if (bytes.data[offset] < 0x80) { /* nearly all there is */
+            offset++;
+            continue;
+        }
         uint32_t point;
         size_t length = utf8_next(bytes, offset, &point);
         if (length == 0) {

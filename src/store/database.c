@@ -59,6 +59,7 @@ static status_t database_configure(struct database *database,
     if (result != SQLITE_OK) {
         return database_error(database, result, "keep the write-ahead log", err);
     }
+    (void)sqlite3_wal_autocheckpoint(database->handle, LIMIT_WAL_PAGES);
     TRY(database_execute(database, "PRAGMA synchronous=FULL", "set full sync", err));
     if (options->create) {
         TRY(database_execute(database, "PRAGMA journal_mode=WAL", "set the journal", err));

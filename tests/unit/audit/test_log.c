@@ -427,6 +427,19 @@ static void tiles_are_the_tree(void **state) {
     scratch_close(&scratch);
 }
 
+/* The first command was killed, or stands right now, between the file's header and its tables. */
+static void a_log_half_made_is_made(void **state) {
+    (void)state;
+    struct scratch scratch;
+    scratch_open_state(&scratch);
+    sql(&scratch, "PRAGMA journal_mode=WAL; PRAGMA user_version=0");
+    scratch_open_log(&scratch);
+    scratch_append(&scratch, 2);
+    must(reopen(&scratch, &scratch_error));
+    must(check(&scratch, &scratch_error));
+    scratch_close(&scratch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_appended_is_read_back_and_verifies),
@@ -440,6 +453,7 @@ int main(void) {
         cmocka_unit_test(a_log_put_back_to_an_older_copy_is_found),
         cmocka_unit_test(a_log_that_is_gone_is_found),
         cmocka_unit_test(a_file_that_is_no_database_is_damage),
+        cmocka_unit_test(a_log_half_made_is_made),
         cmocka_unit_test(many_writers_lose_nothing),
         cmocka_unit_test(a_killed_writer_leaves_a_whole_log),
         cmocka_unit_test(a_full_disk_loses_nothing_that_was_told),
