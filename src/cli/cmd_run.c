@@ -21,6 +21,7 @@ enum { EXIT_AIRLOCK = 125 };
 struct run_options {
     const char *workspace, *template_name, *on, *root, *timeout, *summary_fd;
     const char **env, **secrets;
+    char *root_resolved; /* owned */
     bool wait_all, quiet, raw_terminal;
     uint64_t wall_ms;
     int summary_number; /* -1: stderr */
@@ -70,7 +71,23 @@ static status_t parse_descriptor(const char *text, int *ret_fd, struct error *er
     return STATUS_OK;
 }
 
+static status_t parse_root(struct run_options *options, struct error *err) {
+    struct stat status;
+    options->root_resolved = realpath(options->root, nullptr);
+    if (options->root_resolved == nullptr || stat(options->root_resolved, &status) != 0) {
+        return error_set(err, ERROR_USAGE, errno, "cannot open the folder given with --root");
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        return error_set(err, ERROR_USAGE, ENOTDIR, "cannot open the folder given with --root");
+    }
+    options->root = options->root_resolved;
+    return STATUS_OK;
+}
+
 static status_t parse_rest(struct run_options *options, struct error *err) {
+    if (options->root != nullptr) {
+        TRY(parse_root(options, err));
+    }
     if (options->timeout != nullptr) {
         TRY(parse_duration(options->timeout, &options->wall_ms, err));
     }
@@ -242,6 +259,7 @@ int cli_run(struct cli *cli, int argc, char **argv) {
         exit_status = EXIT_AIRLOCK;
     }
     secret_list_wipe(&options.variables);
+    free(options.root_resolved);
     free(options.env);
     free(options.secrets);
     return exit_status;

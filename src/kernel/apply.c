@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/receipt.h"
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
@@ -165,9 +164,7 @@ static status_t append_applied(struct application *apply, const struct apply_res
     struct audit_append append = {.event = AUDIT_EVENT_STAGE_APPLIED, .fields = fields};
     struct audit_position position;
     TRY(audit_log_append(apply->kernel->log, &append, 1, &position, err));
-    struct keys_client *keys;
-    TRY(kernel_keys(apply->kernel, &keys, err));
-    TRY(receipt_checkpoint(apply->kernel->log, keys, position.seq, err));
+    TRY(kernel_checkpoint(apply->kernel, position.seq, err));
     *ret_seq = position.seq;
     return STATUS_OK;
 }

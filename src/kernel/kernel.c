@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/receipt.h"
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "kernel/records.h"
@@ -121,5 +122,19 @@ status_t kernel_keys(struct kernel *kernel, struct keys_client **ret_keys, struc
         TRY(keys_client_start(&kernel->state, &kernel->keys, err));
     }
     *ret_keys = kernel->keys;
+    return STATUS_OK;
+}
+
+status_t kernel_checkpoint(struct kernel *kernel, uint64_t seq, struct error *err) {
+    struct keys_client *keys;
+    struct error first;
+    TRY(kernel_keys(kernel, &keys, err));
+    if (status_is_ok(receipt_checkpoint(kernel->log, keys, seq, &first))) {
+        return STATUS_OK;
+    }
+    keys_client_stop(kernel->keys);
+    kernel->keys = nullptr;
+    TRY(kernel_keys(kernel, &keys, err));
+    TRY(receipt_checkpoint(kernel->log, keys, seq, err));
     return STATUS_OK;
 }

@@ -44,6 +44,9 @@ status_t kernel_open_with(const struct kernel_options *options, struct kernel *r
 void kernel_close(struct kernel *kernel);
 /* The key process, started when it is not there yet. */
 status_t kernel_keys(struct kernel *kernel, struct keys_client **ret_keys, struct error *err);
+/* Has the log signed up to entry `seq`. A key process that died meanwhile is started again, once:
+ * the work is done and only its receipt is missing. */
+status_t kernel_checkpoint(struct kernel *kernel, uint64_t seq, struct error *err);
 
 /* Applies the stage of a run and its parents. What policy wants reviewed is asked through
  * ask_review once everything is checked and before anything is touched: POLICY_REVIEW when the

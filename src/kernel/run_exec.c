@@ -15,7 +15,6 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "audit/receipt.h"
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
@@ -336,9 +335,7 @@ static status_t conclude(struct execution *run, const struct error *failure, str
         failure = &seal_error;
     }
     TRY(append_outcome(run, failure, err));
-    struct keys_client *keys;
-    TRY(kernel_keys(run->kernel, &keys, err));
-    TRY(receipt_checkpoint(run->kernel->log, keys, result->outcome.seq, err));
+    TRY(kernel_checkpoint(run->kernel, result->outcome.seq, err));
     if (!run->sealed) {
         *err = seal_error;
     }

@@ -21,6 +21,8 @@ same "125 for a wrong option" 125 "$(status "$AIRLOCK" run --nonsense -- true)"
 same "125 for no command" 125 "$(status "$AIRLOCK" run)"
 same "125 for an unknown template" 125 "$(status "$AIRLOCK" run -t nonsense -- true)"
 same "125 for a time limit without unit" 125 "$(status "$AIRLOCK" run --timeout 30 -- true)"
+same "125 for a root that is not there" 125 "$(status "$AIRLOCK" run --root "$SCRATCH/none" -- true)"
+same "125 for a root that is a file" 125 "$(status "$AIRLOCK" run --root /etc/passwd -- true)"
 same "125 for a run that is not there" 125 "$(status "$AIRLOCK" run --on 123456 -- true)"
 
 # Streams.
@@ -54,6 +56,26 @@ while ! grep -q up "$SCRATCH/up2"; do sleep 0.05; done
 kill -HUP $pid
 wait $pid
 same "SIGHUP ends a command that does not catch it" 129 $?
+
+# Our own processes die.
+child_of() { # pid name
+    local child
+    for child in $(cat "/proc/$1/task/$1/children"); do
+        [ "$(cat "/proc/$child/comm")" = "$2" ] && echo "$child"
+    done
+}
+kill_helper() { # name of the helper to kill while the command runs; prints airlock's status
+    "$AIRLOCK" run -q -- sh -c 'echo up; sleep 1; exit 3' >"$SCRATCH/up3" 2>/dev/null &
+    local pid=$!
+    while ! grep -q up "$SCRATCH/up3"; do sleep 0.05; done
+    kill -KILL "$(child_of $pid "$1")"
+    wait $pid
+    echo $?
+}
+same "125 when the launcher dies" 125 "$(kill_helper airlock-jail)"
+same "a key process that dies is started again" 3 "$(kill_helper airlock-keys)"
+check "the log verifies after that" "$AIRLOCK" log verify
+check "and the run has its receipt" sh -c '"$0" receipt @1 > r && "$0" verify r; s=$?; rm r; exit $s' "$AIRLOCK"
 
 # Environment and secrets.
 same "variables come by the allow-list only" "" \
