@@ -26,7 +26,7 @@
 #include "sandbox/launcher.h"
 #include "sys/fd.h"
 
-enum { PATIENCE_MS = 10000, OOM_LOOK_MS = 50 };
+enum { PATIENCE_MS = 60000, OOM_LOOK_MS = 50 };
 
 struct supervisor {
     struct jail jail;

@@ -88,10 +88,10 @@ static status_t drop_capabilities(struct error *err) {
     return STATUS_OK;
 }
 
+/* The launcher was started with every signal at its default; only these were changed since. */
 static void reset_signals(void) {
-    for (int number = 1; number < NSIG; number++) {
-        (void)signal(number, SIG_DFL);
-    }
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)signal(SIGCHLD, SIG_DFL);
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, nullptr);
