@@ -98,4 +98,39 @@ except termios.error:
 both = Terminal("run", "-q", "--raw-terminal", "--", "printf", "a\\033]52;c;eA==\\007b")
 row("--raw-terminal filters nothing", both.expect(b"a\x1b]52;c;eA==\x07b"))
 both.wait()
+
+staged = Terminal("run", "-q", "--", "sh", "-c", "mkdir .vscode; echo x > .vscode/tasks.json")
+staged.wait()
+no = Terminal("apply", "@1")
+row("apply asks about what wants review", no.expect(b".vscode/tasks.json") and no.expect(b"[y/N]"))
+no.send(b"\r")
+row("silence is a no", no.wait() == 77 and not os.path.exists(".vscode"))
+yes = Terminal("apply", "@1")
+yes.expect(b"[y/N]")
+yes.send(b"y\r")
+row("y is a yes", yes.wait() == 0 and os.path.exists(".vscode/tasks.json"))
+
+stopped = Terminal("run", "-q", "--", "sh", "-c", "echo up; kill -STOP $$; echo on; exit 6")
+stopped.expect(b"up")
+end = time.monotonic() + 5
+state = ""
+while time.monotonic() < end and state != "T":
+    state = open(f"/proc/{stopped.pid}/stat").read().rsplit(")", 1)[1].split()[0]
+    time.sleep(0.05)
+row("a command that stops itself stops us", state == "T")
+os.kill(stopped.pid, signal.SIGCONT)
+row("and goes on with us", stopped.expect(b"on") and stopped.wait() == 6)
+
+gone = Terminal("run", "-q", "--", "sh", "-c", "echo up; exec sleep 60")
+gone.expect(b"up")
+os.close(gone.fd)
+end = time.monotonic() + 9
+left = gone.pid
+while time.monotonic() < end and left:
+    pid, _ = os.waitpid(gone.pid, os.WNOHANG)
+    left = 0 if pid else left
+    time.sleep(0.05)
+row("a terminal that goes away ends the run", left == 0)
+if left:
+    os.kill(left, signal.SIGKILL)
 print("end")
