@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "audit/check.h"
 #include "audit/log.h"
 #include "audit/receipt.h"
 #include "base/cleanup.h"
@@ -102,3 +103,20 @@ static inline void scratch_append(struct scratch *scratch, unsigned count) {
     }
 }
 
+static inline status_t reopen(struct scratch *scratch, struct error *err) {
+    audit_log_closep(&scratch->log);
+    return audit_log_open(&(struct audit_log_options){&scratch->state, &scratch->clock},
+                          &scratch->log, err);
+}
+
+static inline status_t check(struct scratch *scratch, struct error *err) {
+    struct audit_check_options options = {0};
+    struct audit_check_result result;
+    return audit_log_check(scratch->log, &options, &result, err);
+}
+
+static inline void sign(struct scratch *scratch, uint64_t seq) {
+    scratch_start_keys(scratch);
+    must(receipt_checkpoint(scratch->log, scratch->keys, seq, &scratch_error));
+    keys_client_stopp(&scratch->keys);
+}

@@ -2,13 +2,7 @@
 #include "scratch.h"
 
 #include <sqlcipher/sqlite3.h>
-#include <signal.h>
-#include <sys/mount.h>
-#include <sys/wait.h>
 
-#include "audit/check.h"
-#include "audit/export.h"
-#include "codec/text.h"
 
 /* What somebody with a copy of sqlite3 can do to the file. */
 static void sql(struct scratch *scratch, const char *statement) {
@@ -18,24 +12,6 @@ static void sql(struct scratch *scratch, const char *statement) {
     assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
     assert_int_equal(sqlite3_exec(handle, statement, nullptr, nullptr, nullptr), SQLITE_OK);
     assert_int_equal(sqlite3_close(handle), SQLITE_OK);
-}
-
-static status_t reopen(struct scratch *scratch, struct error *err) {
-    audit_log_closep(&scratch->log);
-    return audit_log_open(&(struct audit_log_options){&scratch->state, &scratch->clock},
-                          &scratch->log, err);
-}
-
-static status_t check(struct scratch *scratch, struct error *err) {
-    struct audit_check_options options = {0};
-    struct audit_check_result result;
-    return audit_log_check(scratch->log, &options, &result, err);
-}
-
-static void sign(struct scratch *scratch, uint64_t seq) {
-    scratch_start_keys(scratch);
-    must(receipt_checkpoint(scratch->log, scratch->keys, seq, &scratch_error));
-    keys_client_stopp(&scratch->keys);
 }
 
 static void what_is_appended_is_read_back_and_verifies(void **state) {
@@ -267,166 +243,6 @@ static void a_file_that_is_no_database_is_damage(void **state) {
     scratch_close(&scratch);
 }
 
-enum { WRITERS = 20, APPENDS = 10 };
-
-static int writer(struct scratch *scratch) {
-    struct error err = {0};
-    struct audit_log *log;
-    if (!status_is_ok(audit_log_open(
-            &(struct audit_log_options){&scratch->state, &scratch->clock}, &log, &err))) {
-        (void)fprintf(stderr, "open: %s %s\n", err.message, err.detail);
-        return 1;
-    }
-    for (int i = 0; i < APPENDS; i++) {
-        struct audit_append entry = {AUDIT_EVENT_DECISION, scratch_fields("one of many")};
-        if (!status_is_ok(audit_log_append(log, &entry, 1, nullptr, &err))) {
-            (void)fprintf(stderr, "append: %s %s\n", err.message, err.detail);
-            return 1;
-        }
-    }
-    audit_log_close(log);
-    return 0;
-}
-
-/* The file does not exist when they start, so they race to make it too. */
-static void many_writers_lose_nothing(void **state) {
-    (void)state;
-    struct scratch scratch;
-    struct audit_head head;
-    scratch_open_state(&scratch);
-    for (int i = 0; i < WRITERS; i++) {
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            _exit(writer(&scratch));
-        }
-    }
-    for (int i = 0; i < WRITERS; i++) {
-        int status;
-        assert_true(wait(&status) > 0);
-        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    }
-    scratch_open_log(&scratch);
-    must(audit_log_head(scratch.log, &head, &scratch_error));
-    assert_int_equal(head.size, WRITERS * APPENDS);
-    must(check(&scratch, &scratch_error));
-    scratch_close(&scratch);
-}
-
-/* kill -9 while others append: what was acknowledged is there, and all of it verifies. */
-static void a_killed_writer_leaves_a_whole_log(void **state) {
-    (void)state;
-    struct scratch scratch;
-    struct audit_head head = {.size = 1};
-    scratch_open(&scratch);
-    scratch_append(&scratch, 1);
-    audit_log_closep(&scratch.log);
-    for (unsigned i = 0; i < 25; i++) {
-        int acknowledged[2];
-        assert_int_equal(pipe(acknowledged), 0);
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            scratch_open_log(&scratch);
-            for (;;) {
-                scratch_append(&scratch, 1);
-                (void)!write(acknowledged[1], "x", 1);
-            }
-        }
-        assert_int_equal(close(acknowledged[1]), 0);
-        (void)usleep(1000 + i * 370);
-        assert_int_equal(kill(child, SIGKILL), 0);
-        assert_int_equal(waitpid(child, nullptr, 0), child);
-        uint64_t told = 0;
-        char byte;
-        while (read(acknowledged[0], &byte, 1) == 1) {
-            told++;
-        }
-        (void)close(acknowledged[0]);
-        must(reopen(&scratch, &scratch_error));
-        struct audit_head after;
-        must(audit_log_head(scratch.log, &after, &scratch_error));
-        /* One more may be there: killed between its commit and the word of it. */
-        assert_in_range(after.size, head.size + told, head.size + told + 1);
-        head = after;
-        must(check(&scratch, &scratch_error));
-        audit_log_closep(&scratch.log);
-    }
-    scratch_close(&scratch);
-}
-
-static void a_full_disk_loses_nothing_that_was_told(void **state) {
-    (void)state;
-    struct scratch scratch;
-    struct audit_head before;
-    struct audit_head after;
-    char path[] = "/tmp/airlock-test-full-XXXXXX";
-    assert_non_null(mkdtemp(path));
-    if (mount("tmpfs", path, "tmpfs", 0, "size=600k,mode=0700") != 0) {
-        (void)rmdir(path);
-        print_message("# a small filesystem cannot be mounted here: the full disk was NOT tried\n");
-        skip();
-    }
-    assert_int_equal(setenv("AIRLOCK_STATE_DIR", path, 1), 0);
-    scratch = (struct scratch){.clock = clock_system()};
-    must(state_open(&scratch.state, &scratch_error));
-    scratch_open_log(&scratch);
-    enum error_code code = ERROR_NONE;
-    for (unsigned i = 0; i < 10000 && code == ERROR_NONE; i++) {
-        struct audit_append entry = {AUDIT_EVENT_DECISION, scratch_fields("fill")};
-        must(audit_log_head(scratch.log, &before, &scratch_error));
-        scratch_error = (struct error){0};
-        if (!status_is_ok(audit_log_append(scratch.log, &entry, 1, nullptr, &scratch_error))) {
-            code = scratch_error.code;
-        }
-    }
-    assert_string_equal(error_slug(code), "disk-full");
-    must(reopen(&scratch, &scratch_error));
-    must(audit_log_head(scratch.log, &after, &scratch_error));
-    assert_int_equal(before.size, after.size);
-    must(check(&scratch, &scratch_error));
-    audit_log_closep(&scratch.log);
-    state_close(&scratch.state);
-    assert_int_equal(umount(path), 0);
-    assert_int_equal(rmdir(path), 0);
-}
-
-static void tiles_are_the_tree(void **state) {
-    (void)state;
-    struct scratch scratch;
-    struct audit_export_result result;
-    struct audit_append entries[300];
-    struct builder tile;
-    bool found = false;
-    int folder = -1;
-    scratch_open(&scratch);
-    for (size_t i = 0; i < 300; i++) {
-        entries[i] = (struct audit_append){AUDIT_EVENT_DECISION, scratch_fields("tile")};
-    }
-    must(audit_log_append(scratch.log, entries, 300, nullptr, &scratch_error));
-    must(file_open_folder(scratch.state.fd, "out", true, 0700, &folder, &scratch_error));
-    must_fail(audit_export_tiles(scratch.log, folder, &result, &scratch_error),
-              ERROR_AUDIT_NO_SUCH_ENTRY);
-    sign(&scratch, 299);
-    must(audit_export_tiles(scratch.log, folder, &result, &scratch_error));
-    assert_int_equal(result.size, 300);
-    assert_int_equal(result.files, 6); /* 2 of level 0, 1 of level 1, 2 of entries, checkpoint */
-    struct digest hash;
-    builder_init(&tile, 65536);
-    must(file_read(folder, "tile/0/001.p/44", &tile, &found, &scratch_error));
-    assert_true(found);
-    assert_int_equal(tile.size, 44 * DIGEST_BYTES);
-    must(audit_log_read_hash(scratch.log, 0, 299, &hash, &scratch_error));
-    assert_memory_equal(tile.data + 43 * DIGEST_BYTES, hash.bytes, DIGEST_BYTES);
-    builder_reset(&tile);
-    must(file_read(folder, "tile/1/000.p/1", &tile, &found, &scratch_error));
-    must(audit_log_read_hash(scratch.log, 8, 0, &hash, &scratch_error));
-    assert_memory_equal(tile.data, hash.bytes, DIGEST_BYTES);
-    builder_deinit(&tile);
-    (void)close(folder);
-    scratch_close(&scratch);
-}
-
 /* The first command was killed, or stands right now, between the file's header and its tables. */
 static void a_log_half_made_is_made(void **state) {
     (void)state;
@@ -454,10 +270,6 @@ int main(void) {
         cmocka_unit_test(a_log_that_is_gone_is_found),
         cmocka_unit_test(a_file_that_is_no_database_is_damage),
         cmocka_unit_test(a_log_half_made_is_made),
-        cmocka_unit_test(many_writers_lose_nothing),
-        cmocka_unit_test(a_killed_writer_leaves_a_whole_log),
-        cmocka_unit_test(a_full_disk_loses_nothing_that_was_told),
-        cmocka_unit_test(tiles_are_the_tree),
     };
     return cmocka_run_group_tests_name("log", tests, nullptr, nullptr);
 }
