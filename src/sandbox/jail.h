@@ -69,7 +69,8 @@ uint64_t jail_now_ns(void);
 
 /* jail_mount.c: a bind's source as a detached mount tree with its final flags. *ret_fd = -1 when it
  * is optional and not there. */
-status_t jail_source_open(const struct plan_operation *operation, int *ret_fd, struct error *err);
+status_t jail_source_open(const struct jail *jail, const struct plan_operation *operation,
+                          int *ret_fd, struct error *err);
 /* All operations of the plan, then pivot_root. In the child. */
 status_t jail_mount_all(struct jail *jail, struct error *err);
 

@@ -162,7 +162,7 @@ static status_t open_sources(struct jail *jail, struct error *err) {
     for (uint32_t i = 0; i < jail->plan.operation_count; i++) {
         jail->source[i] = -1;
         if (jail->is_root && jail->plan.operations[i].type == PLAN_BIND) {
-            TRY(jail_source_open(&jail->plan.operations[i], &jail->source[i], err));
+            TRY(jail_source_open(jail, &jail->plan.operations[i], &jail->source[i], err));
         }
     }
     return STATUS_OK;

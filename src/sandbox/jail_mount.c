@@ -134,7 +134,21 @@ static status_t verify_flags(int fd, bool writable, bool device, const char *tar
     return STATUS_OK;
 }
 
-status_t jail_source_open(const struct plan_operation *operation, int *ret_fd, struct error *err) {
+/* As root, what belongs to the user would seem nobody's to the payload, and git refuses such a
+ * repository: its owner is mapped to the payload. */
+static status_t map_owner(const struct jail *jail, int fd, const struct stat *owner,
+                          struct error *err) {
+    CLEANUP(fd_closep) int map = -1;
+    TRY(jail_userns_open(owner->st_uid, owner->st_gid, &jail->plan, &map, err));
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)map};
+    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) {
+        return mount_error(err, "map the owner of a folder to the payload", "");
+    }
+    return STATUS_OK;
+}
+
+status_t jail_source_open(const struct jail *jail, const struct plan_operation *operation,
+                          int *ret_fd, struct error *err) {
     bool writable = (operation->flags & PLAN_FLAG_WRITABLE) != 0;
     bool device = (operation->flags & PLAN_FLAG_DEVICE) != 0;
     CLEANUP(fd_closep)
@@ -167,16 +181,19 @@ status_t jail_source_open(const struct plan_operation *operation, int *ret_fd, s
     if (!set_flags(fd, flags, S_ISDIR(status.st_mode))) {
         return mount_error(err, "set the flags of a mount", operation->source);
     }
+    if (jail->is_root && (operation->flags & PLAN_FLAG_OWNED) != 0) {
+        TRY(map_owner(jail, fd, &status, err));
+    }
     TRY(verify_flags(fd, writable || device, device, operation->target, err));
     *ret_fd = fd_take(&fd);
     return STATUS_OK;
 }
 
-static status_t do_bind(const struct plan_operation *operation, int root, int opened,
-                        struct error *err) {
-    CLEANUP(fd_closep) int fd = opened;
-    if (fd < 0) {
-        TRY(jail_source_open(operation, &fd, err));
+static status_t do_bind(struct jail *jail, uint32_t index, int root, struct error *err) {
+    const struct plan_operation *operation = &jail->plan.operations[index];
+    CLEANUP(fd_closep) int fd = fd_take(&jail->source[index]);
+    if (fd < 0 && !jail->is_root) {
+        TRY(jail_source_open(jail, operation, &fd, err));
     }
     if (fd < 0) {
         return STATUS_OK;
@@ -216,7 +233,7 @@ static status_t do_filesystem(const struct plan_operation *operation, int root,
     (void)snprintf(mode, sizeof mode, "%o", operation->mode);
     (void)snprintf(size, sizeof size, "%llu", (unsigned long long)operation->size);
     const char *tmpfs[] = {"mode", mode, "size", size, nullptr};
-    const char *devpts[] = {"ptmxmode", "0666", "mode", "0600", nullptr};
+    const char *devpts[] = {"ptmxmode", "0666", "mode", "0600", "max", "256", nullptr};
     uint64_t flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
     CLEANUP(fd_closep) int fd = -1;
     if (operation->type == PLAN_TMPFS) {
@@ -386,7 +403,7 @@ static status_t do_operation(struct jail *jail, uint32_t index, int *root, struc
     case PLAN_SYMLINK:
         return do_node(operation, *root, err);
     case PLAN_BIND:
-        return do_bind(operation, *root, fd_take(&jail->source[index]), err);
+        return do_bind(jail, index, *root, err);
     case PLAN_READONLY:
         return do_readonly(operation, *root, err);
     case PLAN_MASK:

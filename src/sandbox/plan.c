@@ -106,6 +106,11 @@ static void add_host(struct draft *draft, const struct plan_host *host) {
                        entry->path, 0);
             break;
         }
+        if (entry->kind == PLAN_HOST_FOLDER && strcmp(entry->path, "/nix") == 0) {
+            /* A read-only mount does not keep anybody from a socket, and the daemon behind this
+             * one fetches and builds with the host's network. */
+            draft_add(draft, PLAN_MASK, "/nix/var/nix/daemon-socket");
+        }
     }
 }
 
@@ -193,7 +198,9 @@ static void add_workspace(struct draft *draft, const struct plan_host *host,
     const struct plan_request *request = draft->request;
     if (host->git_folder[0] != '\0' && !plan_path_is_below(host->git_folder, request->workspace) &&
         !plan_path_is_below(request->workspace, host->git_folder)) {
-        draft_bind(draft, host->git_folder, host->git_folder, 0);
+        draft_bind(draft, host->git_folder, host->git_folder, PLAN_FLAG_OWNED);
+        draft->operations[draft->operation_count - 1].dev = host->git_dev;
+        draft->operations[draft->operation_count - 1].ino = host->git_ino;
     }
     for (size_t i = 0; request->layers != nullptr && request->layers[i] != nullptr; i++) {
         builder_text(layers, request->layers[i]);
@@ -206,7 +213,8 @@ static void add_workspace(struct draft *draft, const struct plan_host *host,
     overlay->content = builder_slice(layers);
     /* A workspace that holds HOME would show its secrets. */
     static const char *const secrets[] = {".ssh",  ".gnupg", ".aws",    ".netrc",
-                                          ".npmrc", ".config", ".kube", ".docker"};
+                                          ".npmrc", ".config", ".kube", ".docker",
+                                          ".git-credentials"};
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
         if (plan_path_is_below(request->home, request->workspace)) {
             draft_add(draft, PLAN_MASK,

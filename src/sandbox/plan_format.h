@@ -30,7 +30,8 @@ enum plan_flag : uint32_t {
     PLAN_FLAG_WRITABLE = 1 << 0,
     PLAN_FLAG_DEVICE = 1 << 1,   /* one device node: without nodev */
     PLAN_FLAG_OPTIONAL = 1 << 2, /* skipped when the source is not there */
-    PLAN_FLAG_ALL = (1 << 3) - 1,
+    PLAN_FLAG_OWNED = 1 << 3,    /* as root: its owner is the payload (an id map) */
+    PLAN_FLAG_ALL = (1 << 4) - 1,
 };
 
 struct plan_operation {
@@ -105,6 +106,7 @@ struct plan_host {
     const char *toolchain[PLAN_HOST_TOOLCHAIN_COUNT];
     uint32_t toolchain_count;
     char git_folder[LIMIT_PATH_BYTES]; /* where a .git that is a file or link leads, or "" */
+    uint64_t git_dev, git_ino;         /* its identity when it was looked at; 0: any */
 };
 /* Looks; a thing that cannot be looked at counts as not there. */
 void plan_host_read(const struct plan_request *request, struct plan_host *ret_host);

@@ -72,7 +72,8 @@ static void print_operation(FILE *out, const struct plan_operation *operation) {
         fprintf(out, " from %s", operation->source);
     }
     if (operation->flags != 0) {
-        fprintf(out, "%s%s%s", (operation->flags & PLAN_FLAG_WRITABLE) != 0 ? " writable" : "",
+        fprintf(out, "%s%s%s%s", (operation->flags & PLAN_FLAG_OWNED) != 0 ? " owned" : "",
+                (operation->flags & PLAN_FLAG_WRITABLE) != 0 ? " writable" : "",
                 (operation->flags & PLAN_FLAG_DEVICE) != 0 ? " device" : "",
                 (operation->flags & PLAN_FLAG_OPTIONAL) != 0 ? " optional" : "");
     }
