@@ -37,7 +37,7 @@ static size_t component_fold(const char *text, size_t size, char *out) {
             continue;
         }
         char c = text[i++];
-        out[length++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        out[length++] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
     }
     while (length > 0 && (out[length - 1] == '.' || out[length - 1] == ' ')) {
         length--;
