@@ -32,6 +32,11 @@ static int run_take_lock(const struct state *state, const char *id) {
     return fd_take(&lock);
 }
 
+/* A full disk gets emptied, a workspace on a drive that is away comes back. */
+static bool error_may_pass(enum error_code code) {
+    return code == ERROR_DISK_FULL || code == ERROR_NO_MEMORY || code == ERROR_WORKSPACE_UNUSABLE;
+}
+
 static status_t run_collect_one(const struct state *state, const char *id, run_lost *each_lost,
                                 void *context, struct error *err) {
     CLEANUP(fd_closep) int lock = run_take_lock(state, id);
@@ -48,7 +53,11 @@ static status_t run_collect_one(const struct state *state, const char *id, run_l
     if (run.state == RUN_LIVE) {
         struct stage_summary summary;
         struct error unsealed;
-        if (!status_is_ok(stage_seal(state, &run, &summary, &unsealed))) {
+        bool is_sealed = status_is_ok(stage_seal(state, &run, &summary, &unsealed));
+        if (!is_sealed && error_may_pass(unsealed.code)) {
+            return STATUS_OK; /* the mark stays; a later command tries again */
+        }
+        if (!is_sealed) {
             /* A stage that cannot be read has nothing to apply; it must not stop every command. */
             run.change_count = 0;
             run.stage_digest = (struct digest){0};
