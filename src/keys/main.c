@@ -6,19 +6,11 @@
  * signature is needed.
  */
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "keys/confine.h"
 #include "keys/server.h"
 #include "sys/socket.h"
-
-/* No core, no debugger, no ptrace by others of the same user; no way to more privilege. */
-static bool close_to_others(void) {
-    const struct rlimit no_core = {0, 0};
-    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0 &&
-           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
-}
 
 static bool fds_are_ours(void) {
     struct stat socket;
@@ -53,7 +45,7 @@ int main(void) {
         (void)fputs("airlock-keys is started by airlock, not by hand\n", stderr);
         return 2;
     }
-    if (!close_to_others()) {
+    if (!confine_to_folder(KEYS_FD_FOLDER)) {
         return 1;
     }
     struct signer signer = {.folder = -1};
