@@ -222,6 +222,7 @@ status_t kernel_discard(struct kernel *kernel, struct run *run, struct error *er
     struct application apply = {.kernel = kernel, .run = run};
     id_generate(clock_wall_ms(&kernel->clock), apply.request_id);
     TRY(decide_whole(kernel, "stage.discard", &apply.decision, err));
+    TRY(stage_discard_check(&kernel->state, run, err)); /* no entry of what cannot happen */
     /* Before the effect, as every intent: a discard cut short leaves a stage that can be discarded
      * again, never one that vanished without an entry. */
     struct json *fields = request_fields(&apply, "stage.discard");

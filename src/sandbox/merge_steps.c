@@ -186,7 +186,9 @@ static bool step_is_gone(int parent_fd, const char *name) {
 static bool step_rename(const struct merge_step *step, int parent_fd, const char *name,
                         const char *temporary) {
     if (step_is_gone(parent_fd, temporary)) {
-        return true; /* done before a crash */
+        /* Done before a crash; but when what was there still is, or nothing is, then somebody
+         * removed the temporary, and the stage must not be closed. */
+        return !step_is_gone(parent_fd, name) && !step_target_is_expected(step, parent_fd, name);
     }
     /* A folder that was there has been removed by a step of its own by now. */
     bool fresh = step->kind == ENTRY_NONE || step->kind == ENTRY_FOLDER || step_is_gone(parent_fd, name);

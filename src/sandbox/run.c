@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -289,9 +290,34 @@ static status_t run_mark_live(const struct state *state, const char *id, struct 
     return STATUS_OK;
 }
 
+/* The collector reads and writes meta under this lock. Without it, one that has read "open" could
+ * write that back over "applied". It is held for milliseconds; polled, because flock(2) has no
+ * timeout and a stopped collector must not hang everybody. */
+static status_t run_lock(const struct run *run, int *ret_lock, struct error *err) {
+    CLEANUP(fd_closep) int lock = openat(run->fd, "lock", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (lock < 0) {
+        return error_set(err, ERROR_IO, errno, "cannot open the lock of run %s", run->id);
+    }
+    for (int64_t waited_ms = 0; flock(lock, LOCK_EX | LOCK_NB) != 0; waited_ms++) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return error_set(err, ERROR_IO, errno, "cannot lock run %s", run->id);
+        }
+        if (waited_ms == LIMIT_SQLITE_BUSY_MS) {
+            return error_set(err, ERROR_BUSY, 0, "another command holds run %s", run->id);
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, nullptr);
+    }
+    *ret_lock = fd_take(&lock);
+    return STATUS_OK;
+}
+
 status_t run_save_closed(const struct state *state, struct run *run, enum run_state closed,
                          struct error *err) {
     ASSERT(closed == RUN_APPLIED || closed == RUN_DISCARDED);
+    CLEANUP(fd_closep) int lock = -1;
+    if (run->lock_fd < 0) {
+        TRY(run_lock(run, &lock, err));
+    }
     /* The mark first: should we die before the files are gone, the collector goes on. */
     TRY(run_mark_live(state, run->id, err));
     run->state = closed;

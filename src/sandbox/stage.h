@@ -117,4 +117,7 @@ status_t stage_apply(const struct state *state, struct run *run,
                      struct error *err);
 /* Finishes applies that a crash cut short, in every workspace. Cheap when there is none. */
 status_t stage_recover(const struct state *state, struct error *err);
+/* Whether stage_discard() would go ahead now: RUN_UNFINISHED, RUN_STAGE_CLOSED, BUSY when another
+ * open stage stands on it. */
+status_t stage_discard_check(const struct state *state, const struct run *run, struct error *err);
 status_t stage_discard(const struct state *state, struct run *run, struct error *err);

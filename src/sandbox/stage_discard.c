@@ -23,18 +23,28 @@ static status_t discard_check_children(const struct state *state, const struct r
     return STATUS_OK;
 }
 
-status_t stage_discard(const struct state *state, struct run *run, struct error *err) {
-    struct stage_lock lock;
-    if (run->state == RUN_LIVE) {
+status_t stage_discard_check(const struct state *state, const struct run *run,
+                             struct error *err) {
+    CLEANUP(run_close) struct run now = {.fd = -1, .lock_fd = -1};
+    TRY(run_open(state, run->id, &now, err));
+    if (now.state == RUN_LIVE) {
         return error_set(err, ERROR_RUN_UNFINISHED, 0, "run %s still runs", run->id);
     }
-    if (run->state == RUN_APPLIED || run->state == RUN_DISCARDED) {
+    if (now.state == RUN_APPLIED || now.state == RUN_DISCARDED) {
         return error_set(err, ERROR_RUN_STAGE_CLOSED, 0, "the stage of run %s is %s", run->id,
-                         run_state_text(run->state));
+                         run_state_text(now.state));
     }
-    TRY(discard_check_children(state, run, err));
+    return discard_check_children(state, run, err);
+}
+
+status_t stage_discard(const struct state *state, struct run *run, struct error *err) {
+    struct stage_lock lock;
     TRY(stage_lock_take(state, run, &lock, err));
-    status_t status = run_save_closed(state, run, RUN_DISCARDED, err);
+    /* Under the lock, and from disk: another command may have closed it since `run` was read. */
+    status_t status = stage_discard_check(state, run, err);
+    if (status_is_ok(status)) {
+        status = run_save_closed(state, run, RUN_DISCARDED, err);
+    }
     stage_lock_release(&lock, run);
     return status;
 }

@@ -117,6 +117,11 @@ static status_t lock_open(const struct state *state, const char *workspace, int 
     if (fd < 0) {
         return error_set(err, ERROR_IO, errno, "cannot open the lock of %s", workspace);
     }
+    status_t status = fd_sync(folder, "the folder of the locks", err);
+    if (!status_is_ok(status)) {
+        fd_closep(&fd);
+        return status;
+    }
     *ret_fd = fd;
     return STATUS_OK;
 }
@@ -131,6 +136,8 @@ status_t stage_lock_take(const struct state *state, const struct run *run,
     }
     TRY(recover_lock(state, fd, err));
     TRY(fd_write_all(fd, slice_of_string(run->id), "the lock of a workspace", err));
+    /* Durable before any list of steps is: without the name nobody would look for the list. */
+    TRY(fd_sync(fd, "the lock of a workspace", err));
     ret_lock->fd = fd_take(&fd);
     return STATUS_OK;
 }

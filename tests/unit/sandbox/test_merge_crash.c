@@ -164,10 +164,49 @@ static void what_came_after_the_crash_is_kept(void **unused) {
     }
 }
 
+/* After a crash somebody cleans up what git does not know: the temporaries go. Then the stage must
+ * stay open, with all it holds, unless every step was done. */
+static void temporaries_that_vanish_lose_nothing(void **unused) {
+    (void)unused;
+    bool seen_open = false;
+    for (unsigned steps = 0; steps < STEP_COUNT_MAX; steps++) {
+        assert_int_equal(fixture_set_up(nullptr), 0);
+        char upper[128];
+        struct error err;
+        put_file("work/edit", "old\n", 0644);
+        struct run run = start_run(nullptr, upper);
+        put_file(below(upper, "edit"), "new\n", 0644);
+        put_file(below(upper, "made"), "m\n", 0644);
+        (void)seal_run(&run);
+        int status = apply_in_child(&run, steps);
+        char command[400];
+        (void)snprintf(command, sizeof command, "rm -rf %s/.airlock-*", fixture_workspace);
+        assert_int_equal(system(command), 0);
+        assert_int_equal(stage_recover(&fixture_state, &err).code, 0);
+        struct run again = reopen(&run);
+        if (again.state == RUN_APPLIED) {
+            assert_tree_is("work", "edit 0644 new\\n\nmade 0644 m\\n\n");
+        } else {
+            struct apply_result result;
+            seen_open = true;
+            assert_int_equal(apply_all(&again, &result, &err).code, 0);
+            assert_tree_is("work", "edit 0644 new\\n\nmade 0644 m\\n\n");
+        }
+        run_close(&again);
+        run_close(&run);
+        assert_int_equal(fixture_tear_down(nullptr), 0);
+        if (status != STATUS_DIED) {
+            break;
+        }
+    }
+    assert_true(seen_open);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_step_may_be_the_last),
         cmocka_unit_test(what_came_after_the_crash_is_kept),
+        cmocka_unit_test(temporaries_that_vanish_lose_nothing),
     };
     return cmocka_run_group_tests_name("sandbox/merge_crash", tests, nullptr, nullptr);
 }

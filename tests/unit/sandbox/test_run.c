@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stage_fixture.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -163,6 +166,46 @@ static void the_collector_takes_only_what_is_dead(void **unused) {
     run_close(&live);
 }
 
+/* A collector that has read the meta of an open run and has not written it yet, in a child. */
+static pid_t collector_between_read_and_write(const struct run *run) {
+    int ready[2];
+    char byte;
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct run stale = reopen(run);
+        struct error err;
+        stale.lock_fd = openat(stale.fd, "lock", O_RDWR | O_CLOEXEC);
+        bool ok = flock(stale.lock_fd, LOCK_EX) == 0 && write(ready[1], "x", 1) == 1 &&
+                  usleep(100000) == 0 && status_is_ok(run_save(&stale, true, &err));
+        _exit(ok ? 0 : 1);
+    }
+    assert_true(child > 0);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    return child;
+}
+
+static void a_collector_cannot_open_an_applied_stage_again(void **unused) {
+    (void)unused;
+    char upper[128];
+    struct error err;
+    struct apply_result result;
+    int status = 0;
+    struct run run = start_run(nullptr, upper);
+    put_file(below(upper, "a"), "a\n", 0644);
+    (void)seal_run(&run);
+    pid_t child = collector_between_read_and_write(&run);
+    assert_int_equal(apply_all(&run, &result, &err).code, 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    struct run again = reopen(&run);
+    assert_int_equal(again.state, RUN_APPLIED);
+    run_close(&again);
+    run_close(&run);
+}
+
 /* A stage that cannot be sealed must not stop every later command. */
 static void a_lost_run_without_a_stage_is_collected(void **unused) {
     (void)unused;
@@ -239,6 +282,7 @@ int main(void) {
         ROW(a_damaged_meta_is_an_error_and_hides_nothing_else),
         ROW(runs_are_found_by_every_kind_of_name),
         ROW(the_collector_takes_only_what_is_dead),
+        ROW(a_collector_cannot_open_an_applied_stage_again),
         ROW(a_lost_run_without_a_stage_is_collected),
         ROW(layers_are_the_open_stages_newest_first),
         ROW(too_deep_a_stack_is_a_limit),

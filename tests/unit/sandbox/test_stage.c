@@ -561,6 +561,24 @@ static void discard_removes_the_files(void **unused) {
     run_close(&run);
 }
 
+/* Two commands decide about one stage; the second still holds what it read before the first. */
+static void a_stage_is_closed_once(void **unused) {
+    (void)unused;
+    char upper[128];
+    struct error err;
+    struct run run = start_run(nullptr, upper);
+    put_file(at(upper, "a"), "a\n", 0644);
+    (void)seal_run(&run);
+    struct run stale = reopen(&run);
+    (void)applied(&run);
+    assert_int_equal(stage_discard(&fixture_state, &stale, &err).code, ERROR_RUN_STAGE_CLOSED);
+    struct run again = reopen(&run);
+    assert_int_equal(again.state, RUN_APPLIED);
+    run_close(&again);
+    run_close(&stale);
+    run_close(&run);
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void) {
@@ -587,6 +605,7 @@ int main(void) {
         ROW(a_workspace_that_cannot_be_written_is_left_alone),
         ROW(what_forbids_reading_is_staged_all_the_same),
         ROW(discard_removes_the_files),
+        ROW(a_stage_is_closed_once),
     };
     return cmocka_run_group_tests_name("sandbox/stage", tests, nullptr, nullptr);
 }
