@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -94,6 +95,7 @@ status_t jail_userns_open(uint32_t uid, uint32_t gid, const struct plan_view *pl
         return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno, "cannot make a user namespace");
     }
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the launcher be killed right now */
         for (;;) {
             (void)pause();
         }

@@ -87,7 +87,8 @@ static status_t check_bind(const struct plan_view *view, const struct plan_opera
         return check_writable_bind(view, operation, err);
     }
     if ((operation->flags & PLAN_FLAG_DEVICE) != 0) {
-        return plan_path_is_below(operation->target, "/dev")
+        return plan_path_is_below(operation->target, "/dev") &&
+                       strcmp(operation->source, operation->target) == 0
                    ? STATUS_OK
                    : refuse(err, "a device stands outside of /dev", operation->target);
     }
@@ -96,6 +97,17 @@ static status_t check_bind(const struct plan_view *view, const struct plan_opera
     }
     if (path_is_secret(view, operation->source)) {
         return refuse(err, "a folder of secrets is never bound", operation->source);
+    }
+    /* Read-only does not keep a payload from connecting to a socket. */
+    static const char *const live[] = {"/run", "/var/run", "/proc", "/sys", "/dev"};
+    for (size_t i = 0; i < sizeof live / sizeof live[0]; i++) {
+        if (plan_path_is_below(operation->source, live[i])) {
+            return refuse(err, "what is the host's own at run time is never bound",
+                          operation->source);
+        }
+    }
+    if (strcmp(operation->source, view->home) == 0) {
+        return refuse(err, "HOME itself is never bound", operation->source);
     }
     return STATUS_OK;
 }

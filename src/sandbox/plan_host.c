@@ -99,6 +99,28 @@ static void find_toolchains(const struct plan_request *request, struct plan_host
     }
 }
 
+/* Whether a folder is a git folder. What a .git file names is bound into the sandbox, and the file
+ * belongs to the workspace, which may be hostile: without this look it could ask for /run with the
+ * sockets of the host, or for HOME. */
+static bool is_git_folder(const char *path, struct stat *ret_status) {
+    static const struct {
+        const char *name;
+        mode_t type;
+    } parts[] = {{"HEAD", S_IFREG}, {"objects", S_IFDIR}, {"refs", S_IFDIR}};
+    CLEANUP(fd_closep) int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, ret_status) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        struct stat part;
+        if (fstatat(fd, parts[i].name, &part, AT_SYMLINK_NOFOLLOW) != 0 ||
+            (part.st_mode & S_IFMT) != parts[i].type) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A .git that is a file says "gitdir: PATH" (a work tree or submodule); one that is a link leads to
  * the folder. A work tree's folder is .git/worktrees/NAME: the whole .git above it is needed. */
 static void find_git_folder(const struct plan_request *request, struct plan_host *host) {
@@ -130,9 +152,12 @@ static void find_git_folder(const struct plan_request *request, struct plan_host
     if (worktrees != nullptr) {
         worktrees[5] = '\0';
     }
-    if (strlen(resolved) < sizeof host->git_folder && stat(resolved, &status) == 0 &&
-        S_ISDIR(status.st_mode)) {
+    if (strlen(resolved) < sizeof host->git_folder && is_git_folder(resolved, &status) &&
+        !plan_path_is_below(request->home, resolved) &&
+        !plan_path_is_below(request->run_folder, resolved)) {
         (void)snprintf(host->git_folder, sizeof host->git_folder, "%s", resolved);
+        host->git_dev = status.st_dev;
+        host->git_ino = status.st_ino;
     }
     free(resolved);
 }

@@ -44,6 +44,7 @@ enum action {
     SETGID1,
     SETGID2,
     SETGID3,
+    PRLIMIT,
 };
 
 enum { NUMBER_COUNT = 1024, CODE_COUNT_MAX = 4096, X32_BIT = 0x40000000 };
@@ -160,8 +161,23 @@ static void emit_own_id(struct code *code, unsigned count, unsigned marker) {
     emit_allow(code);
 }
 
+/* The limits of other processes may be read, not set: our init has the payload's uid, so that
+ * nothing else keeps a payload from taking its file descriptors away, and with them its eyes for
+ * disk and memory. Both halves of the pointer are compared. */
+static void emit_prlimit(struct code *code) {
+    unsigned pointer = (unsigned)offsetof(struct seccomp_data, args) + 8 * 2;
+    emit_load(code, 0);
+    emit(code, BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 0);
+    emit(code, BPF_LD | BPF_W | BPF_ABS, 0, 0, pointer);
+    emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0);
+    emit(code, BPF_LD | BPF_W | BPF_ABS, 0, 0, pointer + 4);
+    emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0);
+    emit_errno(code, EPERM);
+    emit_allow(code);
+}
+
 static void emit_action(struct code *code, enum action action) {
-    static const unsigned terminal[] = {TIOCSTI, 0x541c /* TIOCLINUX */, TIOCCONS};
+    static const unsigned terminal[] = {TIOCSTI, 0x541c /* TIOCLINUX */, TIOCCONS, TIOCSETD};
     static const unsigned nodes[] = {S_IFCHR, S_IFBLK};
     static const unsigned local[] = {AF_UNIX};
     static const unsigned unchanged[] = {0xffffffffu, 0};
@@ -182,7 +198,7 @@ static void emit_action(struct code *code, enum action action) {
         emit_refuse_bits(code, 0, (unsigned)NAMESPACES | NEWTIME);
         break;
     case IOCTL:
-        emit_refuse_values(code, 1, 0xffffffffu, terminal, 3);
+        emit_refuse_values(code, 1, 0xffffffffu, terminal, 4);
         break;
     case SOCKET:
         emit_socket(code);
@@ -198,6 +214,9 @@ static void emit_action(struct code *code, enum action action) {
         break;
     case MKNODAT:
         emit_refuse_values(code, 2, S_IFMT, nodes, 2);
+        break;
+    case PRLIMIT:
+        emit_prlimit(code);
         break;
     case SETUID1:
     case SETUID2:

@@ -13,6 +13,10 @@ fails_inside() { # as the command's own failure, not as that of the sandbox
     local status=$?
     [ "$status" != 0 ] && [ "$status" != 125 ]
 }
+shows_nothing() { # the run goes on, without secrets, accounts or sockets of the host
+    "$AIRLOCK" run --workspace "$SCRATCH/pointing" --quiet -- sh -c \
+        '[ ! -e "$HOME/.ssh" ] && [ ! -e /etc/shadow ] && [ -z "$(ls -A /run)" ]'
+}
 attempt() { # name probe argument...
     local name=$1 status
     shift
@@ -59,6 +63,7 @@ attempt "no open_by_handle_at" handle
 attempt "no x32 call" x32
 attempt "no TIOCSTI" tiocsti
 attempt "no TIOCSTI with a high bit set" high-bits
+attempt "no limits for init, whose eyes watch disk and memory" prlimit 1
 attempt "no device node" mknod node
 attempt "no whiteout by hand in the workspace" whiteout white
 attempt "no whiteout by hand in /tmp" whiteout /tmp/white
@@ -95,6 +100,7 @@ c = socket.create_connection(s.getsockname(), 2)'
 check "no route out" fails_inside python3 -c 'import socket; socket.create_connection(("192.0.2.1", 80), 2)'
 sleep 98765.4 &
 sleeper=$!
+sleep 0.3 # until it is exec'd
 seen="cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -q '98765[.]4'"
 check "control: the processes of the host are seen outside" sh -c "$seen"
 check "host processes are not seen" fails_inside sh -c "$seen"
@@ -124,4 +130,19 @@ check "no link can be put into /dev" fails_inside ln -s /proc/sysrq-trigger /dev
 check "no folder of the root can be made" fails_inside mkdir /escape
 # runc CVE-2024-21626: a working folder that is a leaked fd.
 check "the working folder leads to no host" fails_inside sh -c 'ls /proc/self/cwd/../../../../../../../../../root/.bashrc /proc/self/fd/7/'
+
+# A .git file is the workspace's own word: it must not bring a folder of the host in.
+mkdir "$SCRATCH/pointing"
+for folder in "$HOME" /run /etc /; do
+    echo "gitdir: $folder" >"$SCRATCH/pointing/.git"
+    check "a .git file that names $folder brings nothing in" shows_nothing
+done
+rm "$SCRATCH/pointing/.git"
+ln -s "$HOME" "$SCRATCH/pointing/.git"
+check "a .git link to HOME brings nothing in" shows_nothing
+git init -q "$SCRATCH/other" && git -C "$SCRATCH/other" -c user.name=x -c user.email=x@localhost \
+    commit -q --allow-empty -m first && git -C "$SCRATCH/other" worktree add -q "$SCRATCH/tree"
+check "control: the git folder of a work tree comes in" \
+    "$AIRLOCK" run --workspace "$SCRATCH/tree" --quiet -- \
+    git -c safe.directory='*' --git-dir="$SCRATCH/other/.git" log
 finish

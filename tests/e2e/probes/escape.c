@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -194,6 +195,11 @@ static int try_tiocsti(const char *argument) {
     return ioctl(0, TIOCSTI, &letter) < 0 && errno == EPERM ? -1 : 0;
 }
 
+static int try_prlimit(const char *argument) {
+    struct rlimit none = {0, 0};
+    return prlimit((pid_t)strtol(argument, nullptr, 10), RLIMIT_NOFILE, &none, nullptr);
+}
+
 static int try_mknod(const char *argument) {
     return mknod(argument, S_IFCHR | 0600, 0x103);
 }
@@ -308,6 +314,7 @@ static const struct {
     {"x32", try_x32},
     {"high-bits", try_high_bits},
     {"tiocsti", try_tiocsti},
+    {"prlimit", try_prlimit},
     {"mknod", try_mknod},
     {"whiteout", try_whiteout},
     {"setuid", try_setuid},

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -125,6 +126,12 @@ static void test_arguments(void **state) {
     REFUSED(SYS_ioctl, 0, TIOCSTI, 0);
     REFUSED(SYS_ioctl, 0, 0x541c, 0);
     REFUSED(SYS_ioctl, 0, 0x100000000u | TIOCSTI, 0);
+    REFUSED(SYS_ioctl, 0, TIOCSETD, 0);
+    ALLOWED(SYS_prlimit64, 0, RLIMIT_NOFILE, 0x1000);
+    ALLOWED(SYS_prlimit64, 1, RLIMIT_NOFILE, 0);
+    REFUSED(SYS_prlimit64, 1, RLIMIT_NOFILE, 0x1000);
+    REFUSED(SYS_prlimit64, 1, RLIMIT_NOFILE, 0x700000000u);
+    REFUSED(SYS_prlimit64, 0x100000000u | 1, RLIMIT_NOFILE, 0x1000);
     ALLOWED(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
     ALLOWED(SYS_socket, AF_INET, SOCK_STREAM, 0);
     ALLOWED(SYS_socket, AF_INET6, SOCK_DGRAM, 0);
