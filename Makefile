@@ -48,7 +48,7 @@ tidy: ## layers, banned calls, sizes, licences, missing pages and tests
 clang-tidy: build ## static analysis, configured in .clang-tidy
 	@$(CHECK) tools/clang-tidy $(BUILD)
 
-lint: ## formatting of C, shell scripts, manual pages
+lint: build ## formatting of C, shell scripts, manual pages
 	@$(CHECK) tools/lint
 
 fmt: ## format all C files
