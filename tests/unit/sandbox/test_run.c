@@ -225,6 +225,29 @@ static void a_lost_run_without_a_stage_is_collected(void **unused) {
     run_close(&dead);
 }
 
+/* The workspace is on a drive that is away: the stage waits for it. */
+static void a_lost_run_waits_for_its_workspace(void **unused) {
+    (void)unused;
+    char upper[128];
+    char away[600];
+    struct error err;
+    struct lost lost = {0};
+    struct run dead = start_run(nullptr, upper);
+    put_file(below(upper, "a"), "a\n", 0644);
+    fd_closep(&dead.lock_fd);
+    (void)snprintf(away, sizeof away, "%s/away", fixture_folder);
+    assert_int_equal(rename(fixture_workspace, away), 0);
+    assert_int_equal(run_collect(&fixture_state, note_lost, &lost, &err).code, 0);
+    assert_int_equal(lost.count, 0);
+    assert_int_equal(rename(away, fixture_workspace), 0);
+    assert_int_equal(run_collect(&fixture_state, note_lost, &lost, &err).code, 0);
+    assert_int_equal(lost.count, 1);
+    struct run again = reopen(&dead);
+    assert_int_equal(again.change_count, 1);
+    run_close(&again);
+    run_close(&dead);
+}
+
 static void layers_are_the_open_stages_newest_first(void **unused) {
     (void)unused;
     char upper[128];
@@ -284,6 +307,7 @@ int main(void) {
         ROW(the_collector_takes_only_what_is_dead),
         ROW(a_collector_cannot_open_an_applied_stage_again),
         ROW(a_lost_run_without_a_stage_is_collected),
+        ROW(a_lost_run_waits_for_its_workspace),
         ROW(layers_are_the_open_stages_newest_first),
         ROW(too_deep_a_stack_is_a_limit),
     };
