@@ -325,6 +325,7 @@ static void on_ready(struct supervisor *run, const struct jail_report *report) {
     run->landlock_abi = report->landlock_abi;
     struct protocol_message message = {.type = PROTOCOL_READY};
     message.levels.landlock_abi = report->landlock_abi;
+    message.levels.seccomp = run->jail.plan.seccomp;
     (void)snprintf(message.levels.limits, sizeof message.levels.limits, "%s", run->cgroup.level);
     send_kernel(run, &message, -1);
     run->state = PROTOCOL_STATE_READY;

@@ -21,7 +21,6 @@ struct launcher {
     pid_t pid;
     int socket;
     enum protocol_state state;
-    enum seccomp_profile seccomp;
     /* A message that came before READY and waits to be received. */
     struct launcher_message early;
     bool has_early;
@@ -113,7 +112,6 @@ status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
     }
     TRY(socket_send(launcher->socket, slice_of(&message, sizeof message), &fds, err));
     launcher->state = PROTOCOL_STATE_PREPARING;
-    launcher->seccomp = SECCOMP_STANDARD;
     return STATUS_OK;
 }
 
@@ -156,8 +154,9 @@ status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_le
         .namespaces = "full",
         .landlock_abi = message.levels.landlock_abi,
     };
+    bool is_strict = message.levels.seccomp == SECCOMP_STRICT;
     (void)snprintf(levels.seccomp, sizeof levels.seccomp, "%s",
-                   seccomp_profile_text(launcher->seccomp));
+                   seccomp_profile_text(is_strict ? SECCOMP_STRICT : SECCOMP_STANDARD));
     (void)snprintf(levels.limits, sizeof levels.limits, "%.*s", (int)sizeof levels.limits - 1,
                    message.levels.limits);
     *ret_levels = levels;

@@ -33,6 +33,7 @@ enum {
 
 struct protocol_levels {
     int32_t landlock_abi;
+    uint8_t seccomp; /* enum seccomp_profile, as installed */
     char limits[32];
 };
 
