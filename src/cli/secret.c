@@ -77,10 +77,7 @@ status_t secret_list_read(struct secret_list *list, const char *option, struct e
     const char *file = option[name_size] == '=' ? option + name_size + 1 : nullptr;
     char name[NAME_SHOWN_MAX + 1];
     (void)snprintf(name, sizeof name, "%.*s", (int)name_size, option);
-    CLEANUP(memory_freep) char *buffer = calloc(1, SECRET_BYTES_MAX + 2);
-    if (buffer == nullptr) {
-        return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot read a secret");
-    }
+    static char buffer[SECRET_BYTES_MAX + 2]; /* one place to wipe */
     ssize_t length;
     if (file != nullptr) {
         CLEANUP(fd_closep) int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -104,7 +101,7 @@ status_t secret_list_read(struct secret_list *list, const char *option, struct e
         }
         list_take(list, entry);
     }
-    explicit_bzero(buffer, SECRET_BYTES_MAX + 2);
+    explicit_bzero(buffer, sizeof buffer);
     if (!usable) {
         return error_set(err, ERROR_LIMIT, 0, "the secret %s is longer than %d bytes, or holds NUL",
                          name, SECRET_BYTES_MAX);
