@@ -30,8 +30,8 @@ void cli_init(struct cli *ret_cli, const char *program) {
 
 const char *cli_color(bool enabled, enum cli_color color) {
     static const char *const codes[] = {
-        [CLI_PLAIN] = "\033[0m",  [CLI_BOLD] = "\033[1m",   [CLI_DIM] = "\033[2m",
-        [CLI_RED] = "\033[31m",   [CLI_GREEN] = "\033[32m", [CLI_YELLOW] = "\033[33m",
+        [CLI_PLAIN] = "\033[0m", [CLI_BOLD] = "\033[1m",   [CLI_DIM] = "\033[2m",
+        [CLI_RED] = "\033[31m",  [CLI_GREEN] = "\033[32m", [CLI_YELLOW] = "\033[33m",
         [CLI_BLUE] = "\033[34m",
     };
     ASSERT(color < sizeof codes / sizeof codes[0]);

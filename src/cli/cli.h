@@ -35,12 +35,13 @@ const char *cli_color(bool enabled, enum cli_color color);
 /* Options of a sub-command, GNU style (--name VALUE, --name=VALUE, -x), permuted, "--" ends them.
  * A row with value = nullptr is a switch. */
 struct cli_option {
-    const char *name;       /* without dashes */
-    char letter;            /* 0: none */
-    bool *flag;             /* for a switch */
-    const char **value;     /* for one value; the last one given counts */
-    const char ***list;     /* for a repeatable value: a nullptr-terminated array, grown; freed by nobody */
-    const char *argument;   /* "DIR", for help */
+    const char *name;   /* without dashes */
+    char letter;        /* 0: none */
+    bool *flag;         /* for a switch */
+    const char **value; /* for one value; the last one given counts */
+    const char **
+        *list; /* for a repeatable value: a nullptr-terminated array, grown; freed by nobody */
+    const char *argument; /* "DIR", for help */
     const char *help;
 };
 /* Parses argv in place. Operands are left in argv[1..*argc], so *argc is their number and argv[1]

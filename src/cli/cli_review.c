@@ -18,9 +18,8 @@ bool cli_ask_review(void *context, const struct kernel_review_item *items, size_
     (void)fprintf(stderr, "%sto be looked at first:%s\n", cli_color(cli->color_err, CLI_YELLOW),
                   cli_color(cli->color_err, CLI_PLAIN));
     for (size_t i = 0; i < count && i < SHOWN_COUNT_MAX; i++) {
-        (void)fprintf(stderr, "  %s  %s%s%s\n", items[i].path,
-                      cli_color(cli->color_err, CLI_DIM), items[i].reason,
-                      cli_color(cli->color_err, CLI_PLAIN));
+        (void)fprintf(stderr, "  %s  %s%s%s\n", items[i].path, cli_color(cli->color_err, CLI_DIM),
+                      items[i].reason, cli_color(cli->color_err, CLI_PLAIN));
     }
     if (count > SHOWN_COUNT_MAX) {
         (void)fprintf(stderr, "  and %zu more: airlock diff\n", count - SHOWN_COUNT_MAX);

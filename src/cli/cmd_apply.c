@@ -7,9 +7,10 @@
 #include "codec/json.h"
 #include "kernel/kernel.h"
 
-static const char examples[] = "  airlock apply                (the newest run here, whole)\n"
-                               "  airlock apply 41f2ab src/    (one folder of one run)\n"
-                               "  airlock apply --skip-refused (what can be applied; the rest stays)\n";
+static const char examples[] =
+    "  airlock apply                (the newest run here, whole)\n"
+    "  airlock apply 41f2ab src/    (one folder of one run)\n"
+    "  airlock apply --skip-refused (what can be applied; the rest stays)\n";
 
 struct apply_arguments {
     const char *workspace;
@@ -46,14 +47,13 @@ static void print_text(const struct cli *cli, const struct run *run,
 static status_t apply(struct cli *cli, struct kernel *kernel,
                       const struct apply_arguments *arguments, int count, char **operands,
                       struct error *err) {
-    CLEANUP(stage_operands_deinit) struct stage_operands found = {
-        .run = {.fd = -1, .lock_fd = -1}};
+    CLEANUP(stage_operands_deinit) struct stage_operands found = {.run = {.fd = -1, .lock_fd = -1}};
     struct stage_query query = {arguments->workspace, count, operands, true};
     TRY(stage_operands_find(&kernel->state, &query, &found, err));
     struct apply_result result = {0};
     uint64_t seq = 0;
-    TRY(kernel_apply(kernel, &found.run, (const char *const *)found.paths,
-                     arguments->skip_refused, &result, &seq, err));
+    TRY(kernel_apply(kernel, &found.run, (const char *const *)found.paths, arguments->skip_refused,
+                     &result, &seq, err));
     if (cli->json) {
         print_json(&found.run, &result, seq);
     } else {
@@ -65,9 +65,13 @@ static status_t apply(struct cli *cli, struct kernel *kernel,
 int cli_apply(struct cli *cli, int argc, char **argv) {
     struct apply_arguments arguments = {0};
     const struct cli_option rows[] = {
-        {.name = "workspace", .letter = 'w', .value = &arguments.workspace, .argument = "DIR",
+        {.name = "workspace",
+         .letter = 'w',
+         .value = &arguments.workspace,
+         .argument = "DIR",
          .help = "the workspace (default: the git top, or here)"},
-        {.name = "skip-refused", .flag = &arguments.skip_refused,
+        {.name = "skip-refused",
+         .flag = &arguments.skip_refused,
          .help = "apply the rest when some paths are refused or in conflict"},
     };
     struct error err;

@@ -19,20 +19,21 @@ static void print_bash(void) {
                  "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
                  "        COMPREPLY=($(compgen -W '");
     print_names();
-    (void)printf(" --help --json --version' -- \"$current\"))\n"
-                 "        return\n"
-                 "    fi\n"
-                 "    for word in \"${COMP_WORDS[@]:2:COMP_CWORD-2}\"; do\n"
-                 "        [ \"$word\" = -- ] && { COMPREPLY=($(compgen -c -f -- \"$current\")); return; }\n"
-                 "    done\n"
-                 "    case $current in\n"
-                 "    -*) COMPREPLY=($(compgen -W \"$(airlock \"$command\" --help 2>/dev/null |\n"
-                 "            grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+')\" -- "
-                 "\"$current\")) ;;\n"
-                 "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n"
-                 "    esac\n"
-                 "}\n"
-                 "complete -o filenames -F _airlock airlock\n");
+    (void)printf(
+        " --help --json --version' -- \"$current\"))\n"
+        "        return\n"
+        "    fi\n"
+        "    for word in \"${COMP_WORDS[@]:2:COMP_CWORD-2}\"; do\n"
+        "        [ \"$word\" = -- ] && { COMPREPLY=($(compgen -c -f -- \"$current\")); return; }\n"
+        "    done\n"
+        "    case $current in\n"
+        "    -*) COMPREPLY=($(compgen -W \"$(airlock \"$command\" --help 2>/dev/null |\n"
+        "            grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+')\" -- "
+        "\"$current\")) ;;\n"
+        "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n"
+        "    esac\n"
+        "}\n"
+        "complete -o filenames -F _airlock airlock\n");
 }
 
 static void print_zsh(void) {
@@ -70,8 +71,9 @@ static void print_fish(void) {
 }
 
 int cli_completion(struct cli *cli, int argc, char **argv) {
-    static const char examples[] = "  source <(airlock completion bash)\n"
-                                   "  airlock completion fish > ~/.config/fish/completions/airlock.fish\n";
+    static const char examples[] =
+        "  source <(airlock completion bash)\n"
+        "  airlock completion fish > ~/.config/fish/completions/airlock.fish\n";
     struct error err;
     bool done;
     if (!status_is_ok(cli_parse(cli, &argc, argv, nullptr, 0, false, examples, &done, &err))) {

@@ -35,8 +35,7 @@ static status_t diff(const struct cli *cli, const struct diff_arguments *argumen
     CLEANUP(state_close) struct state state = {.fd = -1, .runs_fd = -1, .keys_fd = -1};
     TRY(diff_color(cli, arguments->color, &color, err));
     TRY(state_open(&state, err));
-    CLEANUP(stage_operands_deinit) struct stage_operands found = {
-        .run = {.fd = -1, .lock_fd = -1}};
+    CLEANUP(stage_operands_deinit) struct stage_operands found = {.run = {.fd = -1, .lock_fd = -1}};
     struct stage_query query = {arguments->workspace, count, operands, false};
     TRY(stage_operands_find(&state, &query, &found, err));
     struct diff_options options = {
@@ -56,11 +55,16 @@ static status_t diff(const struct cli *cli, const struct diff_arguments *argumen
 int cli_diff(struct cli *cli, int argc, char **argv) {
     struct diff_arguments arguments = {0};
     const struct cli_option rows[] = {
-        {.name = "workspace", .letter = 'w', .value = &arguments.workspace, .argument = "DIR",
+        {.name = "workspace",
+         .letter = 'w',
+         .value = &arguments.workspace,
+         .argument = "DIR",
          .help = "the workspace (default: the git top, or here)"},
         {.name = "stat", .flag = &arguments.stat, .help = "one line per file, with counts"},
         {.name = "names", .flag = &arguments.names, .help = "one line per path: A, M, D, T, !"},
-        {.name = "color", .value = &arguments.color, .argument = "WHEN",
+        {.name = "color",
+         .value = &arguments.color,
+         .argument = "WHEN",
          .help = "auto (default), always or never"},
     };
     struct error err;

@@ -20,8 +20,7 @@ static void print_json(const struct run *run) {
 
 static status_t discard(const struct cli *cli, struct kernel *kernel, const char *workspace,
                         int count, char **operands, struct error *err) {
-    CLEANUP(stage_operands_deinit) struct stage_operands found = {
-        .run = {.fd = -1, .lock_fd = -1}};
+    CLEANUP(stage_operands_deinit) struct stage_operands found = {.run = {.fd = -1, .lock_fd = -1}};
     struct stage_query query = {workspace, count, operands, true};
     TRY(stage_operands_find(&kernel->state, &query, &found, err));
     if (found.paths != nullptr) {
@@ -41,7 +40,10 @@ static status_t discard(const struct cli *cli, struct kernel *kernel, const char
 int cli_discard(struct cli *cli, int argc, char **argv) {
     const char *workspace = nullptr;
     const struct cli_option rows[] = {
-        {.name = "workspace", .letter = 'w', .value = &workspace, .argument = "DIR",
+        {.name = "workspace",
+         .letter = 'w',
+         .value = &workspace,
+         .argument = "DIR",
          .help = "the workspace (default: the git top, or here)"},
     };
     struct error err;

@@ -85,10 +85,10 @@ static void probe_namespaces(struct diagnosis *diagnosis) {
     (void)snprintf(wall->level, sizeof wall->level, "%s", number == 0 ? "full" : "refused");
     if (number != 0) {
         bool is_denied = number == EPERM || number == EACCES;
-        (void)snprintf(wall->how, sizeof wall->how, "%s (%s)",
-                       error_default_hint(is_denied ? ERROR_SANDBOX_USERNS_DENIED
-                                                    : ERROR_SANDBOX_NAMESPACE),
-                       strerror(number));
+        (void)snprintf(
+            wall->how, sizeof wall->how, "%s (%s)",
+            error_default_hint(is_denied ? ERROR_SANDBOX_USERNS_DENIED : ERROR_SANDBOX_NAMESPACE),
+            strerror(number));
     }
 }
 
@@ -120,8 +120,8 @@ static void probe_seccomp(struct diagnosis *diagnosis) {
 }
 
 static status_t make_folders(int folder, uint32_t uid, struct error *err) {
-    static const char *const names[] = {"workspace", "run", "run/upper", "run/work", "run/tmp",
-                                        "run/home"};
+    static const char *const names[] = {"workspace", "run",     "run/upper",
+                                        "run/work",  "run/tmp", "run/home"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         TRY(file_make_folder(folder, names[i], 0755, err));
         if (i > 1 && fchownat(folder, names[i], uid, uid == DOCTOR_UID ? uid : getegid(), 0) != 0) {
@@ -215,9 +215,10 @@ static void probe_sandbox(struct diagnosis *diagnosis, struct error *err) {
     (void)snprintf(files->level, sizeof files->level, "%s", levels.files);
     (void)snprintf(limits->level, sizeof limits->level, "%s", levels.limits);
     if (strcmp(levels.limits, "rlimit") == 0) {
-        (void)snprintf(limits->how, sizeof limits->how,
-                       "Memory is sampled every 50 ms. A cgroup limits it exactly: run in a systemd "
-                       "user session (cgroup v2), or as root.");
+        (void)snprintf(
+            limits->how, sizeof limits->how,
+            "Memory is sampled every 50 ms. A cgroup limits it exactly: run in a systemd "
+            "user session (cgroup v2), or as root.");
     }
     (void)snprintf(sandbox->level, sizeof sandbox->level, "complete, made in %.2f ms",
                    (double)message.setup_ns / 1e6);

@@ -40,7 +40,8 @@ enum { RUN_SHORT_CHARACTERS = 6 };
 
 static const char *run_short(const char *run) {
     size_t length = run == nullptr ? 0 : strlen(run);
-    return length == 0 ? "" : run + (length > RUN_SHORT_CHARACTERS ? length - RUN_SHORT_CHARACTERS : 0);
+    return length == 0 ? ""
+                       : run + (length > RUN_SHORT_CHARACTERS ? length - RUN_SHORT_CHARACTERS : 0);
 }
 
 static bool ends_with(const char *text, const char *end) {
@@ -231,7 +232,8 @@ static status_t log_verify(const struct cli *cli, struct log_session *session, s
                      cli_color(cli->color_out, CLI_GREEN), cli_color(cli->color_out, CLI_PLAIN),
                      result.size);
         (void)printf("  root        %s\n", builder_c_string(&root));
-        (void)printf(result.signed_size > 0 ? "  checkpoint  over %" PRIu64 " entries, signed by %s\n"
+        (void)printf(result.signed_size > 0 ? "  checkpoint  over %" PRIu64
+                                              " entries, signed by %s\n"
                                             : "  checkpoint  none yet\n",
                      result.signed_size, result.origin);
     }
@@ -317,13 +319,23 @@ static status_t log_answer(const struct cli *cli, int argc, char **argv, struct 
 int cli_log(struct cli *cli, int argc, char **argv) {
     struct request request = {0};
     const struct cli_option options[] = {
-        {.name = "run", .letter = 'r', .value = &request.run, .argument = "RUN",
+        {.name = "run",
+         .letter = 'r',
+         .value = &request.run,
+         .argument = "RUN",
          .help = "only entries of this run (its id or how it ends)"},
-        {.name = "type", .letter = 't', .value = &request.type, .argument = "TYPE",
+        {.name = "type",
+         .letter = 't',
+         .value = &request.type,
+         .argument = "TYPE",
          .help = "only entries of this type (run_started, run_finished, ...)"},
-        {.name = "since", .value = &request.since, .argument = "WHEN",
+        {.name = "since",
+         .value = &request.since,
+         .argument = "WHEN",
          .help = "only newer ones: 10m, 2h, 3d, or a time in UTC"},
-        {.name = "proof", .value = &request.proof, .argument = "SEQ",
+        {.name = "proof",
+         .value = &request.proof,
+         .argument = "SEQ",
          .help = "with export: one entry and its proof instead of tiles"},
     };
     struct error err = {0};

@@ -29,7 +29,8 @@ struct request {
 };
 
 struct search {
-    char needle[64]; /* "run":"<id>" as canonical JSON spells it, which nothing else in an entry can */
+    char needle[64]; /* "run":"<id>" as canonical JSON spells it, which nothing else in an entry can
+                      */
     uint64_t seq;
     bool found;
 };
@@ -160,9 +161,14 @@ static status_t answer(const struct request *request, struct error *err) {
 int cli_receipt(struct cli *cli, int argc, char **argv) {
     struct request request = {0};
     const struct cli_option options[] = {
-        {.name = "entry", .letter = 'e', .value = &request.entry, .argument = "SEQ",
+        {.name = "entry",
+         .letter = 'e',
+         .value = &request.entry,
+         .argument = "SEQ",
          .help = "the receipt of this entry instead of a run's newest"},
-        {.name = "spicy", .value = &request.spicy, .argument = "DIR",
+        {.name = "spicy",
+         .value = &request.spicy,
+         .argument = "DIR",
          .help = "write the entry and its proof as Debian's spicy-litetlog reads them"},
     };
     struct error err = {0};

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "cli/stage_names.h"
 #include "codec/json.h"
 #include "codec/text.h"
@@ -107,9 +107,9 @@ static void print_list(const struct cli *cli, const struct run *runs, size_t cou
             continue;
         }
         if (shown++ == 0) {
-            (void)printf("%s%-8s  %4s  %-9s  %7s  %4s  %s%s\n",
-                         cli_color(cli->color_out, CLI_BOLD), "run", "age", "state", "changes",
-                         "exit", "command", cli_color(cli->color_out, CLI_PLAIN));
+            (void)printf("%s%-8s  %4s  %-9s  %7s  %4s  %s%s\n", cli_color(cli->color_out, CLI_BOLD),
+                         "run", "age", "state", "changes", "exit", "command",
+                         cli_color(cli->color_out, CLI_PLAIN));
         }
         print_row(cli, &runs[i], now_ms, workspace_or_null == nullptr);
         open += run_stage_is_open(&runs[i]);
@@ -156,7 +156,10 @@ static status_t runs(const struct cli *cli, const struct runs_arguments *argumen
 int cli_runs(struct cli *cli, int argc, char **argv) {
     struct runs_arguments arguments = {0};
     const struct cli_option rows[] = {
-        {.name = "workspace", .letter = 'w', .value = &arguments.workspace, .argument = "DIR",
+        {.name = "workspace",
+         .letter = 'w',
+         .value = &arguments.workspace,
+         .argument = "DIR",
          .help = "the workspace (default: the git top, or here)"},
         {.name = "all", .letter = 'a', .flag = &arguments.all, .help = "runs of every workspace"},
     };

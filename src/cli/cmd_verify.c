@@ -15,10 +15,9 @@
 #include "codec/text.h"
 #include "sys/fd.h"
 
-static const char EXAMPLES[] =
-    "  airlock verify receipt.txt\n"
-    "  airlock verify --key \"$(cat log.vkey)\" receipt.txt\n"
-    "  airlock receipt | airlock verify -\n";
+static const char EXAMPLES[] = "  airlock verify receipt.txt\n"
+                               "  airlock verify --key \"$(cat log.vkey)\" receipt.txt\n"
+                               "  airlock receipt | airlock verify -\n";
 
 static status_t read_receipt(const char *path, struct builder *out, struct error *err) {
     if (strcmp(path, "-") == 0) {
@@ -123,9 +122,13 @@ static status_t verify(const struct cli *cli, const struct request *request,
 int cli_verify(struct cli *cli, int argc, char **argv) {
     struct request request = {0};
     const struct cli_option options[] = {
-        {.name = "key", .letter = 'k', .value = &request.key, .argument = "VKEY",
+        {.name = "key",
+         .letter = 'k',
+         .value = &request.key,
+         .argument = "VKEY",
          .help = "the log's verifier key; without it, this user's own log's"},
-        {.name = "allow-unknown", .flag = &request.allow_unknown,
+        {.name = "allow-unknown",
+         .flag = &request.allow_unknown,
          .help = "pass over lines and signatures this version does not know"},
     };
     struct error err = {0};

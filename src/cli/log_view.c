@@ -9,8 +9,8 @@
 #include "codec/text.h"
 
 status_t log_session_open(struct log_session *ret_session, struct error *err) {
-    *ret_session = (struct log_session){
-        .clock = clock_system(), .state = {.fd = -1, .runs_fd = -1, .keys_fd = -1}};
+    *ret_session = (struct log_session){.clock = clock_system(),
+                                        .state = {.fd = -1, .runs_fd = -1, .keys_fd = -1}};
     TRY(state_open(&ret_session->state, err));
     const struct audit_log_options options = {&ret_session->state, &ret_session->clock};
     status_t status = audit_log_open(&options, &ret_session->log, err);
@@ -81,8 +81,8 @@ static bool parse_age(const char *text, uint64_t *ret_ms) {
 }
 
 bool log_parse_since(const char *text, uint64_t now_ms, uint64_t *ret_ms) {
-    static const char *const FORMS[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S",
-                                        "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
+    static const char *const FORMS[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
+                                        "%Y-%m-%d"};
     uint64_t age_ms;
     if (parse_age(text, &age_ms)) {
         *ret_ms = age_ms > now_ms ? 0 : now_ms - age_ms;

@@ -59,8 +59,8 @@ static bool path_walk(char path[static LIMIT_PATH_BYTES], const char *steps) {
     return true;
 }
 
-/* What the user wrote, as a path below the workspace. Lexical: the file may exist in the stage only,
- * or not any more. */
+/* What the user wrote, as a path below the workspace. Lexical: the file may exist in the stage
+ * only, or not any more. */
 static status_t path_in_workspace(const char *workspace, const char *operand, char **ret,
                                   struct error *err) {
     char path[LIMIT_PATH_BYTES] = "";
@@ -139,9 +139,9 @@ static status_t check_single(const struct state *state, const struct run *run, s
         bool other = run_stage_is_open(&runs[i]) && strcmp(runs[i].id, run->id) != 0 &&
                      strcmp(runs[i].workspace, run->workspace) == 0;
         if (other && !run_is_below(runs, count, run, runs[i].id)) {
-            status_t status = error_set(err, ERROR_RUN_AMBIGUOUS, 0,
-                                        "runs %s and %s both have changes that wait",
-                                        run_short_id(run->id), run_short_id(runs[i].id));
+            status_t status =
+                error_set(err, ERROR_RUN_AMBIGUOUS, 0, "runs %s and %s both have changes that wait",
+                          run_short_id(run->id), run_short_id(runs[i].id));
             error_hint(err, "Name one: airlock apply %s, or throw one away: airlock discard %s",
                        run_short_id(run->id), run_short_id(runs[i].id));
             return status;

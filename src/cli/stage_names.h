@@ -10,15 +10,15 @@
 struct stage_operands {
     char workspace[LIMIT_PATH_BYTES];
     struct run run;
-    bool is_named;  /* the user named the run */
-    char **paths;   /* owned; relative to the run's workspace, nullptr-terminated; nullptr: all */
+    bool is_named; /* the user named the run */
+    char **paths;  /* owned; relative to the run's workspace, nullptr-terminated; nullptr: all */
 };
 
 struct stage_query {
-    const char *workspace;  /* --workspace, or nullptr */
-    int count;              /* operands */
+    const char *workspace; /* --workspace, or nullptr */
+    int count;             /* operands */
     char **operands;
-    bool must_be_single;    /* with no RUN named: refuse when unrelated stages are open */
+    bool must_be_single; /* with no RUN named: refuse when unrelated stages are open */
 };
 
 /* The first operand is a RUN when it has the form of one and is one; all others are paths, relative

@@ -29,8 +29,8 @@ static void print_duration(FILE *out, uint64_t us) {
 }
 
 static void outcome_text(const struct launcher_message *exit, char *ret_text, size_t size) {
-    const char *name = exit->outcome == LAUNCHER_OUTCOME_SIGNAL ? sigabbrev_np(exit->status)
-                                                                : nullptr;
+    const char *name =
+        exit->outcome == LAUNCHER_OUTCOME_SIGNAL ? sigabbrev_np(exit->status) : nullptr;
     switch (exit->outcome) {
     case LAUNCHER_OUTCOME_EXIT:
         (void)snprintf(ret_text, size, "exit %d", exit->status);
@@ -89,7 +89,8 @@ static void print_stage(const struct printer *p, const struct stage_summary *sta
                       p->yellow, p->plain, stage->conflicts);
     }
     if (stage->refused > 0) {
-        (void)fprintf(p->out, "  %srefused%s  %u that no apply will take; airlock diff names them\n",
+        (void)fprintf(p->out,
+                      "  %srefused%s  %u that no apply will take; airlock diff names them\n",
                       p->yellow, p->plain, stage->refused);
     }
 }
@@ -115,14 +116,16 @@ void summary_print(const struct cli *cli, const struct run_exec_result *result, 
         (void)fprintf(out, "  %soutput%s   the first %" PRIu64 " of %" PRIu64 " bytes are kept\n",
                       p.dim, p.plain, result->output_kept_bytes, result->output_bytes);
     }
-    (void)fprintf(out, "  %swalls%s    files %s, namespaces %s, landlock %d, seccomp %s, limits %s\n",
+    (void)fprintf(out,
+                  "  %swalls%s    files %s, namespaces %s, landlock %d, seccomp %s, limits %s\n",
                   p.dim, p.plain, result->levels.files, result->levels.namespaces,
                   result->levels.landlock_abi, result->levels.seccomp, result->levels.limits);
     (void)fprintf(out, "  %sreceipt%s  entry %" PRIu64 ", signed: airlock receipt %s\n", p.dim,
                   p.plain, result->outcome.seq, short_id(&result->run));
     if (result->run.state == RUN_OPEN) {
-        (void)fprintf(out, "  %snext%s     %sairlock diff%s, then %sairlock apply%s or %sairlock "
-                           "discard%s\n",
+        (void)fprintf(out,
+                      "  %snext%s     %sairlock diff%s, then %sairlock apply%s or %sairlock "
+                      "discard%s\n",
                       p.dim, p.plain, p.bold, p.plain, p.bold, p.plain, p.bold, p.plain);
     }
 }

@@ -26,7 +26,9 @@ struct application {
     size_t review_count, review_capacity;
     bool review_overflow;
     struct audit_position intent;
+    struct audit_position outcome;
     bool admitted;
+    bool done; /* every step; what is left is to say so */
 };
 
 static void review_add(struct application *apply, const char *path, const char *reason) {
@@ -148,7 +150,7 @@ static status_t admit(void *context, uint32_t step_count, const struct digest *d
 }
 
 static status_t append_applied(struct application *apply, const struct apply_result *result,
-                               const struct error *failure, uint64_t *ret_seq, struct error *err) {
+                               const struct error *failure, struct error *err) {
     struct json *fields = request_fields(apply, "stage.apply");
     json_set_integer(fields, "intent_seq", (int64_t)apply->intent.seq);
     record_digest(fields, "intent_leaf", &apply->intent.leaf);
@@ -162,19 +164,21 @@ static status_t append_applied(struct application *apply, const struct apply_res
         record_digest(fields, "after", &result->after);
     }
     struct audit_append append = {.event = AUDIT_EVENT_STAGE_APPLIED, .fields = fields};
-    struct audit_position position;
-    TRY(audit_log_append(apply->kernel->log, &append, 1, &position, err));
-    TRY(kernel_checkpoint(apply->kernel, position.seq, err));
-    *ret_seq = position.seq;
-    return STATUS_OK;
+    return audit_log_append(apply->kernel->log, &append, 1, &apply->outcome, err);
+}
+
+static status_t finished(void *context, const struct apply_result *result, struct error *err) {
+    struct application *apply = context;
+    apply->done = true;
+    return append_applied(apply, result, nullptr, err);
 }
 
 static status_t decide_whole(struct kernel *kernel, const char *operation,
                              struct policy_decision *ret_decision, struct error *err) {
-    policy_decide(
-        &(struct policy_request){
-            .operation = operation, .caller = kernel->caller, .at_command_line = true},
-        ret_decision);
+    policy_decide(&(struct policy_request){.operation = operation,
+                                           .caller = kernel->caller,
+                                           .at_command_line = true},
+                  ret_decision);
     if (ret_decision->outcome == POLICY_ALLOW) {
         return STATUS_OK;
     }
@@ -202,15 +206,17 @@ status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const 
         .skip_refused = skip_refused,
         .decide = decide_path,
         .admitted = admit,
+        .finished = finished,
         .context = &apply,
     };
     status_t status = stage_apply(&kernel->state, run, &options, ret_result, err);
     if (status_is_ok(status)) {
-        status = append_applied(&apply, ret_result, nullptr, ret_seq, err);
-    } else if (apply.admitted) {
+        *ret_seq = apply.outcome.seq;
+        status = kernel_checkpoint(kernel, apply.outcome.seq, err);
+    } else if (apply.admitted && !apply.done) { /* done: the next command owes the outcome */
         struct error second;
-        uint64_t ignored;
-        if (!status_is_ok(append_applied(&apply, nullptr, err, &ignored, &second))) {
+        if (!status_is_ok(append_applied(&apply, nullptr, err, &second)) ||
+            !status_is_ok(kernel_checkpoint(kernel, apply.outcome.seq, &second))) {
             (void)error_context(err, "and then: %.150s", second.message);
         }
     }

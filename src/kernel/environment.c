@@ -9,10 +9,10 @@
 #include "base/bytes.h"
 #include "codec/text.h"
 
-static const char *const allowed[] = {"PATH", "HOME",      "USER", "LOGNAME",  "SHELL",
-                                      "TERM", "COLORTERM", "LANG", "TZ",       "NO_COLOR",
-                                      "CI",   nullptr};
-static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+static const char *const allowed[] = {"PATH",      "HOME", "USER", "LOGNAME",  "SHELL", "TERM",
+                                      "COLORTERM", "LANG", "TZ",   "NO_COLOR", "CI",    nullptr};
+static const char default_path[] =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 static size_t name_length(const char *entry) {
     return strcspn(entry, "=");
@@ -102,8 +102,8 @@ static status_t add_one(const struct environment_options *options, const char *a
     }
     const char *passed = caller_entry(options->caller, added);
     if (passed == nullptr) {
-        (void)error_set(err, ERROR_USAGE, 0, "the variable %s is not set, so it cannot be passed on",
-                        added);
+        (void)error_set(err, ERROR_USAGE, 0,
+                        "the variable %s is not set, so it cannot be passed on", added);
         error_hint(err, "Give it a value with: --env %s=VALUE", added);
         return (status_t){ERROR_USAGE};
     }

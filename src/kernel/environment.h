@@ -10,17 +10,17 @@
 #include "base/error.h"
 
 struct environment {
-    char **entries;     /* owned, nullptr-terminated K=V */
+    char **entries; /* owned, nullptr-terminated K=V */
     size_t count;
-    const char *home;   /* borrowed from entries; absolute */
-    const char *path;   /* borrowed from entries */
+    const char *home; /* borrowed from entries; absolute */
+    const char *path; /* borrowed from entries */
 };
 
 struct environment_options {
-    const char *const *caller;  /* nullptr-terminated K=V: the caller's own environment */
-    const char *const *added;   /* nullptr-terminated K=V or K (pass through); may be nullptr */
+    const char *const *caller; /* nullptr-terminated K=V: the caller's own environment */
+    const char *const *added;  /* nullptr-terminated K=V or K (pass through); may be nullptr */
     const char *run_id;
-    bool root;                  /* the caller is uid 0: where HOME is when it has none */
+    bool root; /* the caller is uid 0: where HOME is when it has none */
 };
 
 /* PATH and HOME are always there. ERROR_USAGE for an addition that is no name. */

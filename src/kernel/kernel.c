@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "kernel/records.h"
+#include "kernel/recover.h"
 #include "sandbox/cgroup_sweep.h"
 
 /* What the log says about a run whose command died. */
@@ -65,13 +66,14 @@ static status_t close_lost_run(void *context, struct run *run, struct error *err
     run->intent_seq = search.intent.seq;
     struct audit_append append = {
         .event = AUDIT_EVENT_RUN_FINISHED,
-        .fields = record_run_finished(kernel, &(struct record_finish){
-            .request = search.request,
-            .run = run->id,
-            .intent = &search.intent,
-            .outcome = "lost",
-            .exit_status = -1,
-        }),
+        .fields = record_run_finished(kernel,
+                                      &(struct record_finish){
+                                          .request = search.request,
+                                          .run = run->id,
+                                          .intent = &search.intent,
+                                          .outcome = "lost",
+                                          .exit_status = -1,
+                                      }),
     };
     struct audit_position position;
     TRY(audit_log_append(kernel->log, &append, 1, &position, err));
@@ -86,9 +88,9 @@ static status_t open_parts(const struct kernel_options *options, struct kernel *
         TRY(kernel_keys(kernel, &ignored, err));
     }
     TRY(audit_log_open(
-        &(struct audit_log_options){.state = &kernel->state, .clock = &kernel->clock},
-        &kernel->log, err));
-    TRY(stage_recover(&kernel->state, err));
+        &(struct audit_log_options){.state = &kernel->state, .clock = &kernel->clock}, &kernel->log,
+        err));
+    TRY(stage_recover_each(&kernel->state, kernel_close_apply, kernel, err));
     return run_collect(&kernel->state, close_lost_run, kernel, err);
 }
 

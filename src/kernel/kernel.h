@@ -19,15 +19,14 @@ struct kernel_review_item {
 };
 
 /* Asks a person; false: no, or nobody is there. */
-typedef bool kernel_ask_review(void *context, const struct kernel_review_item *items,
-                               size_t count);
+typedef bool kernel_ask_review(void *context, const struct kernel_review_item *items, size_t count);
 
 struct kernel {
     struct clock clock;
     struct state state;
     struct audit_log *log;
-    struct keys_client *keys; /* started on first need; nullptr before */
-    char caller[32];          /* "uid:1000" */
+    struct keys_client *keys;      /* started on first need; nullptr before */
+    char caller[32];               /* "uid:1000" */
     kernel_ask_review *ask_review; /* nullptr: nobody can be asked */
     void *ask_context;
 };

@@ -58,7 +58,8 @@ static struct json *plan_object(const char *const *argv, const char *const *envi
 /* The run's folder is new and ours, so a plain file needs no temporary: a crash leaves a run
  * without an intent, which nobody reads. */
 static status_t write_new(struct run *run, struct slice bytes, struct error *err) {
-    CLEANUP(fd_closep) int fd =
+    CLEANUP(fd_closep)
+    int fd =
         openat(run->fd, "plan.json", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
         return error_set(err, ERROR_IO, errno, "cannot make plan.json of run %s", run->id);
@@ -80,7 +81,8 @@ status_t plan_file_write(struct run *run, const char *const *argv, const char *c
     commitment_make("argv", ret_commitments->salt, builder_slice(&argv_bytes),
                     &ret_commitments->argv);
     commitment_make("plan", ret_commitments->salt, plan, &ret_commitments->plan);
-    CLEANUP(json_freep) struct json *object =
+    CLEANUP(json_freep)
+    struct json *object =
         plan_object(argv, environment, builder_slice(&argv_bytes), ret_commitments);
     json_write_canonical(object, &text);
     builder_u8(&text, '\n');

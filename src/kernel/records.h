@@ -11,25 +11,25 @@
 struct record_start {
     const char *request; /* ids */
     const char *run;
-    const char *workspace;     /* any bytes; escaped here */
+    const char *workspace; /* any bytes; escaped here */
     const char *template_name;
     const struct policy_decision *decision;
-    const struct digest *plan;            /* salted commitments */
+    const struct digest *plan; /* salted commitments */
     const struct digest *argv;
-    const char *parent;                   /* the run it stands on, or "" */
-    const char *const *environment;       /* K=V; only names are recorded */
+    const char *parent;             /* the run it stands on, or "" */
+    const char *const *environment; /* K=V; only names are recorded */
 };
 
 struct record_finish {
     const char *request;
     const char *run;
     const struct audit_position *intent;
-    const char *outcome;     /* "exit", "signal", "timeout", ..., "failed", "lost" */
-    int exit_status;         /* what the command line passes on; -1: none */
-    const char *error_slug;  /* nullptr: none */
-    const struct sandbox_levels *levels;   /* nullptr: never reached */
-    const struct launcher_message *exit;   /* nullptr: never reached */
-    const struct stage_summary *stage;     /* nullptr: none sealed */
+    const char *outcome;                 /* "exit", "signal", "timeout", ..., "failed", "lost" */
+    int exit_status;                     /* what the command line passes on; -1: none */
+    const char *error_slug;              /* nullptr: none */
+    const struct sandbox_levels *levels; /* nullptr: never reached */
+    const struct launcher_message *exit; /* nullptr: never reached */
+    const struct stage_summary *stage;   /* nullptr: none sealed */
     uint64_t output_bytes, output_kept_bytes;
     uint64_t duration_us;
 };

@@ -210,18 +210,19 @@ static status_t intend(struct execution *run, struct error *err) {
                         &commitments, err));
     struct audit_append append = {
         .event = AUDIT_EVENT_RUN_STARTED,
-        .fields = record_run_started(
-            run->kernel, &(struct record_start){
-                             .request = run->request_id,
-                             .run = run->result->run.id,
-                             .workspace = run->request->workspace,
-                             .template_name = run->template_row->name,
-                             .decision = &run->decision,
-                             .plan = &commitments.plan,
-                             .argv = &commitments.argv,
-                             .parent = run->layers != nullptr ? run->parent : "",
-                             .environment = (const char *const *)run->environment.entries,
-                         }),
+        .fields =
+            record_run_started(run->kernel,
+                               &(struct record_start){
+                                   .request = run->request_id,
+                                   .run = run->result->run.id,
+                                   .workspace = run->request->workspace,
+                                   .template_name = run->template_row->name,
+                                   .decision = &run->decision,
+                                   .plan = &commitments.plan,
+                                   .argv = &commitments.argv,
+                                   .parent = run->layers != nullptr ? run->parent : "",
+                                   .environment = (const char *const *)run->environment.entries,
+                               }),
     };
     TRY(audit_log_append(run->kernel->log, &append, 1, &run->intent, err));
     run->intended = true;
@@ -254,8 +255,9 @@ static status_t go(struct execution *run, struct error *err) {
     TRY(launcher_ready(run->launcher, &run->result->levels, err));
     run->levels_known = true;
     TRY(launcher_go(run->launcher, err));
-    CLEANUP(fd_closep) int output = openat(run->result->run.fd, "output",
-                                           O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CLEANUP(fd_closep)
+    int output =
+        openat(run->result->run.fd, "output", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (output < 0) {
         return error_set(err, ERROR_IO, errno, "cannot make the output file of run %s",
                          run->result->run.id);
@@ -305,8 +307,8 @@ static status_t append_outcome(struct execution *run, const struct error *failur
                 .request = run->request_id,
                 .run = result->run.id,
                 .intent = &run->intent,
-                .outcome = failure == nullptr ? record_outcome_text(result->exit.outcome)
-                                              : "failed",
+                .outcome =
+                    failure == nullptr ? record_outcome_text(result->exit.outcome) : "failed",
                 .exit_status = run->exited ? result->exit_status : -1,
                 .error_slug = failure != nullptr ? error_slug(failure->code) : nullptr,
                 .levels = run->levels_known ? &result->levels : nullptr,
@@ -328,6 +330,9 @@ static status_t append_outcome(struct execution *run, const struct error *failur
 static status_t conclude(struct execution *run, const struct error *failure, struct error *err) {
     launcher_closep(&run->launcher); /* nothing of the sandbox lives when its stage is sealed */
     struct run_exec_result *result = run->result;
+    if (!run->exited) {
+        cgroup_sweep(result->run.id); /* before the run counts as finished: nobody looks again */
+    }
     struct error seal_error;
     status_t seal = stage_seal(&run->kernel->state, &result->run, &result->stage, &seal_error);
     run->sealed = status_is_ok(seal);

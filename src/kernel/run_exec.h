@@ -9,8 +9,8 @@
 struct run_exec_relay;
 
 struct run_exec_request {
-    const char *workspace;          /* as from workspace_find() */
-    const char *working_folder;     /* absolute; the workspace or below it */
+    const char *workspace;      /* as from workspace_find() */
+    const char *working_folder; /* absolute; the workspace or below it */
     const char *template_name;
     const char *on;                 /* the run to stand on, as users name runs; nullptr: none */
     const char *root;               /* --root; nullptr: the host's own */

@@ -72,8 +72,8 @@ status_t workspace_find(const char *option_or_null, char ret_path[static LIMIT_P
         }
         length -= length > 0 ? 1 : 0;
     }
-    (void)snprintf(ret_path, LIMIT_PATH_BYTES, "%.*s",
-                   (int)(length > 1 ? length : strlen(current)), current);
+    (void)snprintf(ret_path, LIMIT_PATH_BYTES, "%.*s", (int)(length > 1 ? length : strlen(current)),
+                   current);
     return STATUS_OK;
 }
 
@@ -90,10 +90,12 @@ static bool filesystem_is_unsuited(long type, const char **ret_name) {
         long type;
         const char *name;
     } unsuited[] = {
-        {MSDOS_SUPER_MAGIC, "vfat"}, {EXFAT_MAGIC, "exfat"},       {NTFS3_MAGIC, "ntfs3"},
-        {PROC_SUPER_MAGIC, "proc"},  {SYSFS_MAGIC, "sysfs"},       {CGROUP_SUPER_MAGIC, "cgroup"},
-        {CGROUP2_SUPER_MAGIC, "cgroup2"}, {DEVPTS_SUPER_MAGIC, "devpts"}, {DEBUGFS_MAGIC, "debugfs"},
-        {TRACEFS_MAGIC, "tracefs"},  {SECURITYFS_MAGIC, "securityfs"},
+        {MSDOS_SUPER_MAGIC, "vfat"},      {EXFAT_MAGIC, "exfat"},
+        {NTFS3_MAGIC, "ntfs3"},           {PROC_SUPER_MAGIC, "proc"},
+        {SYSFS_MAGIC, "sysfs"},           {CGROUP_SUPER_MAGIC, "cgroup"},
+        {CGROUP2_SUPER_MAGIC, "cgroup2"}, {DEVPTS_SUPER_MAGIC, "devpts"},
+        {DEBUGFS_MAGIC, "debugfs"},       {TRACEFS_MAGIC, "tracefs"},
+        {SECURITYFS_MAGIC, "securityfs"},
     };
     for (size_t i = 0; i < sizeof unsuited / sizeof unsuited[0]; i++) {
         if (unsuited[i].type == type) {

@@ -142,10 +142,11 @@ static bool path_has_name(const struct policy_request *request, const char *cons
 }
 
 static bool is_editor_file(const struct policy_request *request) {
-    static const char *const names[] = {".vscode",  ".idea",      ".devcontainer", ".devcontainer.json",
-                                        ".vimrc",   ".nvimrc",    ".nvim.lua",     ".exrc",
-                                        ".vim",     ".nvim",      ".dir-locals.el", ".zed",
-                                        ".fleet",   ".vs",        ".project.vim",  nullptr};
+    static const char *const names[] = {
+        ".vscode", ".idea",   ".devcontainer",  ".devcontainer.json",
+        ".vimrc",  ".nvimrc", ".nvim.lua",      ".exrc",
+        ".vim",    ".nvim",   ".dir-locals.el", ".zed",
+        ".fleet",  ".vs",     ".project.vim",   nullptr};
     if (path_has_name(request, names)) {
         return true;
     }
@@ -156,44 +157,67 @@ static bool is_editor_file(const struct policy_request *request) {
 }
 
 static bool is_agent_file(const struct policy_request *request) {
-    static const char *const names[] = {".mcp.json",  ".claude",     ".claude.json",  "claude.md",
-                                        "agents.md",  ".cursor",     ".cursorrules",  ".codex",
-                                        ".gemini",    "gemini.md",   ".aider.conf.yml", ".continue",
-                                        ".windsurf",  ".clinerules", ".roo",          ".opencode",
-                                        "opencode.json", ".github/copilot-instructions.md", nullptr};
+    static const char *const names[] = {
+        ".mcp.json",    ".claude",         ".claude.json",
+        "claude.md",    "agents.md",       ".cursor",
+        ".cursorrules", ".codex",          ".gemini",
+        "gemini.md",    ".aider.conf.yml", ".continue",
+        ".windsurf",    ".clinerules",     ".roo",
+        ".opencode",    "opencode.json",   ".github/copilot-instructions.md",
+        nullptr};
     return path_has_name(request, names);
 }
 
 static bool is_ci_file(const struct policy_request *request) {
-    static const char *const names[] = {".github/workflows", ".github/actions", ".gitlab-ci.yml",
-                                        ".gitlab-ci.yaml", ".gitlab",          ".circleci",
-                                        ".travis.yml",     "jenkinsfile",      ".drone.yml",
-                                        ".woodpecker",     ".woodpecker.yml",  ".woodpecker.yaml",
-                                        ".gitea",          ".forgejo",         ".buildkite",
-                                        ".builds",         ".build.yml",       ".cirrus.yml",
-                                        "appveyor.yml",    ".appveyor.yml",    "azure-pipelines.yml",
-                                        "bitbucket-pipelines.yml", nullptr};
+    static const char *const names[] = {".github/workflows",
+                                        ".github/actions",
+                                        ".gitlab-ci.yml",
+                                        ".gitlab-ci.yaml",
+                                        ".gitlab",
+                                        ".circleci",
+                                        ".travis.yml",
+                                        "jenkinsfile",
+                                        ".drone.yml",
+                                        ".woodpecker",
+                                        ".woodpecker.yml",
+                                        ".woodpecker.yaml",
+                                        ".gitea",
+                                        ".forgejo",
+                                        ".buildkite",
+                                        ".builds",
+                                        ".build.yml",
+                                        ".cirrus.yml",
+                                        "appveyor.yml",
+                                        ".appveyor.yml",
+                                        "azure-pipelines.yml",
+                                        "bitbucket-pipelines.yml",
+                                        nullptr};
     return path_has_name(request, names);
 }
 
 static bool is_shell_file(const struct policy_request *request) {
     static const char *const names[] = {
-        ".envrc",      ".env.fish",     ".bashrc",       ".bash_profile", ".bash_login",
-        ".bash_logout", ".bash_aliases", ".profile",     ".zshrc",        ".zshenv",
-        ".zprofile",   ".zlogin",       ".zlogout",      ".kshrc",        ".cshrc",
-        ".tcshrc",     ".login",        ".inputrc",      ".gdbinit",      ".lldbinit",
-        ".pythonrc",   ".pythonstartup", ".autoenv",     ".mise.toml",    "mise.toml",
-        ".husky",      ".githooks",     ".gitmodules",   ".gitattributes", ".gitconfig",
-        "lefthook.yml", ".lefthook.yml", ".pre-commit-config.yaml", ".npmrc", ".yarnrc",
-        ".yarnrc.yml", ".pnpmfile.cjs", ".config/fish",  nullptr};
+        ".envrc",         ".env.fish",      ".bashrc",
+        ".bash_profile",  ".bash_login",    ".bash_logout",
+        ".bash_aliases",  ".profile",       ".zshrc",
+        ".zshenv",        ".zprofile",      ".zlogin",
+        ".zlogout",       ".kshrc",         ".cshrc",
+        ".tcshrc",        ".login",         ".inputrc",
+        ".gdbinit",       ".lldbinit",      ".pythonrc",
+        ".pythonstartup", ".autoenv",       ".mise.toml",
+        "mise.toml",      ".husky",         ".githooks",
+        ".gitmodules",    ".gitattributes", ".gitconfig",
+        "lefthook.yml",   ".lefthook.yml",  ".pre-commit-config.yaml",
+        ".npmrc",         ".yarnrc",        ".yarnrc.yml",
+        ".pnpmfile.cjs",  ".config/fish",   nullptr};
     return path_has_name(request, names);
 }
 
 const struct policy_rule policy_builtin_rules[] = {
     {"builtin.path", POLICY_DENY, "the path is not one below the workspace, or too long to judge",
      path_too_long},
-    {"builtin.airlock-folder", POLICY_DENY, ".airlock holds Airlock's own settings for the workspace",
-     touches_airlock_folder},
+    {"builtin.airlock-folder", POLICY_DENY,
+     ".airlock holds Airlock's own settings for the workspace", touches_airlock_folder},
     {"builtin.git-control", POLICY_DENY,
      "git runs what hooks and config name, and takes them from where a replaced .git says",
      is_git_change},

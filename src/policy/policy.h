@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 enum policy_outcome : uint8_t { POLICY_ALLOW, POLICY_DENY, POLICY_REVIEW };
-const char *policy_outcome_text(enum policy_outcome outcome); /* "allow", "deny", "require_review" */
+const char *
+policy_outcome_text(enum policy_outcome outcome); /* "allow", "deny", "require_review" */
 
 struct policy_request {
     const char *operation;     /* "run.exec", "stage.apply", "stage.discard" */
@@ -27,7 +28,7 @@ enum { POLICY_REASON_COUNT_MAX = 12 };
 
 struct policy_decision {
     enum policy_outcome outcome;
-    const char *rule; /* the rule that decided; a constant */
+    const char *rule;                             /* the rule that decided; a constant */
     const char *reasons[POLICY_REASON_COUNT_MAX]; /* of every rule with that outcome; constants */
     size_t reason_count;
 };

@@ -36,8 +36,8 @@ static status_t parse(struct parsed *parsed, const char **argv, bool stop) {
     while (argv[parsed->argc] != nullptr) {
         parsed->argc++;
     }
-    return cli_parse(&parsed->cli, &parsed->argc, (char **)(uintptr_t)argv, options, 3, stop, "", &parsed->done,
-                     &parsed->err);
+    return cli_parse(&parsed->cli, &parsed->argc, (char **)(uintptr_t)argv, options, 3, stop, "",
+                     &parsed->done, &parsed->err);
 }
 
 #define ARGV(...) ((const char *[]){"cmd", __VA_ARGS__, nullptr})
@@ -88,8 +88,8 @@ static void the_command_keeps_its_own_options(void **state) {
 static void mistakes_are_usage_errors(void **state) {
     (void)state;
     struct parsed parsed;
-    const char **rows[] = {ARGV("--nonesuch"), ARGV("-z"), ARGV("--name"), ARGV("-n"),
-                     ARGV("--all=1"), ARGV("--al"), ARGV("--json=1")};
+    const char **rows[] = {ARGV("--nonesuch"), ARGV("-z"),   ARGV("--name"),  ARGV("-n"),
+                           ARGV("--all=1"),    ARGV("--al"), ARGV("--json=1")};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_false(status_is_ok(parse(&parsed, rows[i], false)));
         assert_int_equal(parsed.err.code, ERROR_USAGE);

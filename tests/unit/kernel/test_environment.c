@@ -35,9 +35,9 @@ static struct environment build(const char *const *caller, const char *const *ad
 
 static void only_allowed_names_come_along(void **state) {
     (void)state;
-    static const char *const caller[] = {
-        "PATH=/bin", "HOME=/home/x", "LC_ALL=C",  "LC_=no",      "LC_A\xff=no", "AWS_SECRET=no",
-        "LANGX=no",  "LAN=no",       "TERM=dumb", "LD_PRELOAD=no", "PATH",       nullptr};
+    static const char *const caller[] = {"PATH=/bin",   "HOME=/home/x",  "LC_ALL=C", "LC_=no",
+                                         "LC_A\xff=no", "AWS_SECRET=no", "LANGX=no", "LAN=no",
+                                         "TERM=dumb",   "LD_PRELOAD=no", "PATH",     nullptr};
     struct environment environment = build(caller, nullptr);
     assert_string_equal(value(&environment, "PATH"), "/bin");
     assert_string_equal(value(&environment, "LC_ALL"), "C");

@@ -85,9 +85,9 @@ static void what_cannot_be_one_is_refused(void **state) {
     (void)snprintf(inner, sizeof inner, "%s/state", folder);
     assert_true(check(folder, "/var/lib/airlock"));
     assert_false(check("/", "/var/lib/airlock"));
-    assert_false(check(folder, inner));      /* holds the state */
-    assert_false(check(folder, folder));     /* is the state */
-    assert_false(check(inner, folder));      /* lies in the state */
+    assert_false(check(folder, inner));  /* holds the state */
+    assert_false(check(folder, folder)); /* is the state */
+    assert_false(check(inner, folder));  /* lies in the state */
     assert_false(check("/proc/self", "/var/lib/airlock"));
     assert_false(check("/sys", "/var/lib/airlock"));
     assert_false(check("/nonexistent", "/var/lib/airlock"));

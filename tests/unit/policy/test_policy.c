@@ -72,10 +72,10 @@ static void case_24_unknown_operation_is_deny(void **state) {
 
 static void the_default_is_what_it_says(void **state) {
     (void)state;
-    assert_int_equal(decide(&(struct policy_request){.operation = "run.exec",
-                                                     .template_name = "code-executor"})
-                         .outcome,
-                     POLICY_ALLOW);
+    assert_int_equal(
+        decide(&(struct policy_request){.operation = "run.exec", .template_name = "code-executor"})
+            .outcome,
+        POLICY_ALLOW);
     assert_int_equal(
         decide(&(struct policy_request){.operation = "run.exec", .template_name = "small"}).outcome,
         POLICY_ALLOW);
