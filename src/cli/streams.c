@@ -34,6 +34,8 @@ struct channel {
     int to;   /* -1: nobody takes bytes any more */
     size_t begin, end;
     size_t read_max; /* bytes taken at once */
+    bool is_filtered; /* goes to a terminal of the user's */
+    struct terminal_filter filter;
     uint8_t buffer[CHANNEL_BYTES];
 };
 
@@ -43,7 +45,6 @@ struct streams {
     int signal_fd;
     int input, output, error; /* our ends of the pipes; owned. For a terminal, input is the master */
     struct channel in, out, err;
-    struct terminal_filter filter;
     uint8_t *filtered; /* owned; room for one buffer through the filter */
     const struct run_exec_relay *relay;
     bool exited;
@@ -117,13 +118,13 @@ static void keep_output(struct streams *streams, const struct channel *channel) 
     result->output_kept_bytes += kept > 0 ? (uint64_t)kept : 0;
 }
 
-/* Runs what was read through the filter, in place of the buffer's content. A pty is read in pieces
- * of half the buffer, so that what was held back before and what the filter adds fit. */
+/* Runs what was read through the filter, in place of the buffer's content. Such a channel is read in
+ * pieces of half the buffer, so that what was held back before and what the filter adds fit. */
 static void filter_output(struct streams *streams, struct channel *channel) {
-    if (!streams->options.terminal || streams->options.raw_terminal) {
+    if (!channel->is_filtered) {
         return;
     }
-    size_t size = terminal_filter_feed(&streams->filter, channel->buffer + channel->begin,
+    size_t size = terminal_filter_feed(&channel->filter, channel->buffer + channel->begin,
                                        channel->end - channel->begin, streams->filtered);
     ASSERT(size <= sizeof channel->buffer);
     memcpy(channel->buffer, streams->filtered, size);
@@ -258,8 +259,9 @@ static bool is_finished(const struct streams *streams) {
 
 static int poll_timeout(const struct streams *streams) {
     uint64_t until = streams->exited ? streams->drain_until_ms : streams->kill_at_ms;
-    if (until == 0) {
-        return -1;
+    bool delivered = channel_is_empty(&streams->out) && channel_is_empty(&streams->err);
+    if (until == 0 || (streams->exited && !delivered)) {
+        return -1; /* only the reader of what is left can bring us on */
     }
     uint64_t now = now_ms();
     return until > now ? (int)(until - now) : 0;
@@ -353,6 +355,24 @@ static status_t catch_signals(struct streams *streams, struct error *err) {
     return STATUS_OK;
 }
 
+/* Not only with a pty: `airlock run make >log` has the payload's stderr on the user's terminal. */
+static status_t set_up_filters(struct streams *streams, struct error *err) {
+    struct channel *channels[] = {&streams->out, &streams->err};
+    for (unsigned i = 0; i < 2; i++) {
+        struct channel *channel = channels[i];
+        channel->is_filtered = !streams->options.raw_terminal && isatty(channel->to) == 1;
+        channel->read_max = channel->is_filtered ? CHANNEL_BYTES / 2 : CHANNEL_BYTES;
+        terminal_filter_init(&channel->filter);
+    }
+    if (!streams->out.is_filtered && !streams->err.is_filtered) {
+        return STATUS_OK;
+    }
+    streams->filtered = malloc(terminal_filter_room(CHANNEL_BYTES));
+    return streams->filtered != nullptr ? STATUS_OK
+                                        : error_set(err, ERROR_NO_MEMORY, ENOMEM,
+                                                    "cannot make the payload's streams");
+}
+
 status_t streams_open(const struct streams_options *options, struct streams **ret_streams,
                       struct launcher_streams *ret_payload, struct error *err) {
     struct streams *streams = calloc(1, sizeof *streams);
@@ -361,21 +381,17 @@ status_t streams_open(const struct streams_options *options, struct streams **re
     }
     streams->options = *options;
     streams->signal_fd = streams->input = streams->output = streams->error = -1;
-    streams->in.read_max = streams->err.read_max = CHANNEL_BYTES;
-    streams->out.read_max = options->terminal ? CHANNEL_BYTES / 2 : CHANNEL_BYTES;
+    streams->in.read_max = CHANNEL_BYTES;
     streams->in.from = STDIN_FILENO;
     streams->in.to = streams->out.from = streams->err.from = -1;
     streams->out.to = STDOUT_FILENO;
     streams->err.to = STDERR_FILENO;
     *ret_payload = (struct launcher_streams){-1, -1, -1};
-    terminal_filter_init(&streams->filter);
     status_t status = catch_signals(streams, err);
-    if (status_is_ok(status) && options->terminal) {
-        streams->filtered = malloc(terminal_filter_room(CHANNEL_BYTES));
-        if (streams->filtered == nullptr) {
-            status = error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot make the payload's streams");
-        }
-    } else if (status_is_ok(status)) {
+    if (status_is_ok(status)) {
+        status = set_up_filters(streams, err);
+    }
+    if (status_is_ok(status) && !options->terminal) {
         status = open_pipes(streams, ret_payload, err);
     }
     if (!status_is_ok(status)) {

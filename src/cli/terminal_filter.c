@@ -4,7 +4,8 @@
  * its kind is known, then written or dropped whole. One that does not fit what is held is dropped:
  * no honest program sends a control sequence of more than 256 bytes, except for strings, and those
  * pass piece by piece once their kind is known. Eight-bit controls (0x80-0x9f) are controls only
- * where they are not part of a UTF-8 character.
+ * where they are not part of a UTF-8 character; encoded as one (0xc2 0x80-0x9f) they are controls
+ * to xterm and VTE. DEL means nothing inside of a sequence, so it is taken out before it is judged.
  */
 #include "cli/terminal_filter.h"
 
@@ -23,7 +24,8 @@ enum filter_state : uint8_t {
     STRING_ESCAPE, /* ESC inside a string: a backslash ends it */
 };
 
-enum { BEL = 0x07, ENQ = 0x05, CAN = 0x18, SUB = 0x1a, ESC = 0x1b };
+enum { BEL = 0x07, ENQ = 0x05, CAN = 0x18, SUB = 0x1a, ESC = 0x1b, DEL = 0x7f };
+enum { C1_LEAD = 0xc2 }; /* first byte of an encoded U+0080 to U+00BF */
 
 struct output {
     uint8_t *data;
@@ -50,15 +52,18 @@ static void forget(struct terminal_filter *filter) {
     filter->dropped_count++;
 }
 
-/* Whether a control sequence makes the terminal answer. held is ESC [ params final. */
+/* Whether a control sequence makes the terminal answer, or print. held is ESC [ params final. The
+ * rows follow "XTerm Control Sequences" (T. Dickey), the terminal with the most of them. */
 static bool csi_is_query(const struct terminal_filter *filter, uint8_t final) {
     const uint8_t *body = filter->held + 2;
     size_t size = filter->held_size - 2;
-    bool dollar = size > 0 && body[size - 1] == '$';
+    uint8_t last = size > 0 ? body[size - 1] : 0;
+    bool dollar = last == '$';
     bool private_mark = size > 0 && (body[0] == '>' || body[0] == '?' || body[0] == '=');
     switch (final) {
     case 'c': /* DA1, DA2, DA3 */
     case 'n': /* DSR, cursor position */
+    case 'i': /* MC: hands the screen, or all that follows, to a printer */
         return true;
     case 'x': /* DECREQTPARM; with `$` DECFRA fills a rectangle */
         return !dollar;
@@ -66,14 +71,23 @@ static bool csi_is_query(const struct terminal_filter *filter, uint8_t final) {
         return dollar;
     case 'q': /* XTVERSION is `> q`; DECSCUSR has a space */
         return private_mark && body[0] == '>';
-    case 'u': /* kitty keyboard query is `? u` */
+    case 'u': /* kitty keyboard query is `? u`; DECRQUPSS `& u`; DECRQTSR `$ u` */
+        return (private_mark && body[0] == '?') || last == '&' || dollar;
+    case 'm': /* XTQMODKEYS is `? m` */
+    case 'g': /* XTGETMODKEYS is `? g` */
         return private_mark && body[0] == '?';
+    case 'R': /* XTREPORTCOLORS */
+        return last == '#';
+    case '|': /* XTREPORTSGR is `# |`; DECRQLP `' |` */
+        return last == '#' || last == '\'';
+    case 'v': /* DECRQDE is `" v`; DECCRA `$ v` */
+        return last == '"';
     case 'S': /* XTSMGRAPHICS query is `? ... S` */
         return private_mark && body[0] == '?';
     case 'w': /* DECRQPSR is `$ w` */
         return dollar;
-    case 'y': /* DECRQCRA is `* y` */
-        return size > 0 && body[size - 1] == '*';
+    case 'y': /* DECRQCRA is `* y`; XTCHECKSUM `# y` decides what it tells */
+        return last == '*' || last == '#';
     case 't': { /* window operations 11 to 21 report; the others only move, resize or save titles */
         unsigned number = 0;
         for (size_t i = 0; i < size && body[i] >= '0' && body[i] <= '9' && number < 1000; i++) {
@@ -119,21 +133,40 @@ static void string_begin(struct terminal_filter *filter, struct output *out, boo
     }
 }
 
+/* Whether a byte goes on with the character under way. The first byte after 0xe0 and 0xf0 is bounded
+ * below, or a long form of U+009B could stand there. */
+static bool continues(const struct terminal_filter *filter, uint8_t byte) {
+    uint8_t least = filter->utf8_lead == 0xe0 ? 0xa0 : filter->utf8_lead == 0xf0 ? 0x90 : 0x80;
+    return filter->utf8_left > 0 && byte >= least && byte <= 0xbf;
+}
+
 /* Writes a byte of text, except for what would act: ENQ, and eight-bit controls, which start what
- * their ESC forms start. The latter are controls only outside of a UTF-8 character. */
+ * their ESC forms start, by themselves or encoded in UTF-8. A lead byte 0xc2 waits for what it
+ * leads. */
 static void put_text(struct terminal_filter *filter, uint8_t byte, struct output *out) {
-    if (filter->utf8_left > 0 && (byte & 0xc0) == 0x80) {
+    if (continues(filter, byte)) {
+        bool is_control = filter->utf8_lead == C1_LEAD && byte <= 0x9f;
+        if (is_control) {
+            filter->dropped_count++;
+        } else if (filter->utf8_lead == C1_LEAD) {
+            put(out, C1_LEAD);
+        }
+        if (!is_control) {
+            put(out, byte);
+        }
         filter->utf8_left--;
-        put(out, byte);
+        filter->utf8_lead = 0;
         return;
     }
     filter->utf8_left = 0;
-    if (byte >= 0xc2 && byte <= 0xf4) {
+    filter->utf8_lead = 0;
+    if (byte >= C1_LEAD && byte <= 0xf4) {
         filter->utf8_left = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
+        filter->utf8_lead = byte;
     }
     if (byte == ENQ || (byte >= 0x80 && byte <= 0x9f)) {
         filter->dropped_count++;
-    } else {
+    } else if (byte != C1_LEAD) {
         put(out, byte);
     }
 }
@@ -141,6 +174,7 @@ static void put_text(struct terminal_filter *filter, uint8_t byte, struct output
 static void feed_ground(struct terminal_filter *filter, uint8_t byte, struct output *out) {
     if (byte == ESC) {
         filter->utf8_left = 0;
+        filter->utf8_lead = 0;
         hold(filter, byte);
         filter->state = ESCAPE;
     } else {
@@ -148,7 +182,8 @@ static void feed_ground(struct terminal_filter *filter, uint8_t byte, struct out
     }
 }
 
-/* Handles what means the same inside any sequence; true when the byte is dealt with. */
+/* Handles what means the same inside any sequence; true when the byte is dealt with. A terminal
+ * ignores DEL there: passed on, or held, it would hide what the sequence is. */
 static bool feed_inside(struct terminal_filter *filter, uint8_t byte, struct output *out) {
     if (byte == ESC) { /* a new beginning */
         filter->held_size = 0;
@@ -161,7 +196,7 @@ static bool feed_inside(struct terminal_filter *filter, uint8_t byte, struct out
     } else if (byte < 0x20) { /* acts at once and leaves the sequence as it was */
         put_text(filter, byte, out);
     }
-    return byte < 0x20 || byte >= 0x80;
+    return byte < 0x20 || byte >= DEL;
 }
 
 static void feed_escape(struct terminal_filter *filter, uint8_t byte, struct output *out) {
@@ -216,8 +251,16 @@ static void feed_intermediate(struct terminal_filter *filter, uint8_t byte, stru
         return;
     }
     hold(filter, byte);
-    if (byte > 0x2f || filter->held_size == 8) {
-        release(filter, out);
+    if (byte > 0x2f) {
+        /* ESC % leaves UTF-8, and then every byte of a character could be a control. */
+        if (filter->held[1] == '%') {
+            forget(filter);
+        } else {
+            release(filter, out);
+        }
+        filter->state = GROUND;
+    } else if (filter->held_size == TERMINAL_FILTER_HELD_MAX) {
+        forget(filter);
         filter->state = GROUND;
     }
 }

@@ -15,6 +15,7 @@ enum { TERMINAL_FILTER_HELD_MAX = 256 };
 struct terminal_filter {
     uint8_t state;
     uint8_t utf8_left;                      /* continuation bytes still to come */
+    uint8_t utf8_lead;                      /* the first byte, until the second came; else 0 */
     bool drop;                              /* the string under way is dropped */
     size_t held_size;
     uint8_t held[TERMINAL_FILTER_HELD_MAX]; /* a sequence that is not judged yet */

@@ -14,10 +14,10 @@ AIRLOCK = sys.argv[1]
 
 
 class Terminal:
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, program=AIRLOCK):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execv(AIRLOCK, [AIRLOCK, *arguments])
+            os.execv(program, [program, *arguments])
         self.text = b""
         self.size(30, 100)
 
@@ -98,6 +98,13 @@ except termios.error:
 both = Terminal("run", "-q", "--raw-terminal", "--", "printf", "a\\033]52;c;eA==\\007b")
 row("--raw-terminal filters nothing", both.expect(b"a\x1b]52;c;eA==\x07b"))
 both.wait()
+
+# No pty: stdin is no terminal. What goes to the terminal is filtered all the same.
+PIPED = '"$0" run -q -- sh -c "printf \'a\\033]52;c;eA==\\007b\\n\' >&%d" </dev/null %s; echo done'
+for stream, rest in ((1, ""), (2, ">/dev/null")):
+    piped = Terminal("-c", PIPED % (stream, rest), AIRLOCK, program="/bin/sh")
+    row(f"stream {stream} is filtered without a pty", piped.expect(b"ab\r\n"))
+    piped.wait()
 
 staged = Terminal("run", "-q", "--", "sh", "-c", "mkdir .vscode; echo x > .vscode/tasks.json")
 staged.wait()

@@ -46,6 +46,7 @@ static void honest_output_passes_unchanged(void **state) {
         "\033[22;0t\033[8;24;80t",
         "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", /* continuation bytes look like 8-bit controls */
         "\xc3\x9d\xc2\xa0",
+        "\xe0\xa4\x85\xef\xbf\xbd\xf4\x8f\xbf\xbf\xc2\xb0",
     };
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
         assert_all_splits(same[i], same[i]);
@@ -82,6 +83,24 @@ static void what_acts_on_the_terminal_is_dropped(void **state) {
         {"a\033P\033]52;c;x\007b", "ab"},
         {"a\033[\005" "6nb", "ab"},
         {"a\033]52;c;\030b", "a\030b"},
+        /* The eight-bit forms again, encoded in UTF-8, also in a long form. */
+        {"a\xc2\x9d" "52;c;x\007b", "a52;c;x\007b"},
+        {"a\xc2\x9b" "6nb", "a6nb"},
+        {"a\xc2\xc2\x9b" "6nb", "a6nb"},
+        {"a\xe0\x82\x9b" "6nb", "a\xe0" "6nb"},
+        {"a\xf0\x80\x82\x9b" "6nb", "a\xf0" "6nb"},
+        {"a\033]0;t\xc2\x9c\007b", "a\033]0;t\007b"},
+        /* Terminals ignore DEL inside of a sequence. */
+        {"a\033\177]52;c;x\007b", "ab"},
+        {"a\033[?1$\177pb", "ab"},
+        {"a\033[\177>qb", "ab"},
+        {"a\033(\177\177Bb", "a\033(Bb"},
+        /* Out of UTF-8, where the second byte of a character is a control. */
+        {"a\033%@b\033%Gc", "abc"},
+        /* Printing, and the rarer questions. */
+        {"a\033[5ib\033[?4ic", "abc"},
+        {"a\033[&ub\033[2$uc\033[?4md", "abcd"},
+        {"a\033[#Rb\033[1#|c\033['|d\033[\"ve", "abcde"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_all_splits(rows[i].input, rows[i].expected);
