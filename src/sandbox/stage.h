@@ -91,6 +91,7 @@ struct diff_options {
 status_t stage_diff(const struct state *state, const struct run *run,
                     const struct diff_options *options, FILE *out, struct error *err);
 
+struct apply_result;
 enum apply_verdict : uint8_t { APPLY_ALLOW, APPLY_REFUSE };
 struct apply_options {
     const char *const *paths; /* nullptr for all */
@@ -103,6 +104,9 @@ struct apply_options {
      * entry is written here. `digest` is over the list of steps. */
     status_t (*admitted)(void *context, uint32_t step_count, const struct digest *digest,
                          struct error *err);
+    /* Called when every step is done, before the last trace of the apply goes: the outcome entry is
+     * written here, so that whatever kills us, recovery still knows that one is owed. */
+    status_t (*finished)(void *context, const struct apply_result *result, struct error *err);
     void *context;
 };
 struct apply_result {
@@ -115,7 +119,18 @@ struct apply_result {
 status_t stage_apply(const struct state *state, struct run *run,
                      const struct apply_options *options, struct apply_result *ret_result,
                      struct error *err);
-/* Finishes applies that a crash cut short, in every workspace. Cheap when there is none. */
+/* Finishes applies that a crash cut short, in every workspace. Cheap when there is none. `each` (may
+ * be nullptr) is called for every one of them before its last trace goes, so that the caller can
+ * close its intent in the log; when it fails, a later command recovers again. */
+struct stage_recovery {
+    bool is_committed;   /* its steps were executed; else nothing of the workspace had changed */
+    uint32_t step_count;
+    uint32_t left_count; /* steps that found something else in their place */
+};
+typedef status_t stage_recovered(void *context, const struct run *run,
+                                 const struct stage_recovery *recovery, struct error *err);
+status_t stage_recover_each(const struct state *state, stage_recovered *each, void *context,
+                            struct error *err);
 status_t stage_recover(const struct state *state, struct error *err);
 /* Whether stage_discard() would go ahead now: RUN_UNFINISHED, RUN_STAGE_CLOSED, BUSY when another
  * open stage stands on it. */

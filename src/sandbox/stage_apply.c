@@ -8,7 +8,8 @@
  *   4  temporaries beside their targets; syncfs
  *   5  apply.prepared -> apply, durable: the commit
  *   6  the steps; syncfs
- *   7  meta of every run of the stack; apply removed; the lock file emptied
+ *   7  meta of every run of the stack; the caller's outcome entry is written
+ *   8  apply removed; the lock file emptied
  *
  * stage_recover() looks at lock files that are not empty. With `apply` it goes on at 6, with
  * apply.prepared only it removes the temporaries and the workspace is as before.
@@ -87,7 +88,7 @@ static status_t apply_digests(const struct merge *merge, const struct merge_plan
 /* Steps of a plan that may go ahead. */
 static status_t apply_admitted(const struct state *state, struct run *run, struct merge *merge,
                                const struct merge_plan *plan, const struct apply_options *options,
-                               struct error *err) {
+                               const struct apply_result *result, struct error *err) {
     CLEANUP(merge_steps_deinit) struct merge_steps steps = {0};
     CLEANUP(builder_deinit) struct builder list;
     size_t open_count = merge->list.count - plan->counts[MERGE_VERDICT_APPLY] -
@@ -113,6 +114,10 @@ static status_t apply_admitted(const struct state *state, struct run *run, struc
     }
     uint32_t left = 0;
     TRY(stage_finish(state, run, &steps, merge->workspace_fd, &left, err));
+    if (left == 0 && options->finished != nullptr) {
+        TRY(options->finished(options->context, result, err));
+    }
+    TRY(stage_forget(run, err));
     if (left > 0) {
         return error_set(err, ERROR_WORKSPACE_MOVED, 0,
                          "%u of %zu steps found the workspace changed while it was written; the "
@@ -147,7 +152,7 @@ static status_t apply_locked(const struct state *state, struct run *run,
     struct apply_result result = {.applied = (uint32_t)applied, .skipped = (uint32_t)skipped};
     result.stage_is_closed = applied + done == merge.list.count;
     TRY(apply_digests(&merge, &plan, &result, err));
-    TRY(apply_admitted(state, run, &merge, &plan, options, err));
+    TRY(apply_admitted(state, run, &merge, &plan, options, &result, err));
     *ret_result = result;
     return STATUS_OK;
 }

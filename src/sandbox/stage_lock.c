@@ -40,6 +40,10 @@ status_t stage_finish(const struct state *state, struct run *run, const struct m
         TRY(status);
         run->state = RUN_APPLIED;
     }
+    return STATUS_OK;
+}
+
+status_t stage_forget(const struct run *run, struct error *err) {
     merge_step_begins();
     if (unlinkat(run->fd, STAGE_STEPS_COMMITTED, 0) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot remove the list of steps");
@@ -57,7 +61,20 @@ static status_t recover_read(const struct run *run, const char *name, struct mer
     return *ret_found ? merge_steps_decode(builder_slice(&bytes), ret_steps, err) : STATUS_OK;
 }
 
-static status_t recover_run(const struct state *state, const char *id, struct error *err) {
+struct recoverer {
+    const struct state *state;
+    stage_recovered *each; /* nullptr: nobody asks */
+    void *context;
+};
+
+static status_t recover_tell(const struct recoverer *recoverer, const struct run *run,
+                             const struct stage_recovery *recovery, struct error *err) {
+    return recoverer->each == nullptr ? STATUS_OK
+                                      : recoverer->each(recoverer->context, run, recovery, err);
+}
+
+static status_t recover_run(const struct recoverer *recoverer, const char *id, struct error *err) {
+    const struct state *state = recoverer->state;
     CLEANUP(run_close) struct run run = {.fd = -1, .lock_fd = -1};
     CLEANUP(merge_steps_deinit) struct merge_steps steps = {0};
     bool found = false;
@@ -69,30 +86,35 @@ static status_t recover_run(const struct state *state, const char *id, struct er
     TRY(recover_read(&run, STAGE_STEPS_COMMITTED, &steps, &committed, err));
     if (!committed) {
         TRY(recover_read(&run, STAGE_STEPS_PREPARED, &steps, &found, err));
-        if (!found) {
-            return STATUS_OK;
+        if (!found) { /* died before its list, or after all of it */
+            return recover_tell(recoverer, &run, &(struct stage_recovery){0}, err);
         }
     }
+    struct stage_recovery recovery = {.is_committed = committed,
+                                      .step_count = (uint32_t)steps.count};
     CLEANUP(fd_closep) int workspace =
         open(run.workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (workspace < 0 || !committed) {
-        if (workspace >= 0) {
-            merge_steps_remove_temporaries(&steps, workspace);
-        }
+    if (workspace < 0) { /* on a drive that is away: it may come back */
+        return error_set(err, ERROR_WORKSPACE_UNUSABLE, errno,
+                         "the workspace %s of an apply that was cut short is gone", run.workspace);
+    }
+    if (!committed) {
+        merge_steps_remove_temporaries(&steps, workspace);
+        TRY(recover_tell(recoverer, &run, &recovery, err));
         (void)unlinkat(run.fd, STAGE_STEPS_PREPARED, 0);
-        (void)unlinkat(run.fd, STAGE_STEPS_COMMITTED, 0);
         return STATUS_OK;
     }
-    uint32_t left = 0;
-    return stage_finish(state, &run, &steps, workspace, &left, err);
+    TRY(stage_finish(state, &run, &steps, workspace, &recovery.left_count, err));
+    TRY(recover_tell(recoverer, &run, &recovery, err));
+    return stage_forget(&run, err);
 }
 
 /* Finishes what the lock file names; the lock is held. */
-static status_t recover_lock(const struct state *state, int fd, struct error *err) {
+static status_t recover_lock(const struct recoverer *recoverer, int fd, struct error *err) {
     char id[ID_TEXT_BYTES] = "";
     ssize_t size = pread(fd, id, sizeof id - 1, 0);
     if (size > 0 && id_is_valid(id)) {
-        TRY(recover_run(state, id, err));
+        TRY(recover_run(recoverer, id, err));
     }
     if (size > 0 && ftruncate(fd, 0) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot empty the lock of a workspace");
@@ -134,7 +156,7 @@ status_t stage_lock_take(const struct state *state, const struct run *run,
         return error_set(err, ERROR_BUSY, errno, "another command applies changes to %s",
                          run->workspace);
     }
-    TRY(recover_lock(state, fd, err));
+    TRY(recover_lock(&(struct recoverer){.state = state}, fd, err));
     TRY(fd_write_all(fd, slice_of_string(run->id), "the lock of a workspace", err));
     /* Durable before any list of steps is: without the name nobody would look for the list. */
     TRY(fd_sync(fd, "the lock of a workspace", err));
@@ -159,6 +181,12 @@ static void folder_closep(DIR **folder) {
 }
 
 status_t stage_recover(const struct state *state, struct error *err) {
+    return stage_recover_each(state, nullptr, nullptr, err);
+}
+
+status_t stage_recover_each(const struct state *state, stage_recovered *each, void *context,
+                            struct error *err) {
+    const struct recoverer recoverer = {state, each, context};
     int copy = openat(state->fd, "workspaces", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (copy < 0 && errno == ENOENT) {
         return STATUS_OK;
@@ -180,7 +208,7 @@ status_t stage_recover(const struct state *state, struct error *err) {
             /* What cannot be finished stops the applies to that workspace (stage_lock_take() tries
              * again and says why), not every command. */
             struct error unfinished;
-            status_t status = recover_lock(state, fd, &unfinished);
+            status_t status = recover_lock(&recoverer, fd, &unfinished);
             (void)status;
         }
     }
