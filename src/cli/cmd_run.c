@@ -211,6 +211,19 @@ static status_t run(const struct cli *cli, const struct run_options *options,
     return status;
 }
 
+static void run_options_deinit(struct run_options *options) {
+    secret_list_wipe(&options->variables);
+    free(options->root_resolved);
+    free(options->env);
+    free(options->secrets);
+}
+
+static status_t no_command(struct error *err) {
+    (void)error_set(err, ERROR_USAGE, 0, "run needs a command");
+    error_hint(err, "Write it after two dashes: airlock run -- make test");
+    return (status_t){ERROR_USAGE};
+}
+
 int cli_run(struct cli *cli, int argc, char **argv) {
     struct run_options options = {.template_name = "code-executor", .summary_number = -1};
     const struct cli_option rows[] = {
@@ -265,12 +278,8 @@ int cli_run(struct cli *cli, int argc, char **argv) {
     if (status_is_ok(status) && done) {
         return 0;
     }
-    if (status_is_ok(status) && argc == 0) {
-        status = error_set(&err, ERROR_USAGE, 0, "run needs a command");
-        error_hint(&err, "Write it after two dashes: airlock run -- make test");
-    }
     if (status_is_ok(status)) {
-        status = parse_rest(&options, &err);
+        status = argc == 0 ? no_command(&err) : parse_rest(&options, &err);
     }
     if (status_is_ok(status)) {
         status = run(cli, &options, (const char *const *)(argv + 1), &exit_status, &err);
@@ -279,9 +288,6 @@ int cli_run(struct cli *cli, int argc, char **argv) {
         (void)cli_error(cli, &err);
         exit_status = EXIT_AIRLOCK;
     }
-    secret_list_wipe(&options.variables);
-    free(options.root_resolved);
-    free(options.env);
-    free(options.secrets);
+    run_options_deinit(&options);
     return exit_status;
 }
