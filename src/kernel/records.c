@@ -47,7 +47,11 @@ static struct json *environment_names(const char *const *environment) {
             json_append_text(names, "...");
             break;
         }
-        json_append(names, json_text_new(slice_of(environment[i], length)));
+        struct builder name; /* escaped: the name of a variable may be any bytes */
+        builder_init(&name, NAMES_BYTES_MAX * 4 + 1);
+        text_escape(slice_of(environment[i], length), &name);
+        json_append_text(names, builder_c_string(&name));
+        builder_deinit(&name);
     }
     return names;
 }

@@ -40,8 +40,11 @@ static const char *const host_paths[] = {
 };
 static_assert(sizeof host_paths / sizeof host_paths[0] <= PLAN_HOST_ENTRY_COUNT);
 
-static const char *const toolchains[] = {
-#define TOOLCHAIN(folder) folder,
+static const struct toolchain {
+    const char *folder; /* what is bound */
+    const char *named;  /* what PATH must name for that */
+} toolchains[] = {
+#define TOOLCHAIN(folder, named) {folder, named},
 #include "toolchains.def"
 #undef TOOLCHAIN
 };
@@ -87,14 +90,14 @@ static bool path_names(const char *path, const char *home, const char *folder) {
 
 static void find_toolchains(const struct plan_request *request, struct plan_host *host) {
     for (size_t i = 0; i < sizeof toolchains / sizeof toolchains[0]; i++) {
-        if (!path_names(request->path, request->home, toolchains[i])) {
+        if (!path_names(request->path, request->home, toolchains[i].named)) {
             continue;
         }
         char folder[LIMIT_PATH_BYTES];
         struct stat status;
-        (void)snprintf(folder, sizeof folder, "%s/%s", request->home, toolchains[i]);
+        (void)snprintf(folder, sizeof folder, "%s/%s", request->home, toolchains[i].folder);
         if (lstat(folder, &status) == 0 && S_ISDIR(status.st_mode)) {
-            host->toolchain[host->toolchain_count++] = toolchains[i];
+            host->toolchain[host->toolchain_count++] = toolchains[i].folder;
         }
     }
 }
