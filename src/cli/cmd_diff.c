@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/stage_names.h"
@@ -34,6 +35,7 @@ static status_t diff(const struct cli *cli, const struct diff_arguments *argumen
     bool color = false;
     CLEANUP(state_close) struct state state = {.fd = -1, .runs_fd = -1, .keys_fd = -1};
     TRY(diff_color(cli, arguments->color, &color, err));
+    stage_settle();
     TRY(state_open(&state, err));
     CLEANUP(stage_operands_deinit) struct stage_operands found = {.run = {.fd = -1, .lock_fd = -1}};
     struct stage_query query = {arguments->workspace, count, operands, false};
@@ -41,6 +43,7 @@ static status_t diff(const struct cli *cli, const struct diff_arguments *argumen
     struct diff_options options = {
         .paths = (const char *const *)found.paths,
         .color = color && !cli->json,
+        .for_terminal = isatty(STDOUT_FILENO) == 1,
         .names_only = arguments->names,
         .stat = arguments->stat,
         .json = cli->json,

@@ -134,6 +134,7 @@ static status_t runs(const struct cli *cli, const struct runs_arguments *argumen
     if (!arguments->all) {
         TRY(workspace_find(arguments->workspace, workspace, err));
     }
+    stage_settle();
     TRY(state_open(&state, err));
     TRY(run_list(&state, &list, &count, err));
     if (!cli->json) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "kernel/kernel.h"
 #include "kernel/workspace.h"
 #include "sandbox/run.h"
 
@@ -175,4 +176,12 @@ status_t stage_operands_find(const struct state *state, const struct stage_query
         stage_operands_deinit(ret);
     }
     return status;
+}
+
+void stage_settle(void) {
+    struct kernel kernel;
+    struct error ignored;
+    if (status_is_ok(kernel_open(&kernel, &ignored))) {
+        kernel_close(&kernel);
+    }
 }

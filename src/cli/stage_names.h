@@ -29,3 +29,7 @@ void stage_operands_deinit(struct stage_operands *operands);
 
 /* The last 8 digits of an id, as lists show it. */
 const char *run_short_id(const char *id);
+
+/* Finishes what a crash cut short before something is shown: applies, lost runs. What cannot be
+ * finished (a read-only state folder) is left for the next command that writes and says why. */
+void stage_settle(void);

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "sys/fd.h"
 
-enum { REMOVE_TRIES = 100, REMOVE_PAUSE_NS = 2000000, TABLE_BYTES = 4096, PATH_BYTES = 1024 };
+enum { REMOVE_TRIES = 1000, REMOVE_PAUSE_NS = 2000000, TABLE_BYTES = 4096, PATH_BYTES = 1024 };
 
 static void remove_group(const char *folder, const char *run_id) {
     char path[PATH_BYTES];

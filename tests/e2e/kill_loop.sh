@@ -77,7 +77,13 @@ for i in $(seq "$kills"); do
     fi
     whole >torn.txt || { torn=$((torn + 1)); sed 's/^/# /' torn.txt; }
     "$AIRLOCK" runs --all >/dev/null 2>runs.err || { unusable=$((unusable + 1)); sed 's/^/# /' runs.err; }
-    one_generation >mixed.txt || { mixed=$((mixed + 1)); sed 's/^/# /' mixed.txt; }
+    one_generation >mixed.txt || {
+        mixed=$((mixed + 1))
+        for f in work/file-*; do head -c 16 "$f" | cut -d' ' -f2; done | sort | uniq -c >>mixed.txt
+        "$AIRLOCK" runs --all 2>&1 | head -n 4 >>mixed.txt
+        "$AIRLOCK" log --json 2>/dev/null | tail -n 4 >>mixed.txt
+        sed "s/^/# kill $i: /" mixed.txt
+    }
     # Open stages of dead runs would make the next apply ask which one is meant.
     for run in $("$AIRLOCK" runs --json 2>/dev/null | grep -o '"id":"[^"]*"' | cut -d'"' -f4); do
         "$AIRLOCK" discard "$run" >/dev/null 2>&1
