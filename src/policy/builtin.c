@@ -25,8 +25,14 @@ static bool component_is(const struct policy_path *path, size_t index, const cha
     return index < path->count && strcmp(path->component[index], name) == 0;
 }
 
+/* At any depth: a folder that holds .airlock is a workspace to whoever works below it. */
 static bool is_airlock_folder(const struct policy_path *path) {
-    return component_is(path, 0, ".airlock");
+    for (size_t i = 0; i < path->count; i++) {
+        if (component_is(path, i, ".airlock")) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool name_is_git_control(const char *name) {
@@ -207,6 +213,7 @@ static bool is_shell_file(const struct policy_request *request) {
         ".pythonstartup", ".autoenv",       ".mise.toml",
         "mise.toml",      ".husky",         ".githooks",
         ".gitmodules",    ".gitattributes", ".gitconfig",
+        ".git/rebase-merge", /* its todo list may say exec */
         "lefthook.yml",   ".lefthook.yml",  ".pre-commit-config.yaml",
         ".npmrc",         ".yarnrc",        ".yarnrc.yml",
         ".pnpmfile.cjs",  ".config/fish",   nullptr};

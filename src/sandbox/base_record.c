@@ -64,6 +64,12 @@ status_t change_list_add(struct change_list *list, const struct change *change,
         return error_set(err, ERROR_LIMIT, 0, "the stage changes more than %lld paths",
                          (long long)LIMIT_STAGE_ENTRIES);
     }
+    size_t path_bytes = strlen(change->path) + 1;
+    if (list->path_bytes + path_bytes > (size_t)LIMIT_STAGE_PATH_BYTES) {
+        limit_hit(LIMIT_ID_STAGE_PATH_BYTES);
+        return error_set(err, ERROR_LIMIT, 0, "the paths a stage changes are longer than %lld bytes",
+                         (long long)LIMIT_STAGE_PATH_BYTES);
+    }
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
         struct change *items = reallocarray(list->items, capacity, sizeof *items);
@@ -77,6 +83,7 @@ status_t change_list_add(struct change_list *list, const struct change *change,
     if (path == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot list the stage's changes");
     }
+    list->path_bytes += path_bytes;
     list->items[list->count] = *change;
     list->items[list->count++].path = path;
     return STATUS_OK;

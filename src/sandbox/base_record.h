@@ -41,6 +41,7 @@ struct change_list {
     struct change *items; /* owned; in path_order() once sorted */
     size_t count;
     size_t capacity;
+    size_t path_bytes; /* added so far */
 };
 
 /* Bytes, but '/' sorts before all others: a folder comes right before all that is below it. */

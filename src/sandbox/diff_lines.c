@@ -284,19 +284,45 @@ status_t diff_lines_compare(struct diff_lines *before, struct diff_lines *after,
 #define COLOR_NEW "\033[32m"
 #define COLOR_END "\033[m"
 
-/* A bare escape sequence in a file must not reach the terminal when a person reads the diff there. */
-static void line_content(struct slice line, bool color, struct builder *out) {
-    if (!color) {
-        builder_bytes(out, line);
-        return;
+/* The C1 control characters, which many terminals obey in UTF-8 too, and the marks that show a line
+ * in another order than it has. 0: none of them stands at the start of `text`. */
+static uint32_t hidden_character(struct slice text, size_t *ret_size) {
+    const uint8_t *c = text.data;
+    *ret_size = 2;
+    if (text.size >= 2 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f) {
+        return c[1];
     }
-    for (size_t i = 0; i < line.size; i++) {
-        uint8_t c = line.data[i];
+    *ret_size = 3;
+    bool embeds = text.size >= 3 && c[0] == 0xe2 && c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae;
+    bool isolates = text.size >= 3 && c[0] == 0xe2 && c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9;
+    return embeds || isolates ? 0x2000u | (uint32_t)(c[1] & 0x3f) << 6 | (c[2] & 0x3fu) : 0;
+}
+
+void diff_escape(struct slice text, struct builder *out) {
+    for (size_t i = 0; i < text.size;) {
+        uint8_t c = text.data[i];
+        size_t size;
+        uint32_t hidden = hidden_character(slice_of(text.data + i, text.size - i), &size);
+        if (hidden != 0) {
+            builder_format(out, "<U+%04X>", (unsigned)hidden);
+            i += size;
+            continue;
+        }
         if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) {
             builder_format(out, "^%c", c ^ 0x40);
         } else {
             builder_u8(out, c);
         }
+        i++;
+    }
+}
+
+/* A bare escape sequence in a file must not reach the terminal when a person reads the diff there. */
+static void line_content(struct slice line, bool color, struct builder *out) {
+    if (color) {
+        diff_escape(line, out);
+    } else {
+        builder_bytes(out, line);
     }
 }
 

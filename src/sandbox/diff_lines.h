@@ -28,5 +28,9 @@ status_t diff_lines_compare(struct diff_lines *before, struct diff_lines *after,
 void diff_lines_hunks(const struct diff_lines *before, const struct diff_lines *after, bool color,
                       struct builder *out);
 
+/* Appends text for a terminal: control characters and those that reorder a line are shown, not
+ * obeyed. Newlines and tabs stay. */
+void diff_escape(struct slice text, struct builder *out);
+
 /* Appends one hunk that takes all of one text away and puts the other in its place. */
 void diff_lines_replace(struct slice before, struct slice after, bool color, struct builder *out);

@@ -83,6 +83,7 @@ status_t stage_seal(const struct state *state, struct run *run, struct stage_sum
 struct diff_options {
     const char *const *paths; /* nullptr-terminated globs or path prefixes; nullptr for all */
     bool color;
+    bool for_terminal; /* control characters are shown, not printed; always so with colours */
     bool names_only;
     bool stat;  /* one line per path, with counts of lines */
     bool json;

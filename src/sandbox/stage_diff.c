@@ -6,6 +6,7 @@
 #include "codec/json.h"
 #include "codec/text.h"
 #include "sandbox/diff_file.h"
+#include "sandbox/diff_lines.h"
 #include "sandbox/diff_names.h"
 
 enum { ONE_DIFF_BYTES_MAX = 512 << 20 };
@@ -100,6 +101,14 @@ static status_t print_one(const struct merge *merge, const struct change *change
         builder_text(&text, moved ? "  (conflict)\n" : "\n");
     } else {
         TRY(diff_file(merge, change, options->color, &text, nullptr, err));
+    }
+    CLEANUP(builder_deinit) struct builder shown;
+    builder_init(&shown, (size_t)8 * ONE_DIFF_BYTES_MAX);
+    if (options->for_terminal && !options->color) {
+        diff_escape(builder_slice(&text), &shown);
+        builder_deinit(&text);
+        text = shown;
+        shown = (struct builder){0};
     }
     if (text.size > 0 && fwrite(text.data, 1, text.size, out) != text.size) {
         return error_set(err, ERROR_IO, errno, "cannot write the diff");

@@ -96,6 +96,11 @@ void name_list_deinit(struct name_list *list) {
 }
 
 status_t name_list_add(struct name_list *list, const char *name, size_t size, struct error *err) {
+    if (list->count == (size_t)LIMIT_STAGE_ENTRIES) {
+        limit_hit(LIMIT_ID_STAGE_ENTRIES);
+        return error_set(err, ERROR_LIMIT, 0, "a folder holds more than %lld names",
+                         (long long)LIMIT_STAGE_ENTRIES);
+    }
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? 32 : list->capacity * 2;
         char **names = reallocarray(list->names, capacity, sizeof *names);

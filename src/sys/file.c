@@ -7,6 +7,7 @@
 #include <linux/openat2.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -126,6 +127,9 @@ status_t file_open_folder(int folder_fd, const char *path, bool create, unsigned
 
 struct remover {
     dev_t device;
+    ino_t *above; /* owned; of the folders we are inside of, the top first */
+    size_t depth;
+    size_t capacity;
     struct error *err;
     status_t first; /* the first failure; later ones are dropped */
 };
@@ -183,10 +187,36 @@ static bool remover_sweep(struct remover *remover, int fd, char ret_child[NAME_M
     return found;
 }
 
-enum { REMOVE_DEPTH_MAX = 4096 };
+static bool remover_descend(struct remover *remover, ino_t from) {
+    if (remover->depth == remover->capacity) {
+        size_t capacity = remover->capacity == 0 ? 64 : 2 * remover->capacity;
+        ino_t *above = reallocarray(remover->above, capacity, sizeof *above);
+        if (above == nullptr) {
+            return false;
+        }
+        remover->above = above;
+        remover->capacity = capacity;
+    }
+    remover->above[remover->depth++] = from;
+    return true;
+}
 
-/* Iterative, so that a hostile depth cannot exhaust the stack; ".." leads back up, because the
- * tree belongs to nobody else by now. */
+/* Goes up, and nowhere but to where we came from: somebody who owns the tree may have moved the
+ * folder meanwhile, and then ".." is a place of his choice. -1: it is. */
+static int remover_ascend(struct remover *remover, int fd) {
+    CLEANUP(fd_closep) int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat there;
+    if (above < 0 || fstat(above, &there) != 0 || there.st_dev != remover->device ||
+        there.st_ino != remover->above[remover->depth - 1]) {
+        errno = ESTALE;
+        remover_note(remover, "..");
+        return -1;
+    }
+    remover->depth--;
+    return fd_take(&above);
+}
+
+/* Iterative, so that a hostile depth cannot exhaust the stack. */
 status_t file_remove_tree(int folder_fd, const char *path, struct error *err) {
     if (unlinkat(folder_fd, path, 0) == 0 || errno == ENOENT || errno == ENOTDIR) {
         return STATUS_OK;
@@ -197,35 +227,36 @@ status_t file_remove_tree(int folder_fd, const char *path, struct error *err) {
         return error_set(err, ERROR_IO, errno, "cannot open %s to remove it", path);
     }
     struct remover remover = {.device = top.st_dev, .err = err};
-    unsigned depth = 0;
+    ino_t current = top.st_ino;
     for (;;) {
         char child[NAME_MAX + 1];
         if (status_is_ok(remover.first) && remover_sweep(&remover, fd, child)) {
             int below = remover_open(fd, child);
             struct stat there;
-            if (below < 0 || fstat(below, &there) != 0 || there.st_dev != remover.device ||
-                depth == REMOVE_DEPTH_MAX) {
+            if (below < 0 || fstat(below, &there) != 0 || there.st_dev != remover.device) {
                 fd_closep(&below);
                 remover_note(&remover, child);
                 continue;
             }
-            if ((there.st_mode & 0700) != 0700 && fchmod(below, 0700) != 0) {
+            if (((there.st_mode & 0700) != 0700 && fchmod(below, 0700) != 0) ||
+                !remover_descend(&remover, current)) {
                 fd_closep(&below);
                 remover_note(&remover, child);
                 continue;
             }
             fd_closep(&fd);
             fd = below;
-            depth++;
-        } else if (depth == 0 || !status_is_ok(remover.first)) {
+            current = there.st_ino;
+        } else if (remover.depth == 0 || !status_is_ok(remover.first)) {
             break;
         } else {
-            int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            current = remover.above[remover.depth - 1];
+            int above = remover_ascend(&remover, fd);
             fd_closep(&fd);
             fd = above;
-            depth--;
         }
     }
+    free(remover.above);
     if (status_is_ok(remover.first) && unlinkat(folder_fd, path, AT_REMOVEDIR) != 0) {
         remover_note(&remover, path);
     }

@@ -155,6 +155,10 @@ static void terminals_get_no_control_characters(void **unused) {
     diff_lines_replace(SLICE_LITERAL(""), SLICE_LITERAL("\033]52;c;x\007\n"), true, &out);
     assert_non_null(strstr(builder_c_string(&out), "+^[]52;c;x^G"));
     builder_reset(&out);
+    diff_lines_replace(SLICE_LITERAL(""), SLICE_LITERAL("\xc2\x9b" "2K \xe2\x80\xae \xe2\x81\xa6 \xc3\xa9\r\n"),
+                       true, &out);
+    assert_non_null(strstr(builder_c_string(&out), "+<U+009B>2K <U+202E> <U+2066> \xc3\xa9^M"));
+    builder_reset(&out);
     diff_name("a/", "\033[2J\n\xe2\x80\xae", &out);
     assert_string_equal(builder_c_string(&out), "\"a/\\033[2J\\n\\342\\200\\256\"");
     builder_deinit(&out);

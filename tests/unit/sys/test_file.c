@@ -96,12 +96,31 @@ static void a_tree_is_removed_over_modes_and_never_through_links(void **state) {
     assert_int_equal(file_remove_tree(folder_fd, "keep", &err).code, 0);
 }
 
+/* A payload makes trees deeper than any path by changing into each folder it makes. */
+static void a_tree_of_any_depth_is_removed(void **state) {
+    (void)state;
+    struct error err;
+    assert_int_equal(mkdirat(folder_fd, "deep", 0700), 0);
+    int fd = openat(folder_fd, "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; i < 5000; i++) {
+        assert_int_equal(mkdirat(fd, "d", 0700), 0);
+        int below = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(below >= 0);
+        (void)close(fd);
+        fd = below;
+    }
+    (void)close(fd);
+    assert_int_equal(file_remove_tree(folder_fd, "deep", &err).code, 0);
+    assert_int_equal(faccessat(folder_fd, "deep", F_OK, 0), -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resolution_never_leaves_the_folder),
         cmocka_unit_test(atomic_write_replaces_whole_and_leaves_no_temporary),
         cmocka_unit_test(a_file_over_its_limit_is_an_error),
         cmocka_unit_test(a_tree_is_removed_over_modes_and_never_through_links),
+        cmocka_unit_test(a_tree_of_any_depth_is_removed),
     };
     return cmocka_run_group_tests_name("file", tests, set_up, tear_down);
 }
