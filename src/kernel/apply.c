@@ -224,18 +224,20 @@ status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const 
     return status;
 }
 
-status_t kernel_discard(struct kernel *kernel, struct run *run, struct error *err) {
-    struct application apply = {.kernel = kernel, .run = run};
-    id_generate(clock_wall_ms(&kernel->clock), apply.request_id);
-    TRY(decide_whole(kernel, "stage.discard", &apply.decision, err));
-    TRY(stage_discard_check(&kernel->state, run, err)); /* no entry of what cannot happen */
-    /* Before the effect, as every intent: a discard cut short leaves a stage that can be discarded
-     * again, never one that vanished without an entry. */
-    struct json *fields = request_fields(&apply, "stage.discard");
-    json_set(fields, "decision", record_decision(&apply.decision));
-    record_digest(fields, "stage_digest", &run->stage_digest);
+/* Before the effect, as every intent: a discard cut short leaves a stage that can be discarded again,
+ * never one that vanished without an entry. */
+static status_t admit_discard(void *context, struct error *err) {
+    struct application *discard = context;
+    struct json *fields = request_fields(discard, "stage.discard");
+    json_set(fields, "decision", record_decision(&discard->decision));
+    record_digest(fields, "stage_digest", &discard->run->stage_digest);
     struct audit_append append = {.event = AUDIT_EVENT_STAGE_DISCARDED, .fields = fields};
-    struct audit_position position;
-    TRY(audit_log_append(kernel->log, &append, 1, &position, err));
-    return stage_discard(&kernel->state, run, err);
+    return audit_log_append(discard->kernel->log, &append, 1, &discard->intent, err);
+}
+
+status_t kernel_discard(struct kernel *kernel, struct run *run, struct error *err) {
+    struct application discard = {.kernel = kernel, .run = run};
+    id_generate(clock_wall_ms(&kernel->clock), discard.request_id);
+    TRY(decide_whole(kernel, "stage.discard", &discard.decision, err));
+    return stage_discard_admitted(&kernel->state, run, admit_discard, &discard, err);
 }

@@ -13,6 +13,7 @@
 
 struct search {
     const char *run;
+    bool is_committed;
     char request[ID_TEXT_BYTES];
     struct audit_position intent; /* the newest of the run */
     bool started;
@@ -24,13 +25,14 @@ static bool is_event(const struct json *entry, enum audit_event event) {
     return type != nullptr && strcmp(type, audit_event_text(event)) == 0;
 }
 
-/* An outcome "failed" does not count: what failed after its commit was finished just now. */
+/* An outcome "failed" does not count when the steps were there: what failed after its commit was
+ * finished just now. */
 static bool closes(const struct search *search, const struct json *entry) {
     int64_t intent_seq;
     const char *outcome = json_get_text(entry, "outcome");
     return search->started && json_get_integer(entry, "intent_seq", &intent_seq) &&
            (uint64_t)intent_seq == search->intent.seq && outcome != nullptr &&
-           strcmp(outcome, "failed") != 0;
+           (!search->is_committed || strcmp(outcome, "failed") != 0);
 }
 
 static bool look(void *context, uint64_t seq, struct slice bytes) {
@@ -68,7 +70,7 @@ static const char *outcome_text(const struct stage_recovery *recovery) {
 status_t kernel_close_apply(void *context, const struct run *run,
                             const struct stage_recovery *recovery, struct error *err) {
     struct kernel *kernel = context;
-    struct search search = {.run = run->id};
+    struct search search = {.run = run->id, .is_committed = recovery->is_committed};
     TRY(audit_log_scan(kernel->log, 0, look, &search, err));
     if (!search.started || search.finished) {
         return STATUS_OK;

@@ -23,8 +23,7 @@ static status_t discard_check_children(const struct state *state, const struct r
     return STATUS_OK;
 }
 
-status_t stage_discard_check(const struct state *state, const struct run *run,
-                             struct error *err) {
+static status_t discard_check(const struct state *state, const struct run *run, struct error *err) {
     CLEANUP(run_close) struct run now = {.fd = -1, .lock_fd = -1};
     TRY(run_open(state, run->id, &now, err));
     if (now.state == RUN_LIVE) {
@@ -38,10 +37,18 @@ status_t stage_discard_check(const struct state *state, const struct run *run,
 }
 
 status_t stage_discard(const struct state *state, struct run *run, struct error *err) {
+    return stage_discard_admitted(state, run, nullptr, nullptr, err);
+}
+
+status_t stage_discard_admitted(const struct state *state, struct run *run,
+                                stage_admitted *admitted, void *context, struct error *err) {
     struct stage_lock lock;
     TRY(stage_lock_take(state, run, &lock, err));
     /* Under the lock, and from disk: another command may have closed it since `run` was read. */
-    status_t status = stage_discard_check(state, run, err);
+    status_t status = discard_check(state, run, err);
+    if (status_is_ok(status) && admitted != nullptr) {
+        status = admitted(context, err);
+    }
     if (status_is_ok(status)) {
         status = run_save_closed(state, run, RUN_DISCARDED, err);
     }

@@ -5,6 +5,8 @@
  */
 #include "stage_fixture.h"
 
+#include "sandbox/stage_lock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -561,6 +563,37 @@ static void discard_removes_the_files(void **unused) {
     run_close(&run);
 }
 
+static status_t count_call(void *context, struct error *err) {
+    (void)err;
+    (*(unsigned *)context)++;
+    return STATUS_OK;
+}
+
+/* What stands in a log is what happened: no entry of a discard that is refused. */
+static void a_discard_is_admitted_only_when_it_happens(void **unused) {
+    (void)unused;
+    char upper[128];
+    struct error err;
+    struct stage_lock lock;
+    unsigned calls = 0;
+    struct run run = start_run(nullptr, upper);
+    put_file(at(upper, "a"), "a\n", 0644);
+    (void)seal_run(&run);
+    assert_int_equal(stage_lock_take(&fixture_state, &run, &lock, &err).code, 0);
+    assert_int_equal(
+        stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code, ERROR_BUSY);
+    assert_int_equal(calls, 0);
+    stage_lock_release(&lock, &run);
+    assert_int_equal(
+        stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code, 0);
+    assert_int_equal(calls, 1);
+    assert_int_equal(
+        stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code,
+        ERROR_RUN_STAGE_CLOSED);
+    assert_int_equal(calls, 1);
+    run_close(&run);
+}
+
 /* Two commands decide about one stage; the second still holds what it read before the first. */
 static void a_stage_is_closed_once(void **unused) {
     (void)unused;
@@ -605,6 +638,7 @@ int main(void) {
         ROW(a_workspace_that_cannot_be_written_is_left_alone),
         ROW(what_forbids_reading_is_staged_all_the_same),
         ROW(discard_removes_the_files),
+        ROW(a_discard_is_admitted_only_when_it_happens),
         ROW(a_stage_is_closed_once),
     };
     return cmocka_run_group_tests_name("sandbox/stage", tests, nullptr, nullptr);
