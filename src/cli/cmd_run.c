@@ -177,7 +177,7 @@ static status_t run(const struct cli *cli, const struct run_options *options,
         launcher_close(launcher);
         return status;
     }
-    status = kernel_open_with(&(struct kernel_options){.warm_keys = true}, &kernel, err);
+    status = kernel_open(&kernel, err);
     if (!status_is_ok(status)) {
         launcher_close(launcher);
         streams_close(streams);

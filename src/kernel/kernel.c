@@ -81,12 +81,7 @@ static status_t close_lost_run(void *context, struct run *run, struct error *err
     return STATUS_OK;
 }
 
-static status_t open_parts(const struct kernel_options *options, struct kernel *kernel,
-                           struct error *err) {
-    if (options != nullptr && options->warm_keys) {
-        struct keys_client *ignored;
-        TRY(kernel_keys(kernel, &ignored, err));
-    }
+static status_t open_parts(struct kernel *kernel, struct error *err) {
     TRY(audit_log_open(
         &(struct audit_log_options){.state = &kernel->state, .clock = &kernel->clock}, &kernel->log,
         err));
@@ -94,21 +89,16 @@ static status_t open_parts(const struct kernel_options *options, struct kernel *
     return run_collect(&kernel->state, close_lost_run, kernel, err);
 }
 
-status_t kernel_open_with(const struct kernel_options *options, struct kernel *ret_kernel,
-                          struct error *err) {
+status_t kernel_open(struct kernel *ret_kernel, struct error *err) {
     ASSERT(ret_kernel != nullptr);
     *ret_kernel = (struct kernel){.clock = clock_system()};
     (void)snprintf(ret_kernel->caller, sizeof ret_kernel->caller, "uid:%u", (unsigned)geteuid());
     TRY(state_open(&ret_kernel->state, err));
-    status_t status = open_parts(options, ret_kernel, err);
+    status_t status = open_parts(ret_kernel, err);
     if (!status_is_ok(status)) {
         kernel_close(ret_kernel);
     }
     return status;
-}
-
-status_t kernel_open(struct kernel *ret_kernel, struct error *err) {
-    return kernel_open_with(nullptr, ret_kernel, err);
 }
 
 void kernel_close(struct kernel *kernel) {

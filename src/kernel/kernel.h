@@ -31,15 +31,9 @@ struct kernel {
     void *ask_context;
 };
 
-struct kernel_options {
-    bool warm_keys; /* a signature will be needed: start the key process before the log is opened */
-};
-
-/* Opens state and log, finishes what a crash cut short (applies, lost runs). `options` may be
- * nullptr. The kernel must stay where it is while it is open. */
+/* Opens state and log, finishes what a crash cut short (applies, lost runs). The kernel must stay
+ * where it is while it is open. */
 status_t kernel_open(struct kernel *ret_kernel, struct error *err);
-status_t kernel_open_with(const struct kernel_options *options, struct kernel *ret_kernel,
-                          struct error *err);
 void kernel_close(struct kernel *kernel);
 /* The key process, started when it is not there yet. */
 status_t kernel_keys(struct kernel *kernel, struct keys_client **ret_keys, struct error *err);

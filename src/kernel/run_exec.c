@@ -255,6 +255,11 @@ static status_t go(struct execution *run, struct error *err) {
     TRY(launcher_ready(run->launcher, &run->result->levels, err));
     run->levels_known = true;
     TRY(launcher_go(run->launcher, err));
+    /* The key process warms up beside the payload; earlier it would take the processor from the
+     * making of the sandbox. A failure shows when the signature is needed. */
+    struct keys_client *warming;
+    struct error later;
+    (void)!kernel_keys(run->kernel, &warming, &later).code;
     CLEANUP(fd_closep)
     int output =
         openat(run->result->run.fd, "output", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -328,9 +333,9 @@ static status_t append_outcome(struct execution *run, const struct error *failur
 
 /* Past the intent: seal what there is, write the outcome, have it signed. */
 static status_t conclude(struct execution *run, const struct error *failure, struct error *err) {
-    launcher_closep(&run->launcher); /* nothing of the sandbox lives when its stage is sealed */
     struct run_exec_result *result = run->result;
     if (!run->exited) {
+        launcher_closep(&run->launcher); /* nothing of the sandbox lives when its stage is sealed */
         cgroup_sweep(result->run.id); /* before the run counts as finished: nobody looks again */
     }
     struct error seal_error;

@@ -62,6 +62,12 @@ static void end_init(struct supervisor *run) {
     }
 }
 
+/* A kernel that is itself stopped reads nothing; waiting for it would stop the clock. */
+static bool kernel_has_room(const struct supervisor *run) {
+    struct pollfd fd = {.fd = run->jail.kernel, .events = POLLOUT};
+    return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT) != 0;
+}
+
 /* Ends the sandbox, whatever state it is in, and leaves nothing of it behind. */
 static void destroy(struct supervisor *run) {
     end_init(run);
@@ -261,11 +267,12 @@ static enum launcher_outcome outcome_of(const struct supervisor *run,
     return report->by_signal ? LAUNCHER_OUTCOME_SIGNAL : LAUNCHER_OUTCOME_EXIT;
 }
 
+/* Init's report comes when every process of the payload is dead and reaped, so the kernel is told
+ * before init's namespaces are taken apart: that takes milliseconds, and the stage is sealed
+ * meanwhile. The kernel waits for this process before it is done. */
 [[noreturn]] static void finish(struct supervisor *run, const struct jail_report *report) {
     uint64_t peak = 0;
-    end_init(run);
     bool was_oom = jail_cgroup_was_oom(&run->cgroup, &peak);
-    jail_cgroup_remove(&run->cgroup);
     struct protocol_message message = {
         .type = PROTOCOL_EXITED,
         .exit =
@@ -282,6 +289,7 @@ static enum launcher_outcome outcome_of(const struct supervisor *run,
             },
     };
     send_kernel(run, &message, -1);
+    destroy(run);
     exit(0);
 }
 
@@ -301,6 +309,7 @@ static enum launcher_outcome outcome_of(const struct supervisor *run,
     if (run->executing_ns == 0) {
         run->executing_ns = report.time_ns;
     }
+    end_init(run); /* its processes die with it: only then is nothing of the payload alive */
     finish(run, &report);
 }
 
@@ -362,7 +371,7 @@ static void on_report(struct supervisor *run) {
         run->executing_ns = report.time_ns;
         break;
     case REPORT_STOPPED:
-        if (run->state == PROTOCOL_STATE_RUNNING) {
+        if (run->state == PROTOCOL_STATE_RUNNING && kernel_has_room(run)) {
             message.type = PROTOCOL_STOPPED;
             send_kernel(run, &message, -1);
         }
@@ -429,18 +438,24 @@ static int time_left_ms(const struct supervisor *run) {
     return left_ms >= INT32_MAX ? -1 : (int)left_ms;
 }
 
+static void end_in_time(struct supervisor *run) {
+    uint64_t wall_ns = run->jail.plan.limits.wall_ms_max * 1000000u;
+    if (run->state == PROTOCOL_STATE_RUNNING && wall_ns != 0 && !run->timed_out &&
+        jail_now_ns() >= run->go_ns + wall_ns) {
+        run->timed_out = true;
+        (void)kill(run->init, SIGKILL);
+    }
+}
+
 static void on_time(struct supervisor *run) {
     if (run->state == PROTOCOL_STATE_PREPARING) {
         struct error err = {};
         (void)!error_set(&err, ERROR_JAIL_FAILED, 0, "the sandbox was not made in time").code;
         fail(run, &err);
     }
-    uint64_t wall_ns = run->jail.plan.limits.wall_ms_max * 1000000u;
+    end_in_time(run);
     uint64_t peak = 0;
-    if (wall_ns != 0 && jail_now_ns() >= run->go_ns + wall_ns) {
-        run->timed_out = true;
-        (void)kill(run->init, SIGKILL);
-    } else if (jail_cgroup_was_oom(&run->cgroup, &peak)) {
+    if (!run->timed_out && jail_cgroup_was_oom(&run->cgroup, &peak)) {
         /* The kernel kills one process; what waits for it would wait for ever. */
         run->over_memory = true;
         (void)kill(run->init, SIGKILL);
@@ -459,6 +474,7 @@ static void on_time(struct supervisor *run) {
             on_time(run);
             continue;
         }
+        end_in_time(run); /* however much there is to read */
         /* One thing at a time, reports first: they say what the end of the exec pipe means. */
         if (fds[0].revents != 0) {
             on_report(run);
