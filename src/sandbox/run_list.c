@@ -226,6 +226,45 @@ void run_stack_close(struct run_stack *stack) {
     stack->count = 0;
 }
 
+/* Whether the stage of `id` is one of the layers below `top`. Runs are few below one another. */
+static bool run_stands_on(const struct run *runs, size_t count, const struct run *top,
+                          const char *id) {
+    const char *parent = top->parent;
+    for (size_t depth = 0; depth < count && parent[0] != '\0'; depth++) {
+        if (strcmp(parent, id) == 0) {
+            return true;
+        }
+        const char *next = "";
+        for (size_t i = 0; i < count; i++) {
+            bool is_it = strcmp(runs[i].id, parent) == 0 && runs[i].state != RUN_APPLIED;
+            next = is_it ? runs[i].parent : next;
+        }
+        parent = next;
+    }
+    return false;
+}
+
+status_t run_check_standing(const struct state *state, const struct run *run, bool live_only,
+                            struct error *err) {
+    CLEANUP(memory_freep) struct run *runs = nullptr;
+    size_t count = 0;
+    TRY(run_list(state, &runs, &count, err));
+    for (size_t i = 0; i < count; i++) {
+        bool counts = runs[i].state == RUN_LIVE || (!live_only && run_stage_is_open(&runs[i]));
+        if (!counts || !run_stands_on(runs, count, &runs[i], run->id)) {
+            continue;
+        }
+        bool is_live = runs[i].state == RUN_LIVE;
+        status_t status = error_set(err, ERROR_BUSY, 0, "run %s stands on the stage of run %s%s",
+                                    runs[i].id, run->id, is_live ? " and still runs" : "");
+        if (!is_live) {
+            error_hint(err, "Discard that one first: airlock discard %s", runs[i].id);
+        }
+        return status;
+    }
+    return STATUS_OK;
+}
+
 status_t run_layers(const struct state *state, const struct run *run, char ***ret_layers,
                     struct error *err) {
     CLEANUP(memory_freep) struct run_stack *stack = calloc(1, sizeof *stack);

@@ -96,6 +96,10 @@ static status_t apply_admitted(const struct state *state, struct run *run, struc
     (void)snprintf(steps.run_id, sizeof steps.run_id, "%s", run->id);
     (void)snprintf(steps.workspace, sizeof steps.workspace, "%s", run->workspace);
     steps.closes_stage = open_count == 0;
+    for (size_t i = 0; steps.closes_stage && i < merge->stack->count; i++) {
+        /* Its files go when it is closed, and with them what a live run sees. */
+        TRY(run_check_standing(state, &merge->stack->runs[i], true, err));
+    }
     TRY(merge_write_steps(merge, plan, &steps, err));
     builder_init(&list, STEPS_BYTES_MAX);
     merge_steps_encode(&steps, &list);

@@ -5,24 +5,6 @@
 #include "base/cleanup.h"
 #include "sandbox/stage_lock.h"
 
-/* Another open stage that stands on this one would lose what it was made from. */
-static status_t discard_check_children(const struct state *state, const struct run *run,
-                                       struct error *err) {
-    CLEANUP(memory_freep) struct run *runs = nullptr;
-    size_t count = 0;
-    TRY(run_list(state, &runs, &count, err));
-    for (size_t i = 0; i < count; i++) {
-        bool is_open = run_stage_is_open(&runs[i]) || runs[i].state == RUN_LIVE;
-        if (is_open && strcmp(runs[i].parent, run->id) == 0) {
-            status_t status = error_set(err, ERROR_BUSY, 0, "run %s stands on the stage of run %s",
-                                        runs[i].id, run->id);
-            error_hint(err, "Discard that one first: airlock discard %s", runs[i].id);
-            return status;
-        }
-    }
-    return STATUS_OK;
-}
-
 static status_t discard_check(const struct state *state, const struct run *run, struct error *err) {
     CLEANUP(run_close) struct run now = {.fd = -1, .lock_fd = -1};
     TRY(run_open(state, run->id, &now, err));
@@ -33,7 +15,8 @@ static status_t discard_check(const struct state *state, const struct run *run, 
         return error_set(err, ERROR_RUN_STAGE_CLOSED, 0, "the stage of run %s is %s", run->id,
                          run_state_text(now.state));
     }
-    return discard_check_children(state, run, err);
+    /* Another open stage that stands on this one would lose what it was made from. */
+    return run_check_standing(state, run, false, err);
 }
 
 status_t stage_discard(const struct state *state, struct run *run, struct error *err) {

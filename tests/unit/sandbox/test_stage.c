@@ -563,6 +563,31 @@ static void discard_removes_the_files(void **unused) {
     run_close(&run);
 }
 
+static void a_live_run_keeps_what_it_stands_on(void **unused) {
+    (void)unused;
+    char upper[128];
+    struct error err;
+    struct apply_result result;
+    struct run first = start_run(nullptr, upper);
+    put_file(at(upper, "a"), "a\n", 0644);
+    (void)seal_run(&first);
+    struct run empty = start_run(first.id, upper);
+    (void)seal_run(&empty);
+    struct run live = start_run(empty.id, upper);
+    assert_int_equal(apply_all(&first, &result, &err).code, ERROR_BUSY);
+    assert_int_equal(stage_discard(&fixture_state, &first, &err).code, ERROR_BUSY);
+    assert_tree_is("work", "");
+    put_file(at(upper, "b"), "b\n", 0644);
+    (void)seal_run(&live);
+    assert_int_equal(stage_discard(&fixture_state, &first, &err).code, ERROR_BUSY);
+    (void)applied(&first);
+    (void)applied(&live);
+    assert_tree_is("work", "a 0644 a\\n\nb 0644 b\\n\n");
+    run_close(&live);
+    run_close(&empty);
+    run_close(&first);
+}
+
 static status_t count_call(void *context, struct error *err) {
     (void)err;
     (*(unsigned *)context)++;
@@ -638,6 +663,7 @@ int main(void) {
         ROW(a_workspace_that_cannot_be_written_is_left_alone),
         ROW(what_forbids_reading_is_staged_all_the_same),
         ROW(discard_removes_the_files),
+        ROW(a_live_run_keeps_what_it_stands_on),
         ROW(a_discard_is_admitted_only_when_it_happens),
         ROW(a_stage_is_closed_once),
     };
