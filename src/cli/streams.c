@@ -234,7 +234,8 @@ static status_t take_message(struct streams *streams, struct error *err) {
     case LAUNCHER_STARTED:
         return STATUS_OK;
     case LAUNCHER_STOPPED:
-        if (streams->stop_expected) {
+        if (streams->stop_expected || !streams->options.terminal) {
+            /* Without a terminal there is no shell to go on from, and nobody could end us. */
             streams->stop_expected = false;
             return STATUS_OK;
         }

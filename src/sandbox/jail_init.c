@@ -25,7 +25,7 @@
 #include "sandbox/jail.h"
 #include "sys/fd.h"
 
-enum { SAMPLE_MS = 50, SAMPLE_SHARE = 20 };
+enum { SAMPLE_MS = 50, SAMPLE_MS_MAX = 5000, SAMPLE_SHARE = 20 };
 
 /* What pid 1 knows of its sandbox. */
 struct init {
@@ -36,6 +36,9 @@ struct init {
     int status;
     uint32_t killed_count;
     uint64_t sample_at_ns;
+    uint64_t disk_at_ns;
+    uint64_t memory_at_ns;
+    uint64_t stopped_at_ns; /* when a stop was last told */
 };
 
 uint64_t jail_now_ns(void) {
@@ -163,7 +166,12 @@ static bool reap(struct init *init) {
             return true;
         }
         if (info.si_code == CLD_STOPPED) {
-            if (info.si_pid == init->payload) {
+            /* Not more often: a payload that stops and goes on all the time would keep the
+             * launcher busy with it. */
+            uint64_t now = jail_now_ns();
+            if (info.si_pid == init->payload &&
+                now - init->stopped_at_ns >= (uint64_t)SAMPLE_MS * 1000000u) {
+                init->stopped_at_ns = now;
                 report(init, REPORT_STOPPED);
             }
             continue;
@@ -198,25 +206,43 @@ static void kill_rest(struct init *init) {
     }
 }
 
-/* Looks at the disk, and at memory where no cgroup does. Slows itself down where looking is slow:
- * at most a twentieth of the time goes into it. */
-static void sample(struct init *init) {
-    uint64_t before = jail_now_ns();
-    if (before < init->sample_at_ns) {
-        return;
-    }
-    const struct template_limits *limits = &init->jail->plan.limits;
-    if (jail_disk_bytes(init->jail) > limits->stage_bytes_max) {
-        report(init, REPORT_DISK);
-        kill_rest(init);
-    } else if (init->jail->samples_memory && jail_memory_is_over(limits->memory_bytes_max)) {
-        report(init, REPORT_MEMORY);
-        kill_rest(init);
-    }
+/* When to look again: slower where looking is slow, so that little of the time goes into it. */
+static uint64_t next_look(uint64_t before) {
     uint64_t after = jail_now_ns();
     uint64_t pause = (after - before) * SAMPLE_SHARE;
     uint64_t least = (uint64_t)SAMPLE_MS * 1000000u;
-    init->sample_at_ns = after + (pause > least ? pause : least);
+    uint64_t most = (uint64_t)SAMPLE_MS_MAX * 1000000u;
+    return after + (pause < least ? least : pause > most ? most : pause);
+}
+
+/* Looks at the disk, and at memory where no cgroup does. Each has its own pace: many files must not
+ * keep us from seeing memory. */
+static void sample(struct init *init) {
+    uint64_t now = jail_now_ns();
+    if (now < init->sample_at_ns) {
+        return;
+    }
+    init->sample_at_ns = now + (uint64_t)SAMPLE_MS * 1000000u;
+    const struct template_limits *limits = &init->jail->plan.limits;
+    bool over_disk = jail_disk_is_short(init->jail, limits->stage_bytes_max);
+    if (!over_disk && now >= init->disk_at_ns) {
+        over_disk = jail_disk_bytes(init->jail) > limits->stage_bytes_max;
+        init->disk_at_ns = next_look(now);
+    }
+    if (over_disk) {
+        report(init, REPORT_DISK);
+        kill_rest(init);
+        return;
+    }
+    now = jail_now_ns();
+    if (init->jail->samples_memory && now >= init->memory_at_ns) {
+        bool over_memory = jail_memory_is_over(limits->memory_bytes_max);
+        init->memory_at_ns = next_look(now);
+        if (over_memory) {
+            report(init, REPORT_MEMORY);
+            kill_rest(init);
+        }
+    }
 }
 
 static void obey(struct init *init) {
@@ -255,9 +281,8 @@ static void serve(struct init *init) {
         int ready = ppoll(&poll_fd, 1, &timeout, &waiting);
         if (ready > 0) {
             obey(init);
-        } else if (ready == 0) {
-            sample(init);
         }
+        sample(init); /* always: orphans that die all the time leave no quiet moment */
     }
 }
 

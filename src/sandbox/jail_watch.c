@@ -10,38 +10,113 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "sandbox/jail.h"
 #include "sys/fd.h"
 
+/* Deeper than this the walk goes on without a descriptor per folder. */
+enum { WALK_DEPTH_MAX = 128, ENTRY_BYTES_MIN = 4096 };
+
 /* nftw(3) hands nothing through; init is one thread. */
 static uint64_t walked_bytes;
 
-static int walk_one(const char *path, const struct stat *status, int type, struct FTW *place) {
+/* An empty file takes an inode, and inodes run out too. */
+static void count(uint64_t blocks, uint64_t link_count, bool is_folder) {
+    uint64_t bytes = blocks * 512u;
+    if (link_count > 1 && !is_folder) {
+        walked_bytes += bytes / link_count;
+    } else {
+        walked_bytes += bytes > ENTRY_BYTES_MIN ? bytes : ENTRY_BYTES_MIN;
+    }
+}
+
+static int count_one(const char *path, const struct stat *status, int type, struct FTW *place) {
     (void)path;
     (void)place;
     if (type != FTW_NS) {
-        uint64_t bytes = (uint64_t)status->st_blocks * 512u;
-        bool is_shared = status->st_nlink > 1 && !S_ISDIR(status->st_mode);
-        walked_bytes += is_shared ? bytes / status->st_nlink : bytes;
+        count((uint64_t)status->st_blocks, status->st_nlink, S_ISDIR(status->st_mode));
     }
     return 0;
 }
 
+/* Walks one mount: toolchains below HOME are mounts of the same filesystem, so that st_dev does not
+ * tell them apart. What vanishes meanwhile is passed over; nftw(3) would end its walk there, and a
+ * payload could have that happen all the time. Takes the folder. */
+static void walk(int folder, uint64_t mount, unsigned depth) {
+    if (depth == WALK_DEPTH_MAX) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d/.", folder);
+        (void)nftw(path, count_one, 16, FTW_PHYS | FTW_MOUNT | FTW_CHDIR);
+        (void)!chdir("/");
+        (void)close(folder);
+        return;
+    }
+    DIR *stream = fdopendir(folder);
+    if (stream == nullptr) {
+        (void)close(folder);
+        return;
+    }
+    const struct dirent *entry;
+    while ((entry = readdir(stream)) != nullptr) {
+        struct statx status;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            statx(folder, entry->d_name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+                  STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0 ||
+            status.stx_mnt_id != mount) {
+            continue;
+        }
+        bool is_folder = S_ISDIR(status.stx_mode);
+        count(status.stx_blocks, status.stx_nlink, is_folder);
+        int inner = is_folder ? openat(folder, entry->d_name,
+                                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                              : -1;
+        if (inner >= 0) {
+            walk(inner, mount, depth + 1);
+        }
+    }
+    (void)closedir(stream);
+}
+
+static void walk_from(int base, const char *path) {
+    struct statx status;
+    int folder = openat(base, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        return;
+    }
+    if (statx(folder, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) {
+        (void)close(folder);
+        return;
+    }
+    walk(folder, status.stx_mnt_id, 0);
+}
+
 uint64_t jail_disk_bytes(const struct jail *jail) {
     walked_bytes = 0;
-    int flags = FTW_PHYS | FTW_MOUNT | FTW_CHDIR;
-    char upper[32];
-    (void)snprintf(upper, sizeof upper, "/proc/self/fd/%d/.", jail->upper);
-    (void)nftw(upper, walk_one, 16, flags);
-    (void)nftw("/tmp", walk_one, 16, flags);
+    walk_from(jail->upper, ".");
+    walk_from(AT_FDCWD, "/tmp");
     if (strcmp(jail->plan.home, jail->plan.workspace) != 0) {
-        (void)nftw(jail->plan.home, walk_one, 16, flags);
+        walk_from(AT_FDCWD, jail->plan.home);
     }
-    (void)!chdir("/");
     return walked_bytes;
+}
+
+bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes) {
+    enum { RESERVE_SHARE = 32 };
+    static uint64_t free_at_start;
+    struct statvfs disk;
+    if (fstatvfs(jail->upper, &disk) != 0) {
+        return false;
+    }
+    uint64_t free_now = (uint64_t)disk.f_bavail * disk.f_frsize;
+    uint64_t reserve = (uint64_t)disk.f_blocks * disk.f_frsize / RESERVE_SHARE;
+    if (free_at_start == 0) {
+        free_at_start = free_now;
+    }
+    uint64_t taken = free_at_start > free_now ? free_at_start - free_now : 0;
+    return free_now < reserve && (taken > limit_bytes || taken > free_at_start / 2);
 }
 
 /* The first number after `label` in a file of /proc/PID, or 0. */
@@ -91,6 +166,21 @@ static uint64_t sum_processes(bool exact) {
     return sum;
 }
 
+/* As jail_disk_is_short(), for memory that no process maps: memory files, buffers of pipes and
+ * sockets, shared memory. */
+static bool memory_is_short(uint64_t limit_bytes) {
+    enum { RESERVE_SHARE = 16 };
+    static uint64_t free_at_start;
+    uint64_t total = read_number(AT_FDCWD, "/proc/meminfo", "MemTotal:", 0) * 1024u;
+    uint64_t free_now = read_number(AT_FDCWD, "/proc/meminfo", "MemAvailable:", 0) * 1024u;
+    if (free_at_start == 0) {
+        free_at_start = free_now;
+    }
+    uint64_t taken = free_at_start > free_now ? free_at_start - free_now : 0;
+    return free_now < total / RESERVE_SHARE && (taken > limit_bytes || taken > free_at_start / 2);
+}
+
 bool jail_memory_is_over(uint64_t limit_bytes) {
-    return sum_processes(false) > limit_bytes && sum_processes(true) > limit_bytes;
+    return memory_is_short(limit_bytes) ||
+           (sum_processes(false) > limit_bytes && sum_processes(true) > limit_bytes);
 }

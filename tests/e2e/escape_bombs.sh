@@ -6,6 +6,8 @@
 mkdir "$SCRATCH/workspace"
 cd "$SCRATCH/workspace" || exit 99
 bomb() { timeout 60 "$AIRLOCK" run --workspace "$PWD" --template small "$@" >"$SCRATCH/out" 2>"$SCRATCH/err"; }
+# Where the scratch folder is a tmpfs, what fills the disk fills the memory of the sandbox first.
+ended_at_limit() { grep -Eq 'killed at its (disk|memory) limit' "$SCRATCH/err"; }
 
 bomb -- sh -c 'exit 7'
 same "control: a plain command keeps its status" 7 $?
@@ -35,7 +37,40 @@ check "and the outcome says memory" grep -qi memory "$SCRATCH/err"
 bomb -- sh -c 'i=0; while :; do i=$((i+1)); dd if=/dev/zero of=f$i bs=1M count=128 2>/dev/null; done'
 status=$?
 check "a disk bomb ends" test "$status" -ne 0 -a "$status" -ne 124
-check "and the outcome says disk" grep -Eqi 'disk|stage' "$SCRATCH/err"
+check "and the outcome says so" ended_at_limit
+
+bomb -- python3 -c 'import os
+for i in range(3):
+    if os.fork() == 0:
+        while True: # orphans, whose deaths wake init all the time
+            child = os.fork()
+            if child == 0:
+                os.fork()
+                os._exit(0)
+            os.waitpid(child, 0)
+for i in range(16):
+    with open("f%d" % i, "wb") as file:
+        for j in range(128):
+            file.write(b"x" * (1 << 20))
+os._exit(0)'
+check "a disk bomb behind a storm of orphans ends" ended_at_limit
+
+bomb -- python3 -c 'import os
+if os.fork() == 0:
+    while True:
+        os.mkdir("a")
+        os.rmdir("a")
+for i in range(16):
+    with open("f%d" % i, "wb") as file:
+        for j in range(128):
+            file.write(b"x" * (1 << 20))
+os._exit(0)'
+check "a disk bomb beside folders that come and go ends" ended_at_limit
+
+mkdir -p "$HOME/bin" && fallocate -l 1100M "$HOME/bin/large"
+PATH=$HOME/bin:$PATH bomb -- sh -c 'test -s "$HOME/bin/large" && sleep 0.5'
+same "control: a large toolchain below HOME is not the payload's" 0 $?
+rm -r "$HOME/bin"
 
 bomb -- sh -c 'dd if=/dev/zero of=big bs=1M count=300 2>/dev/null; test $(stat -c %s big) -le 268435456'
 same "one file is limited" 0 $?
