@@ -23,6 +23,7 @@
 #include "sandbox/launcher.h"
 #include "store/state.h"
 #include "sys/fd.h"
+#include "sys/ids.h"
 #include "sys/file.h"
 
 enum { ROW_COUNT_MAX = 8, DOCTOR_UID = 2000000, LEVEL_BYTES = 64 };
@@ -139,7 +140,7 @@ static status_t run_sandbox(const char *base, struct launcher_message *ret_messa
     (void)snprintf(workspace, sizeof workspace, "%.4000s/workspace", base);
     (void)snprintf(run_folder, sizeof run_folder, "%.4000s/run", base);
     (void)snprintf(id, sizeof id, "doctor-%d", getpid());
-    bool is_root = geteuid() == 0;
+    bool is_root = ids_are_all_ours();
     const char *argv[] = {"true", nullptr};
     const char *environment[] = {"PATH=/usr/bin:/bin", nullptr};
     struct plan_request request = {
@@ -183,7 +184,7 @@ static status_t try_sandbox(struct launcher_message *ret_message, struct sandbox
     int folder = -1;
     status_t status = file_open_folder(state.fd, name, true, 0700, &folder, err);
     if (status_is_ok(status)) {
-        status = make_folders(folder, geteuid() == 0 ? DOCTOR_UID : geteuid(), err);
+        status = make_folders(folder, ids_are_all_ours() ? DOCTOR_UID : geteuid(), err);
     }
     if (status_is_ok(status)) {
         status = run_sandbox(base, ret_message, ret_levels, err);

@@ -25,6 +25,7 @@
 #include "sandbox/cgroup_sweep.h"
 #include "sandbox/plan.h"
 #include "sys/fd.h"
+#include "sys/ids.h"
 #include "sys/random.h"
 
 extern char **environ;
@@ -117,7 +118,7 @@ static status_t stand_on(struct execution *run, struct error *err) {
         status = run_layers(&run->kernel->state, &parent, &run->layers, err);
     }
     struct stat upper;
-    if (status_is_ok(status) && geteuid() == 0 && run->layers != nullptr &&
+    if (status_is_ok(status) && ids_are_all_ours() && run->layers != nullptr &&
         run->layers[0] != nullptr && stat(run->layers[0], &upper) == 0 && upper.st_uid != 0) {
         run->host_uid = upper.st_uid;
         run->host_gid = upper.st_gid;
@@ -127,12 +128,12 @@ static status_t stand_on(struct execution *run, struct error *err) {
     return status;
 }
 
-/* Outside, the payload is the caller, or for root 2,000,000 + n. n is our process id: no other live
+/* Outside, the payload is the caller, or for root of the machine 2,000,000 + n. n is our process id: no other live
  * run of this machine has it, it needs no lock file, and it is below every kernel's pid_max of
  * 4,194,304, so the range is known. */
 static void choose_host_ids(struct execution *run) {
     enum { HOST_UID_BASE = 2000000 };
-    bool root = geteuid() == 0;
+    bool root = ids_are_all_ours();
     run->host_uid = root ? HOST_UID_BASE + (uint32_t)getpid() : geteuid();
     run->host_gid = root ? HOST_UID_BASE + (uint32_t)getpid() : getegid();
 }

@@ -25,6 +25,7 @@
 #include "sandbox/jail.h"
 #include "sandbox/launcher.h"
 #include "sys/fd.h"
+#include "sys/ids.h"
 
 enum { PATIENCE_MS = 60000, OOM_LOOK_MS = 50 };
 
@@ -134,7 +135,11 @@ static status_t receive_plan(struct supervisor *run, struct error *err) {
     if (fds.count != (run->jail.plan.terminal ? 1u : 4u)) {
         return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the plan came without its streams");
     }
-    if (run->jail.is_root == (run->jail.plan.host_uid == geteuid())) {
+    /* A payload with an id of its own needs root; root of the machine never gives away its own. */
+    const struct plan_view *view = &run->jail.plan;
+    bool is_all_ours = ids_are_all_ours();
+    run->jail.is_root = view->host_uid != geteuid();
+    if (run->jail.is_root != is_all_ours || (is_all_ours && view->host_gid == 0)) {
         return error_set(err, ERROR_PLAN_INVALID, 0,
                          "the payload's uid %u does not fit a launcher of uid %u",
                          run->jail.plan.host_uid, geteuid());
@@ -507,7 +512,6 @@ int main(void) {
         return 1;
     }
     run->jail = (struct jail){
-        .is_root = geteuid() == 0,
         .kernel = PROTOCOL_FD,
         .channel = -1,
         .channel_child = -1,

@@ -226,7 +226,10 @@ status_t plan_check(const struct plan_view *view, struct error *err) {
     if (view->seccomp != SECCOMP_STANDARD && view->seccomp != SECCOMP_STRICT) {
         return refuse(err, "the plan names no seccomp profile", "");
     }
-    if (view->host_uid == 0 || view->host_gid == 0) {
+    /* Root that maps itself to itself is root of a user namespace; the launcher knows whether this
+     * one is, and refuses the machine's. */
+    bool maps_itself = view->uid == view->host_uid && view->gid == view->host_gid;
+    if ((view->host_uid == 0 || view->host_gid == 0) && !(maps_itself && view->uid == 0)) {
         return refuse(err, "a payload never has the host's uid or gid 0", "");
     }
     const char *paths[] = {view->run_folder, view->workspace, view->working_folder, view->home};
