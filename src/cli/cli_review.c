@@ -8,8 +8,8 @@
 #include "cli/cli.h"
 #include "kernel/kernel.h"
 
-enum { SHOWN_COUNT_MAX = 40 };
-
+/* A yes is about every path, so every path is shown: one that is not could be the one that matters.
+ * LIMIT_REVIEW_PATHS bounds the list; the kernel does not ask about more. */
 bool cli_ask_review(void *context, const struct kernel_review_item *items, size_t count) {
     const struct cli *cli = context;
     if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1) {
@@ -17,12 +17,9 @@ bool cli_ask_review(void *context, const struct kernel_review_item *items, size_
     }
     (void)fprintf(stderr, "%sto be looked at first:%s\n", cli_color(cli->color_err, CLI_YELLOW),
                   cli_color(cli->color_err, CLI_PLAIN));
-    for (size_t i = 0; i < count && i < SHOWN_COUNT_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         (void)fprintf(stderr, "  %s  %s%s%s\n", items[i].path, cli_color(cli->color_err, CLI_DIM),
                       items[i].reason, cli_color(cli->color_err, CLI_PLAIN));
-    }
-    if (count > SHOWN_COUNT_MAX) {
-        (void)fprintf(stderr, "  and %zu more: airlock diff\n", count - SHOWN_COUNT_MAX);
     }
     (void)fprintf(stderr, "apply them too? [y/N] ");
     (void)fflush(stderr);

@@ -15,12 +15,15 @@
 #include "kernel/records.h"
 #include "sys/random.h"
 
-enum { REVIEW_COUNT_MAX = 1000, NAMED_COUNT_MAX = 3 };
+enum { NAMED_COUNT_MAX = 3 };
 
 struct application {
     struct kernel *kernel;
     struct run *run;
     struct policy_decision decision; /* about the whole */
+    struct policy_decision denial;   /* about the first path denied, when `denied` */
+    struct policy_decision review;   /* about the first path to be reviewed, when there is one */
+    bool denied;
     char request_id[ID_TEXT_BYTES];
     struct kernel_review_item *reviews; /* paths are owned */
     size_t review_count, review_capacity;
@@ -32,7 +35,7 @@ struct application {
 };
 
 static void review_add(struct application *apply, const char *path, const char *reason) {
-    if (apply->review_count == REVIEW_COUNT_MAX) {
+    if (apply->review_count == LIMIT_REVIEW_PATHS) {
         apply->review_overflow = true;
         return;
     }
@@ -72,14 +75,33 @@ static enum apply_verdict decide_path(void *context, const char *path, uint32_t 
     case POLICY_ALLOW:
         return APPLY_ALLOW;
     case POLICY_REVIEW:
+        if (apply->review_count == 0) {
+            apply->review = decision;
+        }
         review_add(apply, path, decision.reasons[0]);
         return APPLY_ALLOW;
     case POLICY_DENY:
+        if (!apply->denied) {
+            apply->denied = true;
+            apply->denial = decision;
+        }
         *ret_reason = decision.reasons[0];
         return APPLY_REFUSE;
     }
     ASSERT(!"an outcome of the enum");
     return APPLY_REFUSE;
+}
+
+static status_t refuse_overflow(const struct application *apply, struct error *err) {
+    limit_hit(LIMIT_ID_REVIEW_PATHS);
+    (void)error_set(err, ERROR_POLICY_REVIEW, 0,
+                    "a person has to agree to more than %lld paths, too many for one question",
+                    (long long)LIMIT_REVIEW_PATHS);
+    error_detail(err, "the limit REVIEW_PATHS; the first of them is %.300s",
+                 apply->reviews[0].path);
+    error_hint(err, "Look at them with airlock diff, then apply them in parts: "
+                    "airlock apply RUN PATH...");
+    return (status_t){ERROR_POLICY_REVIEW};
 }
 
 static status_t refuse_review(const struct application *apply, struct error *err) {
@@ -129,8 +151,11 @@ static status_t admit(void *context, uint32_t step_count, const struct digest *d
                       struct error *err) {
     struct application *apply = context;
     struct kernel *kernel = apply->kernel;
+    if (apply->review_overflow) {
+        return refuse_overflow(apply, err);
+    }
     if (apply->review_count > 0) {
-        bool agreed = !apply->review_overflow && kernel->ask_review != nullptr &&
+        bool agreed = kernel->ask_review != nullptr &&
                       kernel->ask_review(kernel->ask_context, apply->reviews, apply->review_count);
         if (!agreed) {
             return refuse_review(apply, err);
@@ -173,6 +198,19 @@ static status_t finished(void *context, const struct apply_result *result, struc
     return append_applied(apply, result, nullptr, err);
 }
 
+/* A refusal is evidence too. `err` already holds it and stays the answer when the log fails. */
+static void record_refusal(const struct application *apply, const char *operation,
+                           const struct policy_decision *decision, struct error *err) {
+    struct json *fields = request_fields(apply, operation);
+    json_set(fields, "decision", record_decision(decision));
+    struct audit_append append = {.event = AUDIT_EVENT_DECISION, .fields = fields};
+    struct audit_position position;
+    struct error second;
+    if (!status_is_ok(audit_log_append(apply->kernel->log, &append, 1, &position, &second))) {
+        (void)error_context(err, "and then: %.150s", second.message);
+    }
+}
+
 static status_t decide_whole(struct kernel *kernel, const char *operation,
                              struct policy_decision *ret_decision, struct error *err) {
     policy_decide(&(struct policy_request){.operation = operation,
@@ -200,7 +238,11 @@ status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const 
                       struct error *err) {
     struct application apply = {.kernel = kernel, .run = run};
     id_generate(clock_wall_ms(&kernel->clock), apply.request_id);
-    TRY(decide_whole(kernel, "stage.apply", &apply.decision, err));
+    status_t decided = decide_whole(kernel, "stage.apply", &apply.decision, err);
+    if (!status_is_ok(decided)) {
+        record_refusal(&apply, "stage.apply", &apply.decision, err);
+        return decided;
+    }
     struct apply_options options = {
         .paths = paths,
         .skip_refused = skip_refused,
@@ -219,13 +261,17 @@ status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const 
             !status_is_ok(kernel_checkpoint(kernel, apply.outcome.seq, &second))) {
             (void)error_context(err, "and then: %.150s", second.message);
         }
+    } else if (!apply.admitted && err->code == ERROR_POLICY_DENIED && apply.denied) {
+        record_refusal(&apply, "stage.apply", &apply.denial, err);
+    } else if (!apply.admitted && err->code == ERROR_POLICY_REVIEW && apply.review_count > 0) {
+        record_refusal(&apply, "stage.apply", &apply.review, err);
     }
     application_deinit(&apply);
     return status;
 }
 
-/* Before the effect, as every intent: a discard cut short leaves a stage that can be discarded again,
- * never one that vanished without an entry. */
+/* Before the effect, as every intent: a discard cut short leaves a stage that can be discarded
+ * again, never one that vanished without an entry. */
 static status_t admit_discard(void *context, struct error *err) {
     struct application *discard = context;
     struct json *fields = request_fields(discard, "stage.discard");
