@@ -105,8 +105,10 @@ static void measure_open(struct bench *bench) {
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         audit_log_closep(&bench->log);
         uint64_t start = clock_monotonic_ns(&bench->clock);
-        must(bench, audit_log_open(&(struct audit_log_options){&bench->state, &bench->clock},
-                                   &bench->log, &bench->err), "open");
+        must(bench,
+             audit_log_open(&(struct audit_log_options){&bench->state, &bench->clock}, &bench->log,
+                            &bench->err),
+             "open");
         samples[i] = clock_monotonic_ns(&bench->clock) - start;
     }
     row("open with its check", samples, sizeof samples / sizeof samples[0]);
@@ -119,8 +121,10 @@ static void measure_proofs(struct bench *bench) {
     must(bench, audit_log_head(bench->log, &head, &bench->err), "head");
     for (uint64_t i = 0; i < ROUNDS; i++) {
         uint64_t start = clock_monotonic_ns(&bench->clock);
-        must(bench, merkle_prove_inclusion(i * 61 % head.size, head.size, audit_log_read_hash,
-                                           bench->log, &proof, &bench->err), "prove");
+        must(bench,
+             merkle_prove_inclusion(i * 61 % head.size, head.size, audit_log_read_hash, bench->log,
+                                    &proof, &bench->err),
+             "prove");
         samples[i] = clock_monotonic_ns(&bench->clock) - start;
     }
     row("inclusion proof out of the database", samples, ROUNDS);
@@ -132,8 +136,8 @@ static void measure_checkpoints(struct bench *bench, const char *program) {
     enum { SIGNED = 100 };
     uint64_t samples[SIGNED];
     uint64_t started = clock_monotonic_ns(&bench->clock);
-    must(bench, keys_client_start_program(program, bench->state.keys_fd, &bench->keys,
-                                          &bench->err), "start airlock-keys");
+    must(bench, keys_client_start_program(program, bench->state.keys_fd, &bench->keys, &bench->err),
+         "start airlock-keys");
     uint64_t returned = clock_monotonic_ns(&bench->clock);
     for (size_t i = 0; i < SIGNED; i++) {
         struct audit_head head;
@@ -165,8 +169,10 @@ static void measure_receipts(struct bench *bench) {
         builder_reset(&receipt);
         must(bench, receipt_write(bench->log, i * 61, &receipt, &bench->err), "receipt");
         uint64_t middle = clock_monotonic_ns(&bench->clock);
-        must(bench, receipt_verify(builder_slice(&receipt), builder_c_string(&vkey), false,
-                                   &result, &bench->err), "verify");
+        must(bench,
+             receipt_verify(builder_slice(&receipt), builder_c_string(&vkey), false, &result,
+                            &bench->err),
+             "verify");
         verifies[i] = clock_monotonic_ns(&bench->clock) - middle;
         writes[i] = middle - start;
         json_free(result.entry);
@@ -194,8 +200,10 @@ int main(int argc, char **argv) {
         return 2;
     }
     must(&bench, state_open(&bench.state, &bench.err), "state");
-    must(&bench, audit_log_open(&(struct audit_log_options){&bench.state, &bench.clock},
-                                &bench.log, &bench.err), "open");
+    must(&bench,
+         audit_log_open(&(struct audit_log_options){&bench.state, &bench.clock}, &bench.log,
+                        &bench.err),
+         "open");
     measure_batches(&bench);
     measure_synced(&bench);
     measure_checkpoints(&bench, argv[2]);

@@ -112,7 +112,7 @@ static int compare(const void *a, const void *b) {
 
 static int report_one(const struct bench *bench, const struct launcher_message *message,
                       const struct sandbox_levels *levels) {
-    static const char *const outcomes[] = {"exit", "signal", "timeout", "memory",
+    static const char *const outcomes[] = {"exit", "signal",    "timeout",       "memory",
                                            "disk", "not-found", "not-executable"};
     if (!bench->quiet) {
         fprintf(stderr,

@@ -161,7 +161,8 @@ static bool vkey_parse(const char *text, struct vkey *key) {
     return true;
 }
 
-static bool ed25519_is_valid(const struct vkey *key, struct line message, const uint8_t *signature) {
+static bool ed25519_is_valid(const struct vkey *key, struct line message,
+                             const uint8_t *signature) {
     EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key->public_key, HASH);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool valid = pkey != NULL && context != NULL &&

@@ -23,8 +23,9 @@ static const char LOCK_NAME[] = "audit.lock";
 /* Waits for audit.lock. Polls, because flock(2) has no timeout and a stopped writer must not hang
  * every command after it. */
 status_t audit_lock_take(const struct audit_log *log, int *ret_lock, struct error *err) {
-    CLEANUP(fd_closep) int lock = file_open_beneath(
-        log->state->fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600, true);
+    CLEANUP(fd_closep)
+    int lock = file_open_beneath(log->state->fd, LOCK_NAME,
+                                 O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600, true);
     if (lock < 0) {
         enum error_code code = errno == EROFS || errno == EACCES ? ERROR_STATE_READ_ONLY : ERROR_IO;
         return error_set(err, code, errno, "cannot open %s", LOCK_NAME);

@@ -47,8 +47,7 @@ static const char *check_entry(struct check *check, const struct audit_row *row)
     }
     const char *previous = json_get_text(entry, "prev_hash");
     struct digest named;
-    if (previous == nullptr ||
-        !text_unhex(slice_of_string(previous), named.bytes, DIGEST_BYTES) ||
+    if (previous == nullptr || !text_unhex(slice_of_string(previous), named.bytes, DIGEST_BYTES) ||
         !digest_equal(&named, &expected)) {
         return "it does not name the entry before it";
     }
@@ -119,8 +118,7 @@ static status_t check_signed(const struct check *check, const struct note *note,
                              const struct state *state, struct error *err) {
     struct note_vkey vkey;
     TRY(checkpoint_own_vkey(state, &vkey, err));
-    if (strcmp(vkey.name, note->checkpoint.origin) != 0 ||
-        note_verify(note, &vkey) != NOTE_VALID) {
+    if (strcmp(vkey.name, note->checkpoint.origin) != 0 || note_verify(note, &vkey) != NOTE_VALID) {
         return error_set(err, ERROR_AUDIT_DAMAGED, 0,
                          "the last checkpoint is not signed by this log's key");
     }
@@ -141,7 +139,8 @@ static status_t check_all(struct audit_log *log, struct check *check, struct bui
     check->total = tail.frontier.size;
     check->signed_size = last.size;
     if (last.size > tail.frontier.size) {
-        return error_set(err, ERROR_AUDIT_ROLLED_BACK, 0, "the log is smaller than what was signed");
+        return error_set(err, ERROR_AUDIT_ROLLED_BACK, 0,
+                         "the log is smaller than what was signed");
     }
     TRY(check_rows(log, check, &tail, err));
     if (last.size > 0) {

@@ -104,12 +104,9 @@ static const struct field CHAIN_BREAK[] = {
 };
 
 static const struct field *const FIELDS[AUDIT_EVENT_COUNT] = {
-    [AUDIT_EVENT_RUN_STARTED] = RUN_STARTED,
-    [AUDIT_EVENT_RUN_FINISHED] = RUN_FINISHED,
-    [AUDIT_EVENT_APPLY_STARTED] = APPLY_STARTED,
-    [AUDIT_EVENT_STAGE_APPLIED] = STAGE_APPLIED,
-    [AUDIT_EVENT_STAGE_DISCARDED] = STAGE_DISCARDED,
-    [AUDIT_EVENT_DECISION] = DECISION,
+    [AUDIT_EVENT_RUN_STARTED] = RUN_STARTED,         [AUDIT_EVENT_RUN_FINISHED] = RUN_FINISHED,
+    [AUDIT_EVENT_APPLY_STARTED] = APPLY_STARTED,     [AUDIT_EVENT_STAGE_APPLIED] = STAGE_APPLIED,
+    [AUDIT_EVENT_STAGE_DISCARDED] = STAGE_DISCARDED, [AUDIT_EVENT_DECISION] = DECISION,
     [AUDIT_EVENT_CHAIN_BREAK] = CHAIN_BREAK,
 };
 
@@ -136,9 +133,9 @@ static const struct field *field_find(enum audit_event event, const char *name) 
 /* Integers past 2^53-1 stand as decimal strings. */
 static bool kind_fits(enum json_kind wanted, const struct json *value) {
     enum json_kind kind = json_kind_of(value);
-    return kind == wanted || (wanted == JSON_KIND_INTEGER && kind == JSON_KIND_TEXT &&
-                              strspn(json_as_text(value), "-0123456789") ==
-                                  strlen(json_as_text(value)));
+    return kind == wanted ||
+           (wanted == JSON_KIND_INTEGER && kind == JSON_KIND_TEXT &&
+            strspn(json_as_text(value), "-0123456789") == strlen(json_as_text(value)));
 }
 
 struct check {

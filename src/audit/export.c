@@ -96,8 +96,8 @@ static status_t fill_entries(struct export *export, uint64_t first, unsigned wid
         builder_reset(&entry);
         status = audit_log_read(export->log, first + i, &entry, &found, err);
         if (status_is_ok(status) && !found) {
-            status = error_set(err, ERROR_AUDIT_DAMAGED, 0, "entry %" PRIu64 " is missing",
-                               first + i);
+            status =
+                error_set(err, ERROR_AUDIT_DAMAGED, 0, "entry %" PRIu64 " is missing", first + i);
         }
         builder_u16_be(&export->bytes, (uint16_t)entry.size);
         builder_bytes(&export->bytes, builder_slice(&entry));
@@ -179,8 +179,7 @@ status_t audit_export_tiles(struct audit_log *log, int folder_fd,
     return status;
 }
 
-status_t audit_export_spicy(struct audit_log *log, uint64_t seq, int folder_fd,
-                            struct error *err) {
+status_t audit_export_spicy(struct audit_log *log, uint64_t seq, int folder_fd, struct error *err) {
     static const struct file_write_options PUBLIC = {.mode = 0644};
     struct receipt_parts parts;
     char name[64];

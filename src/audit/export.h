@@ -18,5 +18,4 @@ status_t audit_export_tiles(struct audit_log *log, int folder_fd,
                             struct audit_export_result *ret_result, struct error *err);
 
 /* Writes entry-<seq>.json (the entry's bytes) and entry-<seq>.json.spicy (its proof). */
-status_t audit_export_spicy(struct audit_log *log, uint64_t seq, int folder_fd,
-                            struct error *err);
+status_t audit_export_spicy(struct audit_log *log, uint64_t seq, int folder_fd, struct error *err);

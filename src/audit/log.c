@@ -170,8 +170,9 @@ static bool bytes_pick(void *context, const struct audit_row *row) {
 status_t audit_log_read(struct audit_log *log, uint64_t seq, struct builder *out, bool *ret_found,
                         struct error *err) {
     TRY(row_with(log, seq, bytes_pick, out, ret_found, err));
-    return builder_is_ok(out) ? STATUS_OK
-                              : error_set(err, ERROR_LIMIT, 0, "entry %" PRIu64 " is too long", seq);
+    return builder_is_ok(out)
+               ? STATUS_OK
+               : error_set(err, ERROR_LIMIT, 0, "entry %" PRIu64 " is too long", seq);
 }
 
 status_t audit_log_head(struct audit_log *log, struct audit_head *ret_head, struct error *err) {
@@ -186,8 +187,7 @@ status_t audit_log_scan_rows(struct audit_log *log, uint64_t first, audit_row_us
     sqlite3_stmt *statement;
     bool found = true;
     TRY(database_statement(&log->database, STATEMENT_ROWS, &statement, err));
-    (void)sqlite3_bind_int64(statement, 1,
-                             (sqlite3_int64)(first > INT64_MAX ? INT64_MAX : first));
+    (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)(first > INT64_MAX ? INT64_MAX : first));
     status_t status = step(log, statement, &found, err);
     while (status_is_ok(status) && found) {
         struct audit_row row = {(uint64_t)sqlite3_column_int64(statement, 0),
@@ -264,11 +264,12 @@ static status_t check_tail(struct audit_log *log, const struct checkpoint *signe
     TRY(merkle_root_of_size(signed_last->size, audit_log_read_hash, log, &root, err));
     return digest_equal(&root, &signed_last->root)
                ? STATUS_OK
-               : damaged(err, "it was rewritten: its last checkpoint was signed over other entries");
+               : damaged(err,
+                         "it was rewritten: its last checkpoint was signed over other entries");
 }
 
-/* Opens a file that is there. *ret_made is false when it has no tables yet: another command is about
- * to make them, or died before it could. A log that was signed has them for certain. */
+/* Opens a file that is there. *ret_made is false when it has no tables yet: another command is
+ * about to make them, or died before it could. A log that was signed has them for certain. */
 static status_t open_made(struct audit_log *log, const struct database_options *options,
                           bool was_signed, bool *ret_made, struct error *err) {
     struct error why = {0};
@@ -312,8 +313,9 @@ static status_t open_file(struct audit_log *log, const struct checkpoint *signed
     /* Made under the lock: two first commands at once must not both switch the journal. */
     CLEANUP(fd_closep) int lock = -1;
     TRY(audit_lock_take(log, &lock, err));
-    CLEANUP(fd_closep) int file = file_open_beneath(
-        log->state->fd, FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600, true);
+    CLEANUP(fd_closep)
+    int file = file_open_beneath(log->state->fd, FILE_NAME,
+                                 O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600, true);
     if (file < 0) {
         return error_set(err, ERROR_IO, errno, "cannot make %s", FILE_NAME);
     }

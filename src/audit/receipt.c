@@ -206,8 +206,7 @@ static bool parse(struct slice receipt, bool allow_unknown, struct parsed *parse
     }
     return parse_hashes(&cursor, &parsed->proof) &&
            note_parse(cursor_bytes(&cursor, cursor_remaining(&cursor)), &parsed->note) &&
-           cursor_is_finished(&cursor) &&
-           (allow_unknown || parsed->note.signature_count == 1);
+           cursor_is_finished(&cursor) && (allow_unknown || parsed->note.signature_count == 1);
 }
 
 /* Which of the parts is wrong. A root that the proof does not lead to is the checkpoint's fault
@@ -218,9 +217,9 @@ static status_t judge(const struct parsed *parsed, const struct note_vkey *vkey,
     struct digest leaf;
     struct digest root;
     merkle_leaf(builder_slice(&parsed->entry), &leaf);
-    bool leads = merkle_root_from_inclusion(parsed->index, checkpoint->size, &leaf, &parsed->proof,
-                                            &root) &&
-                 digest_equal(&root, &checkpoint->root);
+    bool leads =
+        merkle_root_from_inclusion(parsed->index, checkpoint->size, &leaf, &parsed->proof, &root) &&
+        digest_equal(&root, &checkpoint->root);
     enum note_verdict verdict = note_verify(&parsed->note, vkey);
     if (verdict == NOTE_UNSIGNED) {
         return error_set(err, ERROR_RECEIPT_KEY, 0, "the receipt is not signed by %s", vkey->name);

@@ -6,5 +6,4 @@
 
 /* Checks what only a mistake of the programmer can break. Stays on in production: a wrong program
  * stops before it does harm. Never used on data from outside; that gets an error. */
-#define ASSERT(expression)                                                                         \
-    ((expression) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))
+#define ASSERT(expression) ((expression) ? (void)0 : assert_failed(#expression, __FILE__, __LINE__))

@@ -58,7 +58,7 @@ struct slice cursor_until(struct cursor *cursor, uint8_t end);
 void cursor_fail(struct cursor *cursor);
 
 struct builder {
-    uint8_t *data;   /* owned */
+    uint8_t *data; /* owned */
     size_t size;
     size_t capacity;
     size_t size_max;

@@ -17,7 +17,7 @@ struct error_row {
 
 static const struct error_row error_rows[ERROR_CODE_COUNT] = {
     [ERROR_NONE] = {"none", "no error", "", 0},
-#define ERROR(name, slug, exit_status, meaning, hint)                                              \
+#define ERROR(name, slug, exit_status, meaning, hint) \
     [ERROR_##name] = {slug, meaning, hint, exit_status},
 #include "errors.def"
 #undef ERROR

@@ -37,10 +37,10 @@ typedef struct [[nodiscard]] status {
 
 struct error {
     enum error_code code;
-    int os_errno;                         /* 0 when no system call is to blame */
+    int os_errno;                          /* 0 when no system call is to blame */
     char message[ERROR_MESSAGE_BYTES_MAX]; /* what was attempted, lower case, no full stop */
-    char detail[ERROR_DETAIL_BYTES_MAX];  /* why, when there is more to say than os_errno says */
-    char hint[ERROR_HINT_BYTES_MAX];      /* what to do; the table's hint when empty */
+    char detail[ERROR_DETAIL_BYTES_MAX];   /* why, when there is more to say than os_errno says */
+    char hint[ERROR_HINT_BYTES_MAX];       /* what to do; the table's hint when empty */
     char context[ERROR_CONTEXT_COUNT_MAX][ERROR_CONTEXT_BYTES_MAX];
     uint8_t context_count;
     const char *file; /* where it was set; a string constant */
@@ -49,13 +49,13 @@ struct error {
 
 /* Sets an error at its origin and returns the failure status. os_errno: the errno to blame, or 0.
  * ENOSPC and EDQUOT under ERROR_IO become ERROR_DISK_FULL, so that no caller forgets it. */
-#define error_set(err, code, os_errno, ...)                                                        \
+#define error_set(err, code, os_errno, ...) \
     error_set_at((err), (code), (os_errno), __FILE__, __LINE__, __VA_ARGS__)
 #ifdef __clang_analyzer__
 /* The analyzer reads one file at a time: tell it that setting an error is never a success. */
 #undef error_set
-#define error_set(err, code, os_errno, ...)                                                        \
-    ((void)error_set_at((err), (code), (os_errno), __FILE__, __LINE__, __VA_ARGS__),               \
+#define error_set(err, code, os_errno, ...)                                          \
+    ((void)error_set_at((err), (code), (os_errno), __FILE__, __LINE__, __VA_ARGS__), \
      (status_t){(int)(code)})
 #endif
 
@@ -91,10 +91,10 @@ static inline bool status_is_ok(status_t status) {
 }
 
 /* Returns from the enclosing function when `call` fails. The only macro that returns. */
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        status_t try_status_ = (call);                                                             \
-        if (!status_is_ok(try_status_)) {                                                          \
-            return try_status_;                                                                    \
-        }                                                                                          \
+#define TRY(call)                         \
+    do {                                  \
+        status_t try_status_ = (call);    \
+        if (!status_is_ok(try_status_)) { \
+            return try_status_;           \
+        }                                 \
     } while (0)

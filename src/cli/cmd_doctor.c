@@ -23,8 +23,8 @@
 #include "sandbox/launcher.h"
 #include "store/state.h"
 #include "sys/fd.h"
-#include "sys/ids.h"
 #include "sys/file.h"
+#include "sys/ids.h"
 
 enum { ROW_COUNT_MAX = 8, DOCTOR_UID = 2000000, LEVEL_BYTES = 64 };
 

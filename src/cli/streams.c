@@ -33,7 +33,7 @@ struct channel {
     int from; /* -1: at its end */
     int to;   /* -1: nobody takes bytes any more */
     size_t begin, end;
-    size_t read_max; /* bytes taken at once */
+    size_t read_max;  /* bytes taken at once */
     bool is_filtered; /* goes to a terminal of the user's */
     struct terminal_filter filter;
     uint8_t buffer[CHANNEL_BYTES];
@@ -43,14 +43,15 @@ struct streams {
     struct streams_options options;
     sigset_t signals;
     int signal_fd;
-    int input, output, error; /* our ends of the pipes; owned. For a terminal, input is the master */
+    int input, output,
+        error; /* our ends of the pipes; owned. For a terminal, input is the master */
     struct channel in, out, err;
     uint8_t *filtered; /* owned; room for one buffer through the filter */
     const struct run_exec_relay *relay;
     bool exited;
-    bool stop_expected;       /* we stopped the payload, so its report is no news */
-    uint64_t drain_until_ms;  /* once exited */
-    uint64_t kill_at_ms;      /* 0: nobody asked for the end */
+    bool stop_expected;      /* we stopped the payload, so its report is no news */
+    uint64_t drain_until_ms; /* once exited */
+    uint64_t kill_at_ms;     /* 0: nobody asked for the end */
 };
 
 static uint64_t now_ms(void) {
@@ -118,8 +119,8 @@ static void keep_output(struct streams *streams, const struct channel *channel) 
     result->output_kept_bytes += kept > 0 ? (uint64_t)kept : 0;
 }
 
-/* Runs what was read through the filter, in place of the buffer's content. Such a channel is read in
- * pieces of half the buffer, so that what was held back before and what the filter adds fit. */
+/* Runs what was read through the filter, in place of the buffer's content. Such a channel is read
+ * in pieces of half the buffer, so that what was held back before and what the filter adds fit. */
 static void filter_output(struct streams *streams, struct channel *channel) {
     if (!channel->is_filtered) {
         return;
@@ -369,9 +370,9 @@ static status_t set_up_filters(struct streams *streams, struct error *err) {
         return STATUS_OK;
     }
     streams->filtered = malloc(terminal_filter_room(CHANNEL_BYTES));
-    return streams->filtered != nullptr ? STATUS_OK
-                                        : error_set(err, ERROR_NO_MEMORY, ENOMEM,
-                                                    "cannot make the payload's streams");
+    return streams->filtered != nullptr
+               ? STATUS_OK
+               : error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot make the payload's streams");
 }
 
 status_t streams_open(const struct streams_options *options, struct streams **ret_streams,

@@ -133,8 +133,8 @@ static void string_begin(struct terminal_filter *filter, struct output *out, boo
     }
 }
 
-/* Whether a byte goes on with the character under way. The first byte after 0xe0 and 0xf0 is bounded
- * below, or a long form of U+009B could stand there. */
+/* Whether a byte goes on with the character under way. The first byte after 0xe0 and 0xf0 is
+ * bounded below, or a long form of U+009B could stand there. */
 static bool continues(const struct terminal_filter *filter, uint8_t byte) {
     uint8_t least = filter->utf8_lead == 0xe0 ? 0xa0 : filter->utf8_lead == 0xf0 ? 0x90 : 0x80;
     return filter->utf8_left > 0 && byte >= least && byte <= 0xbf;

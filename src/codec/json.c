@@ -236,8 +236,9 @@ status_t json_parse(struct slice text, const char *what, struct json **ret, stru
     }
     json_error_t why;
     const char *data = text.size == 0 ? "" : (const char *)text.data;
-    CLEANUP(json_freep) struct json *value = (struct json *)json_loadb(
-        data, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    CLEANUP(json_freep)
+    struct json *value =
+        (struct json *)json_loadb(data, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
     if (value == nullptr) {
         struct builder reason;
         builder_init(&reason, 4 * sizeof why.text);

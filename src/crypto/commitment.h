@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Salted commitments: an entry of the log shows that a value was fixed, and nothing of the value,
- * even when it can be guessed. SHA-256("airlock/1/" || kind || 0x00 || salt || u64be length || data).
+ * even when it can be guessed. SHA-256("airlock/1/" || kind || 0x00 || salt || u64be length ||
+ * data).
  */
 #pragma once
 

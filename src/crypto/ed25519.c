@@ -73,9 +73,9 @@ status_t ed25519_key_public(const struct ed25519_key *key,
 status_t ed25519_sign(struct ed25519_key *key, struct slice message,
                       uint8_t ret_signature[static ED25519_SIGNATURE_BYTES], struct error *err) {
     size_t size = ED25519_SIGNATURE_BYTES;
-    bool signed_now = EVP_DigestSign(key->next, ret_signature, &size, message.data,
-                                     message.size) == 1 &&
-                      size == ED25519_SIGNATURE_BYTES;
+    bool signed_now =
+        EVP_DigestSign(key->next, ret_signature, &size, message.data, message.size) == 1 &&
+        size == ED25519_SIGNATURE_BYTES;
     if (!signed_now || !key_prepare(key)) {
         return error_set(err, ERROR_KEYS_FAILED, 0, "libcrypto cannot sign");
     }
@@ -85,7 +85,8 @@ status_t ed25519_sign(struct ed25519_key *key, struct slice message,
 bool ed25519_verify(const uint8_t public_key[static ED25519_PUBLIC_BYTES], struct slice message,
                     const uint8_t signature[static ED25519_SIGNATURE_BYTES]) {
     library_start();
-    CLEANUP(pair_freep) EVP_PKEY *pair =
+    CLEANUP(pair_freep)
+    EVP_PKEY *pair =
         EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, public_key, ED25519_PUBLIC_BYTES);
     CLEANUP(context_freep) EVP_MD_CTX *context = EVP_MD_CTX_new();
     return pair != nullptr && context != nullptr &&

@@ -33,8 +33,7 @@ void merkle_frontier_init(struct merkle_frontier *frontier) {
 }
 
 void merkle_frontier_append(struct merkle_frontier *frontier, const struct digest *leaf,
-                            struct digest ret_completed[static 64],
-                            unsigned *ret_completed_count) {
+                            struct digest ret_completed[static 64], unsigned *ret_completed_count) {
     ASSERT(frontier->size < UINT64_MAX);
     unsigned carries = stdc_trailing_ones(frontier->size);
     ASSERT(frontier->count == stdc_count_ones(frontier->size) && frontier->count >= carries);

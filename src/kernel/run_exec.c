@@ -128,9 +128,9 @@ static status_t stand_on(struct execution *run, struct error *err) {
     return status;
 }
 
-/* Outside, the payload is the caller, or for root of the machine 2,000,000 + n. n is our process id: no other live
- * run of this machine has it, it needs no lock file, and it is below every kernel's pid_max of
- * 4,194,304, so the range is known. */
+/* Outside, the payload is the caller, or for root of the machine 2,000,000 + n. n is our process
+ * id: no other live run of this machine has it, it needs no lock file, and it is below every
+ * kernel's pid_max of 4,194,304, so the range is known. */
 static void choose_host_ids(struct execution *run) {
     enum { HOST_UID_BASE = 2000000 };
     bool root = ids_are_all_ours();
@@ -337,7 +337,7 @@ static status_t conclude(struct execution *run, const struct error *failure, str
     struct run_exec_result *result = run->result;
     if (!run->exited) {
         launcher_closep(&run->launcher); /* nothing of the sandbox lives when its stage is sealed */
-        cgroup_sweep(result->run.id); /* before the run counts as finished: nobody looks again */
+        cgroup_sweep(result->run.id);    /* before the run counts as finished: nobody looks again */
     }
     struct error seal_error;
     status_t seal = stage_seal(&run->kernel->state, &result->run, &result->stage, &seal_error);

@@ -61,12 +61,11 @@ static int spawn_prepare(struct spawn *spawn, int socket, int folder) {
     int failed = posix_spawnattr_setflags(&spawn->attributes, (short)flags);
     failed = failed != 0 ? failed : posix_spawnattr_setsigmask(&spawn->attributes, &none);
     failed = failed != 0 ? failed : posix_spawnattr_setsigdefault(&spawn->attributes, &all);
-    failed = failed != 0 ? failed
-                         : posix_spawn_file_actions_adddup2(&spawn->actions, socket,
-                                                            KEYS_FD_SOCKET);
-    return failed != 0
-               ? failed
-               : posix_spawn_file_actions_adddup2(&spawn->actions, folder, KEYS_FD_FOLDER);
+    failed = failed != 0
+                 ? failed
+                 : posix_spawn_file_actions_adddup2(&spawn->actions, socket, KEYS_FD_SOCKET);
+    return failed != 0 ? failed
+                       : posix_spawn_file_actions_adddup2(&spawn->actions, folder, KEYS_FD_FOLDER);
 }
 
 /* `socket` and `folder` are above the numbers they get in the child. Returns an errno. */

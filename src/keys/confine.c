@@ -32,10 +32,10 @@ static bool landlock_folder(int folder_fd) {
         .allowed_access = FOLDER_RIGHTS,
         .parent_fd = folder_fd,
     };
-    bool confined = ruleset >= 0 &&
-                    syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &folder,
-                            0) == 0 &&
-                    syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    bool confined =
+        ruleset >= 0 &&
+        syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &folder, 0) == 0 &&
+        syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     fd_closep(&ruleset);
     return confined;
 }

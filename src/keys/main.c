@@ -26,8 +26,8 @@ static bool serve(struct signer *signer, bool usable, const struct error *why) {
     struct error err = {0};
     struct keys_request request;
     size_t size;
-    if (!status_is_ok(socket_receive(KEYS_FD_SOCKET, message, sizeof message, &size, nullptr,
-                                     &err)) ||
+    if (!status_is_ok(
+            socket_receive(KEYS_FD_SOCKET, message, sizeof message, &size, nullptr, &err)) ||
         size == 0 || !keys_request_decode(slice_of(message, size), &request)) {
         return false;
     }

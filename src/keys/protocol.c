@@ -46,9 +46,9 @@ bool keys_request_decode(struct slice bytes, struct keys_request *ret_request) {
     for (size_t i = 0; i < LIMIT_PROOF_HASHES; i++) {
         digest_read(&cursor, &ret_request->proof.hashes[i]);
     }
-    return known && cursor_is_finished(&cursor) &&
-           ret_request->proof.count <= LIMIT_PROOF_HASHES && ret_request->size > 0 &&
-           ret_request->size <= (uint64_t)INT64_MAX && ret_request->old_size <= ret_request->size;
+    return known && cursor_is_finished(&cursor) && ret_request->proof.count <= LIMIT_PROOF_HASHES &&
+           ret_request->size > 0 && ret_request->size <= (uint64_t)INT64_MAX &&
+           ret_request->old_size <= ret_request->size;
 }
 
 void keys_reply_encode(const struct keys_reply *reply, uint8_t ret_bytes[static KEYS_REPLY_BYTES]) {

@@ -19,8 +19,8 @@ static const char SEED_HEADER[] = "airlock log key, Ed25519 seed\n";
 enum { SEED_TEXT_BYTES = sizeof SEED_HEADER - 1 + 2 * ED25519_SEED_BYTES + 1 };
 
 static status_t lock_take(int folder, int *ret_lock, struct error *err) {
-    CLEANUP(fd_closep) int lock =
-        file_open_beneath(folder, KEYS_FILE_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, true);
+    CLEANUP(fd_closep)
+    int lock = file_open_beneath(folder, KEYS_FILE_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW, 0600, true);
     int failed = lock < 0 ? -1 : 0;
     while (failed == 0 && flock(lock, LOCK_EX) != 0) {
         failed = errno == EINTR ? 0 : -1;
@@ -69,8 +69,7 @@ static status_t seed_read(int folder, uint8_t ret_seed[static ED25519_SEED_BYTES
         struct cursor cursor = cursor_of(builder_slice(&text));
         struct slice header = cursor_bytes(&cursor, sizeof SEED_HEADER - 1);
         struct slice line = cursor_until(&cursor, '\n');
-        if (!cursor_is_finished(&cursor) ||
-            !slice_equal(header, slice_of_string(SEED_HEADER)) ||
+        if (!cursor_is_finished(&cursor) || !slice_equal(header, slice_of_string(SEED_HEADER)) ||
             !text_unhex(line, ret_seed, ED25519_SEED_BYTES)) {
             status = error_set(err, ERROR_KEYS_FAILED, 0, "keys/%s is damaged", KEYS_FILE_SEED);
         }
@@ -214,8 +213,8 @@ static enum keys_answer sign_and_keep(struct signer *signer, const struct keys_r
         builder_u8(&text, '\n');
         note_format_signature(&signer->vkey, signature, &text);
         answer = KEYS_ANSWER_SIGNED;
-        if (!status_is_ok(write_file(signer->folder, KEYS_FILE_CHECKPOINT, builder_slice(&text),
-                                     &err))) {
+        if (!status_is_ok(
+                write_file(signer->folder, KEYS_FILE_CHECKPOINT, builder_slice(&text), &err))) {
             *ret_errno = err.os_errno;
             answer = KEYS_ANSWER_IO;
         }

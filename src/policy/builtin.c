@@ -202,21 +202,46 @@ static bool is_ci_file(const struct policy_request *request) {
 }
 
 static bool is_shell_file(const struct policy_request *request) {
-    static const char *const names[] = {
-        ".envrc",         ".env.fish",      ".bashrc",
-        ".bash_profile",  ".bash_login",    ".bash_logout",
-        ".bash_aliases",  ".profile",       ".zshrc",
-        ".zshenv",        ".zprofile",      ".zlogin",
-        ".zlogout",       ".kshrc",         ".cshrc",
-        ".tcshrc",        ".login",         ".inputrc",
-        ".gdbinit",       ".lldbinit",      ".pythonrc",
-        ".pythonstartup", ".autoenv",       ".mise.toml",
-        "mise.toml",      ".husky",         ".githooks",
-        ".gitmodules",    ".gitattributes", ".gitconfig",
-        ".git/rebase-merge", /* its todo list may say exec */
-        "lefthook.yml",   ".lefthook.yml",  ".pre-commit-config.yaml",
-        ".npmrc",         ".yarnrc",        ".yarnrc.yml",
-        ".pnpmfile.cjs",  ".config/fish",   nullptr};
+    static const char *const names[] = {".envrc",
+                                        ".env.fish",
+                                        ".bashrc",
+                                        ".bash_profile",
+                                        ".bash_login",
+                                        ".bash_logout",
+                                        ".bash_aliases",
+                                        ".profile",
+                                        ".zshrc",
+                                        ".zshenv",
+                                        ".zprofile",
+                                        ".zlogin",
+                                        ".zlogout",
+                                        ".kshrc",
+                                        ".cshrc",
+                                        ".tcshrc",
+                                        ".login",
+                                        ".inputrc",
+                                        ".gdbinit",
+                                        ".lldbinit",
+                                        ".pythonrc",
+                                        ".pythonstartup",
+                                        ".autoenv",
+                                        ".mise.toml",
+                                        "mise.toml",
+                                        ".husky",
+                                        ".githooks",
+                                        ".gitmodules",
+                                        ".gitattributes",
+                                        ".gitconfig",
+                                        ".git/rebase-merge", /* its todo list may say exec */
+                                        "lefthook.yml",
+                                        ".lefthook.yml",
+                                        ".pre-commit-config.yaml",
+                                        ".npmrc",
+                                        ".yarnrc",
+                                        ".yarnrc.yml",
+                                        ".pnpmfile.cjs",
+                                        ".config/fish",
+                                        nullptr};
     return path_has_name(request, names);
 }
 

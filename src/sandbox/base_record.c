@@ -57,8 +57,7 @@ void change_list_deinit(struct change_list *list) {
     *list = (struct change_list){0};
 }
 
-status_t change_list_add(struct change_list *list, const struct change *change,
-                         struct error *err) {
+status_t change_list_add(struct change_list *list, const struct change *change, struct error *err) {
     if (list->count == LIMIT_STAGE_ENTRIES) {
         limit_hit(LIMIT_ID_STAGE_ENTRIES);
         return error_set(err, ERROR_LIMIT, 0, "the stage changes more than %lld paths",
@@ -67,7 +66,8 @@ status_t change_list_add(struct change_list *list, const struct change *change,
     size_t path_bytes = strlen(change->path) + 1;
     if (list->path_bytes + path_bytes > (size_t)LIMIT_STAGE_PATH_BYTES) {
         limit_hit(LIMIT_ID_STAGE_PATH_BYTES);
-        return error_set(err, ERROR_LIMIT, 0, "the paths a stage changes are longer than %lld bytes",
+        return error_set(err, ERROR_LIMIT, 0,
+                         "the paths a stage changes are longer than %lld bytes",
                          (long long)LIMIT_STAGE_PATH_BYTES);
     }
     if (list->count == list->capacity) {
@@ -117,8 +117,7 @@ size_t change_list_lower_bound(const struct change_list *list, const char *path)
 
 struct change *change_list_find(const struct change_list *list, const char *path) {
     size_t at = change_list_lower_bound(list, path);
-    return at < list->count && strcmp(list->items[at].path, path) == 0 ? &list->items[at]
-                                                                       : nullptr;
+    return at < list->count && strcmp(list->items[at].path, path) == 0 ? &list->items[at] : nullptr;
 }
 
 /* Encoding. */

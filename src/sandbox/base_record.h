@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a sealed stage changes: runs/<id>/base. `index` lists each changed path with what stood there
- * (in the workspace, or in the stages below) and what the stage puts there; the file named <n> is a
- * copy of what stood at the n-th path, kept for texts and links.
+ * What a sealed stage changes: runs/<id>/base. `index` lists each changed path with what stood
+ * there (in the workspace, or in the stages below) and what the stage puts there; the file named
+ * <n> is a copy of what stood at the n-th path, kept for texts and links.
  *
  * The list is complete: whatever a whiteout or an opaque folder deletes stands in it path by path.
  * So the merge of a stack of stages is the union of their lists, and nobody reads overlayfs's marks
@@ -10,8 +10,8 @@
  */
 #pragma once
 
-#include "sandbox/upper.h"
 #include "sandbox/run.h"
+#include "sandbox/upper.h"
 
 enum refusal : uint8_t {
     REFUSAL_NONE,
@@ -31,9 +31,9 @@ struct change {
     struct entry_state before;
     struct entry_state after;
     enum refusal refusal;
-    bool moved;      /* the lower file changed while the run was live */
-    bool has_copy;   /* base/<number> holds what stood there */
-    uint32_t number; /* its place in its own stage's index */
+    bool moved;                        /* the lower file changed while the run was live */
+    bool has_copy;                     /* base/<number> holds what stood there */
+    uint32_t number;                   /* its place in its own stage's index */
     uint8_t before_layer, after_layer; /* in a merged list: index into the stack */
 };
 

@@ -83,8 +83,8 @@ static status_t side_read_before(const struct merge *merge, const struct change 
     if (change->has_copy) {
         char name[32];
         (void)snprintf(name, sizeof name, "base/%u", change->number);
-        fd = file_open_beneath(merge->stack->runs[change->before_layer].fd, name, O_RDONLY, 0,
-                               true);
+        fd =
+            file_open_beneath(merge->stack->runs[change->before_layer].fd, name, O_RDONLY, 0, true);
     } else if (merge->workspace_fd >= 0 && change->before.kind == ENTRY_FILE) {
         struct entry_state current;
         TRY(entry_look(merge->workspace_fd, change->path, ENTRY_STAT, &current, err));
@@ -160,9 +160,8 @@ static void count_lines(const struct diff_lines *lines, uint32_t *ret) {
     }
 }
 
-static status_t body_text(const struct diff_side *before, const struct diff_side *after,
-                          bool color, struct builder *out, struct diff_counts *counts,
-                          struct error *err) {
+static status_t body_text(const struct diff_side *before, const struct diff_side *after, bool color,
+                          struct builder *out, struct diff_counts *counts, struct error *err) {
     CLEANUP(diff_lines_deinit) struct diff_lines old = {0};
     CLEANUP(diff_lines_deinit) struct diff_lines new = {0};
     bool old_fits = true;
@@ -187,8 +186,8 @@ static status_t diff_sides(const struct change *change, const struct diff_side *
     bool has_after = after->state != nullptr;
     header_start(change->path, color, out);
     header_modes(before->state, after->state, out);
-    bool same = has_before && has_after &&
-                digest_equal(&before->state->digest, &after->state->digest);
+    bool same =
+        has_before && has_after && digest_equal(&before->state->digest, &after->state->digest);
     if (same) {
         return STATUS_OK;
     }
@@ -243,8 +242,8 @@ static status_t diff_one_side(const struct merge *merge, const struct change *ch
     return diff_sides(change, &before, &after, color, out, counts, err);
 }
 
-static status_t diff_both_sides(const struct merge *merge, const struct change *change,
-                                bool color, struct builder *out, struct diff_counts *counts,
+static status_t diff_both_sides(const struct merge *merge, const struct change *change, bool color,
+                                struct builder *out, struct diff_counts *counts,
                                 struct error *err) {
     struct diff_side before = {.state = &change->before};
     struct diff_side after = {.state = &change->after};

@@ -16,7 +16,7 @@
 #include "base/limits.h"
 
 enum {
-    COST_MAX = 2000,  /* edits on one level before a part counts as replaced */
+    COST_MAX = 2000, /* edits on one level before a part counts as replaced */
     DEPTH_MAX = 64,
     CONTEXT_LINES = 3,
 };
@@ -180,8 +180,7 @@ static bool search_backward(struct search *s, const struct box *box, ptrdiff_t d
         }
         r[k] = x;
         ptrdiff_t mirror = (width - height) - k;
-        if (!odd && mirror >= -d && mirror <= d &&
-            x + s->forward[s->offset + mirror] >= width) {
+        if (!odd && mirror >= -d && mirror <= d && x + s->forward[s->offset + mirror] >= width) {
             *ret = (struct middle){box->a_high - x, box->b_high - y, true};
             return true;
         }
@@ -317,7 +316,8 @@ void diff_escape(struct slice text, struct builder *out) {
     }
 }
 
-/* A bare escape sequence in a file must not reach the terminal when a person reads the diff there. */
+/* A bare escape sequence in a file must not reach the terminal when a person reads the diff there.
+ */
 static void line_content(struct slice line, bool color, struct builder *out) {
     if (color) {
         diff_escape(line, out);

@@ -9,9 +9,10 @@
 #include "base/error.h"
 
 struct diff_lines {
-    struct slice *lines;  /* owned; each with its newline, the last one maybe without; borrowed bytes */
+    struct slice
+        *lines; /* owned; each with its newline, the last one maybe without; borrowed bytes */
     size_t count;
-    uint8_t *changed;     /* owned; 1: deleted from the old side, or added on the new side */
+    uint8_t *changed; /* owned; 1: deleted from the old side, or added on the new side */
 };
 
 /* Splits a text. More than LIMIT_DIFF_LINES lines: *ret_fits is false and nothing is allocated; use
@@ -21,8 +22,7 @@ status_t diff_lines_split(struct slice text, struct diff_lines *ret, bool *ret_f
 void diff_lines_deinit(struct diff_lines *lines);
 
 /* Marks the lines that differ. Two texts with very little in common are marked whole. */
-status_t diff_lines_compare(struct diff_lines *before, struct diff_lines *after,
-                            struct error *err);
+status_t diff_lines_compare(struct diff_lines *before, struct diff_lines *after, struct error *err);
 
 /* Appends the hunks in unified format with three lines of context. `color`: in ANSI colours. */
 void diff_lines_hunks(const struct diff_lines *before, const struct diff_lines *after, bool color,

@@ -2,12 +2,12 @@
  *
  * airlock-jail from within. Three processes of one program:
  *
- *   launcher   outside; talks to the kernel, keeps limits and time, never reads what a payload wrote
- *   init       pid 1 of the sandbox; mounts, starts the payload, reaps, samples disk and memory
+ *   launcher   outside; talks to the kernel, keeps limits and time, never reads what a payload
+ * wrote init       pid 1 of the sandbox; mounts, starts the payload, reaps, samples disk and memory
  *   payload    becomes the command, after it gave up everything it can
  *
- * They share one SEQPACKET channel of fixed-size reports (upwards) and orders (downwards), a go pipe
- * that the payload waits on, and an exec pipe that closes when the command was exec'd.
+ * They share one SEQPACKET channel of fixed-size reports (upwards) and orders (downwards), a go
+ * pipe that the payload waits on, and an exec pipe that closes when the command was exec'd.
  */
 #pragma once
 
@@ -100,12 +100,12 @@ status_t jail_landlock_apply(const struct plan_view *plan, int *ret_abi, struct 
 /* jail_watch.c */
 /* What the stage, HOME and /tmp take on disk. */
 uint64_t jail_disk_bytes(const struct jail *jail);
-/* Whether the disk is nearly full and lost, since the first call, more than the limit or half of what
- * was free. Cheap. It also sees files that are open and have no name any more, which no walk finds;
- * it cannot tell who took the room, so it only speaks when the host is in danger. */
+/* Whether the disk is nearly full and lost, since the first call, more than the limit or half of
+ * what was free. Cheap. It also sees files that are open and have no name any more, which no walk
+ * finds; it cannot tell who took the room, so it only speaks when the host is in danger. */
 bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes);
-/* Whether all processes of the sandbox together hold more, shared memory counted once; or whether the
- * host is nearly out of memory and lost that much since the first call. */
+/* Whether all processes of the sandbox together hold more, shared memory counted once; or whether
+ * the host is nearly out of memory and lost that much since the first call. */
 bool jail_memory_is_over(uint64_t limit_bytes);
 
 /* jail_cgroup.c */

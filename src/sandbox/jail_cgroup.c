@@ -97,8 +97,7 @@ static bool make_version_2(struct jail_cgroup *cgroup, const struct plan_view *p
         strstr(controllers, "memory") == nullptr || strstr(controllers, "pids") == nullptr) {
         return false;
     }
-    (void)snprintf(cgroup->memory, sizeof cgroup->memory, "%s/airlock-%.64s", parent,
-                   plan->run_id);
+    (void)snprintf(cgroup->memory, sizeof cgroup->memory, "%s/airlock-%.64s", parent, plan->run_id);
     return mkdir(cgroup->memory, 0755) == 0 &&
            write_number(cgroup->memory, "memory.max", plan->limits.memory_bytes_max) &&
            write_number(cgroup->memory, "pids.max", plan->limits.pid_count_max + 1u);

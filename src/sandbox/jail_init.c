@@ -76,7 +76,8 @@ static status_t become_user(const struct jail *jail, struct error *err) {
     }
     if (setgroups(0, nullptr) != 0 || setresgid(plan->gid, plan->gid, plan->gid) != 0 ||
         setresuid(plan->uid, plan->uid, plan->uid) != 0) {
-        return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno, "cannot become the payload's uid");
+        return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno,
+                         "cannot become the payload's uid");
     }
     return STATUS_OK;
 }
@@ -149,8 +150,7 @@ static void report(const struct init *init, enum jail_report_kind kind) {
         .memory_peak_bytes = (uint64_t)usage.ru_maxrss * 1024u,
     };
     struct error ignored = {};
-    if (!status_is_ok(
-            jail_report_send(init->jail, &out, -1, &ignored))) {
+    if (!status_is_ok(jail_report_send(init->jail, &out, -1, &ignored))) {
         _exit(1);
     }
 }

@@ -33,8 +33,8 @@ enum : uint64_t {
 };
 
 static uint64_t handled_access(int abi) {
-    uint64_t handled = ACCESS_WRITE | ACCESS_DEVICE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
-                       LANDLOCK_ACCESS_FS_MAKE_BLOCK;
+    uint64_t handled =
+        ACCESS_WRITE | ACCESS_DEVICE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK;
     if (abi < 2) {
         handled &= ~(uint64_t)LANDLOCK_ACCESS_FS_REFER;
     }
@@ -70,8 +70,8 @@ static status_t add_rule(int ruleset, const struct plan_rule *rule, uint64_t han
 }
 
 status_t jail_landlock_apply(const struct plan_view *plan, int *ret_abi, struct error *err) {
-    int abi = (int)syscall(SYS_landlock_create_ruleset, nullptr, 0,
-                           LANDLOCK_CREATE_RULESET_VERSION);
+    int abi =
+        (int)syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1) {
         return error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot use Landlock");
     }

@@ -46,8 +46,7 @@ struct supervisor {
     int exec_errno;
 };
 
-static void send_kernel(struct supervisor *run, const struct protocol_message *message,
-                        int fd) {
+static void send_kernel(struct supervisor *run, const struct protocol_message *message, int fd) {
     struct error ignored = {};
     ASSERT(protocol_is_permitted(message->type, PROTOCOL_TO_KERNEL, run->state, fd >= 0 ? 1 : 0));
     /* A kernel that is gone is noticed by its end of file. */
@@ -105,7 +104,8 @@ static status_t map_plan(int fd, struct slice *ret_bytes, struct error *err) {
         status.st_size > LIMIT_PLAN_BYTES) {
         return error_set(err, ERROR_PLAN_INVALID, 0, "the plan did not come in sealed memory");
     }
-    void *data = mmap(nullptr, (size_t)status.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    void *data =
+        mmap(nullptr, (size_t)status.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     if (data == MAP_FAILED) {
         return error_set(err, ERROR_NO_MEMORY, errno, "cannot read the plan");
     }
@@ -289,8 +289,7 @@ static enum launcher_outcome outcome_of(const struct supervisor *run,
                 .cpu_user_us = report->cpu_user_us,
                 .cpu_system_us = report->cpu_system_us,
                 .memory_peak_bytes = peak != 0 ? peak : report->memory_peak_bytes,
-                .setup_ns =
-                    run->ready_ns - run->received_ns + (run->executing_ns - run->go_ns),
+                .setup_ns = run->ready_ns - run->received_ns + (run->executing_ns - run->go_ns),
             },
     };
     send_kernel(run, &message, -1);
@@ -350,7 +349,8 @@ static void on_report(struct supervisor *run) {
     struct socket_fds fds = {};
     size_t size = 0;
     struct error err = {};
-    if (!status_is_ok(socket_receive(run->jail.channel, &report, sizeof report, &size, &fds, &err)) ||
+    if (!status_is_ok(
+            socket_receive(run->jail.channel, &report, sizeof report, &size, &fds, &err)) ||
         size == 0) {
         finish_without_report(run);
     }
@@ -403,8 +403,8 @@ static void on_kernel(struct supervisor *run) {
     struct socket_fds fds = {};
     bool is_open = false;
     struct error err = {};
-    if (!status_is_ok(protocol_receive(run->jail.kernel, PROTOCOL_TO_LAUNCHER, run->state,
-                                       &message, &fds, &is_open, &err)) ||
+    if (!status_is_ok(protocol_receive(run->jail.kernel, PROTOCOL_TO_LAUNCHER, run->state, &message,
+                                       &fds, &is_open, &err)) ||
         !is_open) {
         destroy(run);
         exit(is_open ? 1 : 0);

@@ -226,8 +226,7 @@ static int new_filesystem(const char *type, const char *const *options, uint64_t
     return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, flags);
 }
 
-static status_t do_filesystem(const struct plan_operation *operation, int root,
-                              struct error *err) {
+static status_t do_filesystem(const struct plan_operation *operation, int root, struct error *err) {
     char mode[16];
     char size[32];
     (void)snprintf(mode, sizeof mode, "%o", operation->mode);
@@ -364,8 +363,8 @@ static status_t do_root(const struct plan_operation *operation, int *ret_root, s
         return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno,
                          "cannot mount in a user namespace");
     }
-    if (fd < 0 || syscall(SYS_move_mount, fd, "", AT_FDCWD, BUILD_FOLDER,
-                          MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    if (fd < 0 ||
+        syscall(SYS_move_mount, fd, "", AT_FDCWD, BUILD_FOLDER, MOVE_MOUNT_F_EMPTY_PATH) != 0) {
         return mount_error(err, "mount the root of the sandbox", BUILD_FOLDER);
     }
     if (mkdirat(fd, ".covered", 0755) != 0 || mkdirat(fd, ".covered/folder", 0555) != 0 ||

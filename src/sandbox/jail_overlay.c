@@ -4,8 +4,8 @@
  * overlayfs gets them as names in /proc/self/fd: no path is looked up twice, and none needs the
  * escapes of lowerdir= for ':' ',' and '\'.
  *
- * As root each lower layer is a bind with an id map (its owner -> the payload), and the upper is not
- * id-mapped, because overlayfs silently mounts read-only over an id-mapped upper.
+ * As root each lower layer is a bind with an id map (its owner -> the payload), and the upper is
+ * not id-mapped, because overlayfs silently mounts read-only over an id-mapped upper.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -134,8 +134,9 @@ static status_t find_userns(const struct jail *jail, struct overlay *overlay,
     return STATUS_OK;
 }
 
-/* Overlayfs before Linux 6.15 takes no layer that is attached nowhere. The launcher then makes itself
- * a mount namespace, in which a layer covers its own path; it serves one run, so nobody else sees. */
+/* Overlayfs before Linux 6.15 takes no layer that is attached nowhere. The launcher then makes
+ * itself a mount namespace, in which a layer covers its own path; it serves one run, so nobody else
+ * sees. */
 static bool enter_private_mounts(void) {
     return unshare(CLONE_NEWNS) == 0 &&
            mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
@@ -176,8 +177,8 @@ static status_t open_layer(const struct jail *jail, struct overlay *overlay, con
         return error_set(err, ERROR_WORKSPACE_MOVED, 0,
                          "the workspace is not the folder the plan describes");
     }
-    bool is_mapped =
-        jail->is_root && (status.st_uid != jail->plan.host_uid || status.st_gid != jail->plan.host_gid);
+    bool is_mapped = jail->is_root &&
+                     (status.st_uid != jail->plan.host_uid || status.st_gid != jail->plan.host_gid);
     if (is_mapped) {
         int map = -1;
         TRY(find_userns(jail, overlay, &status, userns, &map, err));

@@ -31,12 +31,12 @@ enum launcher_message_type : uint8_t {
 };
 
 enum launcher_outcome : uint8_t {
-    LAUNCHER_OUTCOME_EXIT,       /* status = exit status */
-    LAUNCHER_OUTCOME_SIGNAL,     /* status = signal number */
+    LAUNCHER_OUTCOME_EXIT,   /* status = exit status */
+    LAUNCHER_OUTCOME_SIGNAL, /* status = signal number */
     LAUNCHER_OUTCOME_TIMEOUT,
-    LAUNCHER_OUTCOME_MEMORY,     /* killed at its memory limit */
-    LAUNCHER_OUTCOME_DISK,       /* killed at its stage limit */
-    LAUNCHER_OUTCOME_NOT_FOUND,  /* 127 */
+    LAUNCHER_OUTCOME_MEMORY,         /* killed at its memory limit */
+    LAUNCHER_OUTCOME_DISK,           /* killed at its stage limit */
+    LAUNCHER_OUTCOME_NOT_FOUND,      /* 127 */
     LAUNCHER_OUTCOME_NOT_EXECUTABLE, /* 126 */
 };
 
@@ -45,12 +45,12 @@ struct launcher_message {
     int fd;
     enum launcher_outcome outcome;
     int status;
-    uint32_t killed_count;     /* processes left over and killed when the main one ended */
-    uint64_t wall_ns;          /* first instruction to end */
+    uint32_t killed_count; /* processes left over and killed when the main one ended */
+    uint64_t wall_ns;      /* first instruction to end */
     uint64_t cpu_user_us;
     uint64_t cpu_system_us;
     uint64_t memory_peak_bytes;
-    uint64_t setup_ns;         /* request to first instruction, for the bench */
+    uint64_t setup_ns; /* request to first instruction, for the bench */
 };
 
 /* Streams of the payload: the launcher gets copies. With plan.terminal they are -1. */

@@ -160,7 +160,8 @@ bool merge_is_selected(const char *path, const char *const *patterns) {
         while (size > 1 && pattern[size - 1] == '/') {
             size--;
         }
-        bool within = strncmp(path, pattern, size) == 0 && (path[size] == '\0' || path[size] == '/');
+        bool within =
+            strncmp(path, pattern, size) == 0 && (path[size] == '\0' || path[size] == '/');
         if (within || strcmp(pattern, ".") == 0 || fnmatch(pattern, path, 0) == 0) {
             return true;
         }

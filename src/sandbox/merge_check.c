@@ -35,8 +35,7 @@ static status_t check_upper(const struct merge *merge, const struct change *chan
     if (change->after.kind == ENTRY_NONE) {
         return STATUS_OK;
     }
-    TRY(entry_look(merge->upper_fds[change->after_layer], change->path, ENTRY_FORCED, &now,
-                   err));
+    TRY(entry_look(merge->upper_fds[change->after_layer], change->path, ENTRY_FORCED, &now, err));
     if (now.kind == ENTRY_FOLDER && now.mode == (change->after.mode | UPPER_FOLDER_MODE)) {
         now.mode = change->after.mode; /* opened up when the stage was sealed */
     }
@@ -135,8 +134,8 @@ static void plan_select(const struct merge *merge, struct merge_plan *plan,
         for (size_t up = plan->items[i].above; selected && up != SIZE_MAX;
              up = plan->items[up].above) {
             const struct change *change = &merge->list.items[up];
-            bool creates = change->after.kind == ENTRY_FOLDER &&
-                           change->before.kind != ENTRY_FOLDER;
+            bool creates =
+                change->after.kind == ENTRY_FOLDER && change->before.kind != ENTRY_FOLDER;
             plan->items[up].verdict = creates ? MERGE_VERDICT_APPLY : plan->items[up].verdict;
         }
     }
@@ -229,7 +228,7 @@ static void plan_name_paths(const struct merge *merge, const struct merge_plan *
         }
         builder_text(out, named > 0 ? ", " : "");
         text_escape(slice_of_string(change->path), out);
-        const char *reason = verdict == MERGE_VERDICT_REFUSED ? refusal_text(change->refusal)
+        const char *reason = verdict == MERGE_VERDICT_REFUSED  ? refusal_text(change->refusal)
                              : verdict == MERGE_VERDICT_DENIED ? plan->items[i].reason
                                                                : nullptr;
         if (reason != nullptr) {
@@ -261,8 +260,8 @@ status_t merge_plan_error(const struct merge *merge, const struct merge_plan *pl
         CLEANUP(builder_deinit) struct builder paths;
         builder_init(&paths, (size_t)LIMIT_PATH_BYTES * 4 * NAMED_PATHS_MAX);
         plan_name_paths(merge, plan, rows[i].verdict, &paths);
-        status_t status = error_set(err, rows[i].code, 0, "%s: %s", rows[i].what,
-                                    builder_c_string(&paths));
+        status_t status =
+            error_set(err, rows[i].code, 0, "%s: %s", rows[i].what, builder_c_string(&paths));
         if (rows[i].code == ERROR_POLICY_DENIED) {
             error_hint(err, "Apply the rest with: airlock apply --skip-refused");
         }

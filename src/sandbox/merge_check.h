@@ -8,12 +8,12 @@
 
 enum merge_verdict : uint8_t {
     MERGE_VERDICT_APPLY,
-    MERGE_VERDICT_DONE,     /* the workspace holds it already */
-    MERGE_VERDICT_UNNAMED,  /* not selected */
-    MERGE_VERDICT_REFUSED,  /* the stage holds what is never applied */
-    MERGE_VERDICT_DENIED,   /* by policy */
+    MERGE_VERDICT_DONE,    /* the workspace holds it already */
+    MERGE_VERDICT_UNNAMED, /* not selected */
+    MERGE_VERDICT_REFUSED, /* the stage holds what is never applied */
+    MERGE_VERDICT_DENIED,  /* by policy */
     MERGE_VERDICT_CONFLICT,
-    MERGE_VERDICT_BLOCKED,  /* needs one of the others that are not applied */
+    MERGE_VERDICT_BLOCKED, /* needs one of the others that are not applied */
     MERGE_VERDICT_COUNT,
 };
 
@@ -22,7 +22,7 @@ struct merge_plan_item {
     enum merge_verdict verdict;
     const char *reason; /* of a denial; borrowed from the decider */
     size_t above;       /* index of the nearest change above it in the tree, or SIZE_MAX */
-    size_t top;         /* index of the new folder it is made inside of (itself included), or SIZE_MAX */
+    size_t top; /* index of the new folder it is made inside of (itself included), or SIZE_MAX */
 };
 
 struct merge_plan {

@@ -191,7 +191,8 @@ static bool step_rename(const struct merge_step *step, int parent_fd, const char
         return !step_is_gone(parent_fd, name) && !step_target_is_expected(step, parent_fd, name);
     }
     /* A folder that was there has been removed by a step of its own by now. */
-    bool fresh = step->kind == ENTRY_NONE || step->kind == ENTRY_FOLDER || step_is_gone(parent_fd, name);
+    bool fresh =
+        step->kind == ENTRY_NONE || step->kind == ENTRY_FOLDER || step_is_gone(parent_fd, name);
     if (!fresh && !step_target_is_expected(step, parent_fd, name)) {
         return false;
     }
@@ -207,8 +208,7 @@ static bool step_rename(const struct merge_step *step, int parent_fd, const char
 
 static bool step_remove(const struct merge_step *step, int parent_fd, const char *name,
                         const char *temporary) {
-    if (step_is_gone(parent_fd, name) ||
-        (step->makes_room && step_is_gone(parent_fd, temporary))) {
+    if (step_is_gone(parent_fd, name) || (step->makes_room && step_is_gone(parent_fd, temporary))) {
         return true; /* done before a crash */
     }
     int flags = step->operation == MERGE_REMOVE_FOLDER ? AT_REMOVEDIR : 0;
@@ -228,8 +228,8 @@ static bool step_execute(const struct merge_steps *steps, const struct merge_ste
     if (parent < 0) {
         /* Its folder was removed or replaced as well, before a crash. */
         bool gone = errno == ENOENT || errno == ENOTDIR;
-        return gone && (step->operation == MERGE_REMOVE_FILE ||
-                        step->operation == MERGE_REMOVE_FOLDER);
+        return gone &&
+               (step->operation == MERGE_REMOVE_FILE || step->operation == MERGE_REMOVE_FOLDER);
     }
     switch (step->operation) {
     case MERGE_RENAME:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an apply does to the workspace, as a list of steps. The list is data: built and checked first,
- * made durable, then executed; after a crash it is executed again. Every step may be repeated.
+ * What an apply does to the workspace, as a list of steps. The list is data: built and checked
+ * first, made durable, then executed; after a crash it is executed again. Every step may be
+ * repeated.
  *
  * Until the list is committed nothing of the workspace has changed but for temporaries beside their
  * targets, named .airlock-<run>-<number>; the list names them all.
@@ -60,6 +61,7 @@ bool merge_temporary_path(const char *run_id, const char *path, uint32_t number,
  * component, borrowed from path. -1 with errno. */
 int merge_open_parent(int workspace_fd, const char *path, const char **ret_name);
 
-/* For tests: called before each change of a disk, so that a test can die there. nullptr otherwise. */
+/* For tests: called before each change of a disk, so that a test can die there. nullptr otherwise.
+ */
 extern void (*merge_test_hook)(void);
 void merge_step_begins(void);

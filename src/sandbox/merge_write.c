@@ -34,8 +34,8 @@ static status_t writer_add(struct step_writer *writer, enum merge_operation oper
                            struct error *err) {
     const struct change *change = &writer->merge->list.items[index];
     struct merge_step *step = nullptr;
-    TRY(merge_steps_add(writer->steps, operation, change->path,
-                        &writer->plan->items[index].current, &step, err));
+    TRY(merge_steps_add(writer->steps, operation, change->path, &writer->plan->items[index].current,
+                        &step, err));
     step->mode = change->after.mode;
     step->temporary = (uint32_t)index;
     step->makes_room = operation != MERGE_RENAME && change->after.kind != ENTRY_NONE;
@@ -117,7 +117,8 @@ static bool copy_range(int from, int to, off_t offset, off_t size) {
     while (in < offset + size) { /* the file systems do not know each other */
         char chunk[65536];
         off_t left = offset + size - in;
-        ssize_t got = pread(from, chunk, left < (off_t)sizeof chunk ? (size_t)left : sizeof chunk, in);
+        ssize_t got =
+            pread(from, chunk, left < (off_t)sizeof chunk ? (size_t)left : sizeof chunk, in);
         ssize_t put = got <= 0 ? got : pwrite(to, chunk, (size_t)got, in);
         if (put <= 0) {
             if (got == 0 || errno == EINTR) {
@@ -174,14 +175,14 @@ static struct owner owner_of(const struct merge_plan_item *item, int parent_fd) 
 
 static status_t write_file(const struct merge *merge, const struct change *change, int parent_fd,
                            const char *name, struct owner owner, struct error *err) {
-    CLEANUP(fd_closep) int from =
-        entry_open_file(merge->upper_fds[change->after_layer], change->path, true);
+    CLEANUP(fd_closep)
+    int from = entry_open_file(merge->upper_fds[change->after_layer], change->path, true);
     struct stat there;
     if (from < 0 || fstat(from, &there) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot read %s in the stage", change->path);
     }
-    CLEANUP(fd_closep) int to =
-        openat(parent_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    CLEANUP(fd_closep)
+    int to = openat(parent_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (to < 0) {
         return error_set(err, ERROR_IO, errno, "cannot write beside %s in the workspace",
                          change->path);
@@ -283,8 +284,8 @@ static status_t finish_folder(const struct merge *merge, const struct merge_plan
     const struct change *change = &merge->list.items[i];
     char path[LIMIT_PATH_BYTES];
     bool fits = temporary_location(merge, plan, run_id, i, path);
-    CLEANUP(fd_closep) int from =
-        entry_open_folder(merge->upper_fds[change->after_layer], change->path, true);
+    CLEANUP(fd_closep)
+    int from = entry_open_folder(merge->upper_fds[change->after_layer], change->path, true);
     CLEANUP(fd_closep) int to = fits ? entry_open_folder(merge->workspace_fd, path, false) : -1;
     if (from < 0 || to < 0 || !upper_copy_attributes(from, to) ||
         fchmod(to, change->after.mode) != 0) {
@@ -298,8 +299,8 @@ static status_t check_writable(const struct merge *merge, const struct merge_ste
                                struct error *err) {
     for (size_t i = 0; i < steps->count; i++) {
         const char *name = nullptr;
-        CLEANUP(fd_closep) int parent =
-            merge_open_parent(merge->workspace_fd, steps->items[i].path, &name);
+        CLEANUP(fd_closep)
+        int parent = merge_open_parent(merge->workspace_fd, steps->items[i].path, &name);
         bool ok = steps->items[i].operation == MERGE_RENAME || parent < 0 ||
                   faccessat(parent, ".", W_OK, AT_EACCESS) == 0;
         if (!ok) {

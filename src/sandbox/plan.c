@@ -163,8 +163,9 @@ static void add_dev(struct draft *draft) {
 
 static void add_proc(struct draft *draft) {
     static const char *const masks[] = {
-        "/proc/kcore",  "/proc/keys", "/proc/kallsyms", "/proc/cmdline", "/proc/timer_list",
-        "/proc/sysrq-trigger", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/scsi", "/proc/acpi",
+        "/proc/kcore",      "/proc/keys",          "/proc/kallsyms", "/proc/cmdline",
+        "/proc/timer_list", "/proc/sysrq-trigger", "/proc/bus",      "/proc/fs",
+        "/proc/irq",        "/proc/scsi",          "/proc/acpi",
     };
     draft_add(draft, PLAN_PROC, "/proc");
     for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
@@ -212,9 +213,9 @@ static void add_workspace(struct draft *draft, const struct plan_host *host,
     overlay->ino = request->workspace_ino;
     overlay->content = builder_slice(layers);
     /* A workspace that holds HOME would show its secrets. */
-    static const char *const secrets[] = {".ssh",  ".gnupg", ".aws",    ".netrc",
-                                          ".npmrc", ".config", ".kube", ".docker",
-                                          ".git-credentials"};
+    static const char *const secrets[] = {".ssh",   ".gnupg",  ".aws",
+                                          ".netrc", ".npmrc",  ".config",
+                                          ".kube",  ".docker", ".git-credentials"};
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
         if (plan_path_is_below(request->home, request->workspace)) {
             draft_add(draft, PLAN_MASK,

@@ -47,24 +47,26 @@ struct plan_request {
     const char *home;               /* HOME inside: absolute */
     const char *path;               /* the PATH inside, to find toolchains below HOME */
     const char *root;               /* --root DIR, or nullptr for the host's own */
-    const char *run_folder;         /* absolute path of runs/<id> on the host: upper, work, tmp, home */
-    const char *const *layers;      /* absolute paths of stages to stand on, newest first; nullptr-terminated */
-    uint64_t workspace_dev;         /* identity that the launcher verifies after mounting */
+    const char *run_folder; /* absolute path of runs/<id> on the host: upper, work, tmp, home */
+    const char *const
+        *layers; /* absolute paths of stages to stand on, newest first; nullptr-terminated */
+    uint64_t workspace_dev; /* identity that the launcher verifies after mounting */
     uint64_t workspace_ino;
-    uint32_t uid;                   /* of the caller; the uid seen inside */
+    uint32_t uid; /* of the caller; the uid seen inside */
     uint32_t gid;
-    uint32_t host_uid;              /* what it is outside: the caller's own, or 2,000,000 + n for root */
+    uint32_t host_uid; /* what it is outside: the caller's own, or 2,000,000 + n for root */
     uint32_t host_gid;
-    uint64_t wall_ms_max;           /* --timeout, or the template's; 0 none */
-    uint64_t ram_bytes;             /* of the host */
-    bool terminal;                  /* a pty instead of three pipes */
+    uint64_t wall_ms_max; /* --timeout, or the template's; 0 none */
+    uint64_t ram_bytes;   /* of the host */
+    bool terminal;        /* a pty instead of three pipes */
     bool wait_all;
 };
 
 struct plan; /* built, checked, immutable */
 
 /* Builds the typed operation list and checks its invariants (plan_check): the root is read-only,
- * nothing host-writable but overlay, tmp and home; no path escapes; every limit set; network own. */
+ * nothing host-writable but overlay, tmp and home; no path escapes; every limit set; network own.
+ */
 status_t plan_build(const struct plan_request *request, struct plan **ret_plan, struct error *err);
 void plan_free(struct plan *plan);
 void plan_freep(struct plan **plan);

@@ -72,8 +72,7 @@ static status_t check_writable_bind(const struct plan_view *view,
     }
     if (!plan_path_is_below(operation->source, view->run_folder) ||
         strcmp(operation->source, view->run_folder) == 0) {
-        return refuse(err, "a writable folder must lie in the run's own folder",
-                      operation->source);
+        return refuse(err, "a writable folder must lie in the run's own folder", operation->source);
     }
     return STATUS_OK;
 }
@@ -245,8 +244,8 @@ status_t plan_check(const struct plan_view *view, struct error *err) {
     if (plan_path_is_below(view->run_folder, view->workspace)) {
         return refuse(err, "the workspace contains the run's own folder", view->run_folder);
     }
-    if (strchr(view->run_id, '/') != nullptr || view->run_id[0] == '\0' ||
-        view->run_id[0] == '.' || strlen(view->run_id) > 64) {
+    if (strchr(view->run_id, '/') != nullptr || view->run_id[0] == '\0' || view->run_id[0] == '.' ||
+        strlen(view->run_id) > 64) {
         return refuse(err, "the run's id cannot be a file's name", view->run_id);
     }
     if (view->argument_count == 0 || view->argv[0][0] == '\0') {

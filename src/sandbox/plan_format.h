@@ -72,7 +72,7 @@ struct plan_view {
     uint32_t operation_count;
     struct plan_rule *rules;
     uint32_t rule_count;
-    const char **argv;        /* nullptr-terminated */
+    const char **argv; /* nullptr-terminated */
     uint32_t argument_count;
     const char **environment; /* nullptr-terminated */
     uint32_t environment_count;
@@ -94,7 +94,7 @@ const char *plan_operation_text(enum plan_operation_type type);
 /* What the host has, read before a plan is built, so that building is pure. */
 enum plan_host_kind : uint8_t { PLAN_HOST_NONE, PLAN_HOST_FILE, PLAN_HOST_FOLDER, PLAN_HOST_LINK };
 struct plan_host_entry {
-    const char *path;          /* inside, e.g. "/lib64" */
+    const char *path; /* inside, e.g. "/lib64" */
     enum plan_host_kind kind;
     char link[256];
 };

@@ -15,7 +15,7 @@ struct protocol_row {
 };
 
 static const struct protocol_row rows[PROTOCOL_TYPE_COUNT] = {
-#define IPC(name, direction, states, fd_min, fd_max)                                               \
+#define IPC(name, direction, states, fd_min, fd_max) \
     [PROTOCOL_##name] = {#name, PROTOCOL_##direction, states, fd_min, fd_max},
 #include "ipc.def"
 #undef IPC

@@ -20,7 +20,7 @@ enum protocol_state : uint8_t {
     PROTOCOL_STATE_PREPARING, /* the sandbox is being made */
     PROTOCOL_STATE_READY,     /* complete, waits for go */
     PROTOCOL_STATE_RUNNING,
-    PROTOCOL_STATE_ENDED,     /* EXITED or FAILED was the last word */
+    PROTOCOL_STATE_ENDED, /* EXITED or FAILED was the last word */
 };
 
 enum protocol_direction : uint8_t { PROTOCOL_TO_LAUNCHER, PROTOCOL_TO_KERNEL };

@@ -205,7 +205,8 @@ static bool meta_decode(struct slice bytes, struct run *ret) {
 
 status_t run_read(int runs_fd, const char *id, struct run *ret_run, bool *ret_found,
                   struct error *err) {
-    CLEANUP(fd_closep) int fd = openat(runs_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP(fd_closep)
+    int fd = openat(runs_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         if (errno == ENOENT) {
             *ret_found = false;

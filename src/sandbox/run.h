@@ -28,7 +28,8 @@ status_t run_stack_read(const struct state *state, const struct run *run, struct
                         struct error *err);
 void run_stack_close(struct run_stack *stack);
 
-/* BUSY when a live run, or unless `live_only` one whose stage is open, stands on the stage of `run`. */
+/* BUSY when a live run, or unless `live_only` one whose stage is open, stands on the stage of
+ * `run`. */
 status_t run_check_standing(const struct state *state, const struct run *run, bool live_only,
                             struct error *err);
 

@@ -23,8 +23,8 @@ static void folder_closep(DIR **folder) {
 
 /* Takes the lock of a run whose command is gone. -1: it lives, or there is no such run. */
 static int run_take_lock(const struct state *state, const char *id) {
-    CLEANUP(fd_closep) int folder =
-        openat(state->runs_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP(fd_closep)
+    int folder = openat(state->runs_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     CLEANUP(fd_closep) int lock = folder < 0 ? -1 : openat(folder, "lock", O_RDWR | O_CLOEXEC);
     if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0) {
         return -1;

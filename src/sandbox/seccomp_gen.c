@@ -49,8 +49,8 @@ enum action {
 
 enum { NUMBER_COUNT = 1024, CODE_COUNT_MAX = 4096, X32_BIT = 0x40000000 };
 
-#define NAMESPACES                                                                                 \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
+#define NAMESPACES                                                                                \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
      CLONE_NEWNET)
 #define NEWTIME 0x80u
 
@@ -79,9 +79,8 @@ static void emit(struct code *code, unsigned operation, unsigned jump_true, unsi
         fprintf(stderr, "seccomp_gen: the filter is too long\n");
         exit(1);
     }
-    code->line[code->count++] =
-        (struct sock_filter){(unsigned short)operation, (unsigned char)jump_true,
-                             (unsigned char)jump_false, k};
+    code->line[code->count++] = (struct sock_filter){
+        (unsigned short)operation, (unsigned char)jump_true, (unsigned char)jump_false, k};
 }
 
 static void emit_return(struct code *code, unsigned value) {

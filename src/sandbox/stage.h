@@ -13,12 +13,12 @@
 #include "sys/random.h"
 
 enum run_state : uint8_t {
-    RUN_LIVE,      /* its lock is held */
-    RUN_OPEN,      /* sealed, with changes that wait */
-    RUN_EMPTY,     /* sealed, without changes */
+    RUN_LIVE,  /* its lock is held */
+    RUN_OPEN,  /* sealed, with changes that wait */
+    RUN_EMPTY, /* sealed, without changes */
     RUN_APPLIED,
     RUN_DISCARDED,
-    RUN_LOST,      /* its command died; what it staged is sealed by the collector */
+    RUN_LOST, /* its command died; what it staged is sealed by the collector */
 };
 const char *run_state_text(enum run_state state);
 
@@ -27,25 +27,26 @@ struct run {
     char id[ID_TEXT_BYTES];
     enum run_state state;
     char workspace[LIMIT_PATH_BYTES];
-    char command[256];               /* shortened, for lists */
-    char parent[ID_TEXT_BYTES];      /* the run it stands on, or "" */
+    char command[256];          /* shortened, for lists */
+    char parent[ID_TEXT_BYTES]; /* the run it stands on, or "" */
     uint64_t started_ms;
-    uint64_t finished_ms;            /* 0 while live */
+    uint64_t finished_ms; /* 0 while live */
     int exit_status;
     uint64_t intent_seq;
-    uint64_t outcome_seq;            /* UINT64_MAX while none */
+    uint64_t outcome_seq; /* UINT64_MAX while none */
     uint32_t change_count;
     struct digest stage_digest;
-    int fd;                          /* runs/<id>; owned by the struct, -1 when not open */
-    int lock_fd;                     /* held exclusively while the run is live; -1 otherwise */
+    int fd;      /* runs/<id>; owned by the struct, -1 when not open */
+    int lock_fd; /* held exclusively while the run is live; -1 otherwise */
 };
 
-/* Makes runs/<id> with a fresh id, its folders (upper, work, tmp, home owned by host_uid:host_gid when root
- * runs for another uid) and its held lock. */
+/* Makes runs/<id> with a fresh id, its folders (upper, work, tmp, home owned by host_uid:host_gid
+ * when root runs for another uid) and its held lock. */
 status_t run_create(const struct state *state, const struct clock *clock, const char *workspace,
                     const char *parent_id, uint32_t host_uid, uint32_t host_gid,
                     struct run *ret_run, struct error *err);
-status_t run_open(const struct state *state, const char *id, struct run *ret_run, struct error *err);
+status_t run_open(const struct state *state, const char *id, struct run *ret_run,
+                  struct error *err);
 /* Writes meta, atomically. */
 status_t run_save(struct run *run, bool durable, struct error *err);
 void run_close(struct run *run);
@@ -85,7 +86,7 @@ struct diff_options {
     bool color;
     bool for_terminal; /* control characters are shown, not printed; always so with colours */
     bool names_only;
-    bool stat;  /* one line per path, with counts of lines */
+    bool stat; /* one line per path, with counts of lines */
     bool json;
 };
 /* Prints the stack's changes in git's diff format. */
@@ -112,7 +113,7 @@ struct apply_options {
 };
 struct apply_result {
     uint32_t applied, skipped;
-    bool stage_is_closed; /* nothing is left in it */
+    bool stage_is_closed;        /* nothing is left in it */
     struct digest before, after; /* over the touched paths */
 };
 /* Merges a stage's whole stack into the workspace: check everything, temporaries, syncfs, step
@@ -120,11 +121,11 @@ struct apply_result {
 status_t stage_apply(const struct state *state, struct run *run,
                      const struct apply_options *options, struct apply_result *ret_result,
                      struct error *err);
-/* Finishes applies that a crash cut short, in every workspace. Cheap when there is none. `each` (may
- * be nullptr) is called for every one of them before its last trace goes, so that the caller can
- * close its intent in the log; when it fails, a later command recovers again. */
+/* Finishes applies that a crash cut short, in every workspace. Cheap when there is none. `each`
+ * (may be nullptr) is called for every one of them before its last trace goes, so that the caller
+ * can close its intent in the log; when it fails, a later command recovers again. */
 struct stage_recovery {
-    bool is_committed;   /* its steps were executed; else nothing of the workspace had changed */
+    bool is_committed; /* its steps were executed; else nothing of the workspace had changed */
     uint32_t step_count;
     uint32_t left_count; /* steps that found something else in their place */
 };

@@ -62,8 +62,7 @@ static void apply_undo(const struct merge *merge, const struct merge_steps *step
 /* The Merkle roots over the touched paths as they are and as they will be. */
 static status_t apply_digests(const struct merge *merge, const struct merge_plan *plan,
                               struct apply_result *result, struct error *err) {
-    CLEANUP(memory_freep) struct change *touched =
-        calloc(merge->list.count + 1, sizeof *touched);
+    CLEANUP(memory_freep) struct change *touched = calloc(merge->list.count + 1, sizeof *touched);
     if (touched == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot check the stage");
     }
@@ -91,8 +90,8 @@ static status_t apply_admitted(const struct state *state, struct run *run, struc
                                const struct apply_result *result, struct error *err) {
     CLEANUP(merge_steps_deinit) struct merge_steps steps = {0};
     CLEANUP(builder_deinit) struct builder list;
-    size_t open_count = merge->list.count - plan->counts[MERGE_VERDICT_APPLY] -
-                        plan->counts[MERGE_VERDICT_DONE];
+    size_t open_count =
+        merge->list.count - plan->counts[MERGE_VERDICT_APPLY] - plan->counts[MERGE_VERDICT_DONE];
     (void)snprintf(steps.run_id, sizeof steps.run_id, "%s", run->id);
     (void)snprintf(steps.workspace, sizeof steps.workspace, "%s", run->workspace);
     steps.closes_stage = open_count == 0;
@@ -125,7 +124,8 @@ static status_t apply_admitted(const struct state *state, struct run *run, struc
     if (left > 0) {
         return error_set(err, ERROR_WORKSPACE_MOVED, 0,
                          "%u of %zu steps found the workspace changed while it was written; the "
-                         "stage stays open", left, steps.count);
+                         "stage stays open",
+                         left, steps.count);
     }
     return STATUS_OK;
 }

@@ -92,8 +92,8 @@ static status_t recover_run(const struct recoverer *recoverer, const char *id, s
     }
     struct stage_recovery recovery = {.is_committed = committed,
                                       .step_count = (uint32_t)steps.count};
-    CLEANUP(fd_closep) int workspace =
-        open(run.workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP(fd_closep)
+    int workspace = open(run.workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (workspace < 0) { /* on a drive that is away: it may come back */
         return error_set(err, ERROR_WORKSPACE_UNUSABLE, errno,
                          "the workspace %s of an apply that was cut short is gone", run.workspace);

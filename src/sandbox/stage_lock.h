@@ -21,8 +21,8 @@ status_t stage_lock_take(const struct state *state, const struct run *run,
 /* Empties the file when nothing of the run is left to be finished. */
 void stage_lock_release(struct stage_lock *lock, const struct run *run);
 
-/* Executes a committed list and closes the runs of the stack when it closes the stage. `run`'s state
- * follows. May be repeated until stage_forget(). */
+/* Executes a committed list and closes the runs of the stack when it closes the stage. `run`'s
+ * state follows. May be repeated until stage_forget(). */
 status_t stage_finish(const struct state *state, struct run *run, const struct merge_steps *steps,
                       int workspace_fd, uint32_t *ret_left, struct error *err);
 /* Removes the list of steps. */

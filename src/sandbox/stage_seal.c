@@ -146,16 +146,17 @@ static enum refusal sealer_refusal(struct sealer *sealer, const char *path,
     if (is_folder && strlen(path) + NAME_MAX + 2 >= LIMIT_PATH_BYTES) {
         return REFUSAL_UNREADABLE; /* nothing below it has a path that a system call takes */
     }
-    CLEANUP(fd_closep) int fd = is_folder ? entry_open_folder(sealer->upper_fd, path, true)
-                                          : entry_open_file(sealer->upper_fd, path, true);
+    CLEANUP(fd_closep)
+    int fd = is_folder ? entry_open_folder(sealer->upper_fd, path, true)
+                       : entry_open_file(sealer->upper_fd, path, true);
     if (fd < 0) {
         return REFUSAL_UNREADABLE;
     }
     return upper_has_refused_attribute(fd) ? REFUSAL_ATTRIBUTE : REFUSAL_NONE;
 }
 
-/* A folder that forbids its owner to look inside is opened up, in the stage only: the list keeps the
- * mode it had. Without this a payload could make a stage that nobody can read but root. */
+/* A folder that forbids its owner to look inside is opened up, in the stage only: the list keeps
+ * the mode it had. Without this a payload could make a stage that nobody can read but root. */
 static status_t sealer_open_up(int fd, const char *path, const struct stat *there,
                                struct error *err) {
     char self[64];
@@ -203,8 +204,8 @@ static status_t sealer_name(struct sealer *sealer, const struct folder_todo *fol
     if (!path_join(path, folder->path, name)) {
         return error_set(err, ERROR_IO, ENAMETOOLONG, "cannot read the stage");
     }
-    CLEANUP(fd_closep) int fd =
-        file_open_beneath(sealer->upper_fd, path, O_PATH | O_NOFOLLOW, 0, true);
+    CLEANUP(fd_closep)
+    int fd = file_open_beneath(sealer->upper_fd, path, O_PATH | O_NOFOLLOW, 0, true);
     if (fd < 0 || fstat(fd, &there) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot read %s in the stage", path);
     }
@@ -260,7 +261,8 @@ static status_t base_copy_file(int source_fd, const struct change *change, int b
     if (size < 0 || memchr(head, 0, (size_t)size) != nullptr) {
         return STATUS_OK;
     }
-    CLEANUP(fd_closep) int to = openat(base_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CLEANUP(fd_closep)
+    int to = openat(base_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (to < 0) {
         return error_set(err, ERROR_IO, errno, "cannot keep a copy of %s", change->path);
     }
@@ -310,8 +312,8 @@ static status_t sealer_copy_base(struct sealer *sealer, const struct run *run, s
 static void summary_count(const struct change *change, struct stage_summary *summary) {
     bool was_file = change->before.kind == ENTRY_FILE;
     bool is_file = change->after.kind == ENTRY_FILE;
-    bool same_content = was_file && is_file &&
-                        digest_equal(&change->before.digest, &change->after.digest);
+    bool same_content =
+        was_file && is_file && digest_equal(&change->before.digest, &change->after.digest);
     summary->refused += change->refusal != REFUSAL_NONE;
     summary->conflicts += change->moved;
     summary->bytes += is_file ? change->after.size : 0;
@@ -326,8 +328,8 @@ static void summary_count(const struct change *change, struct stage_summary *sum
     }
 }
 
-static status_t sealer_open(struct sealer *sealer, const struct state *state,
-                            const struct run *run, struct error *err) {
+static status_t sealer_open(struct sealer *sealer, const struct state *state, const struct run *run,
+                            struct error *err) {
     struct stat upper;
     struct stat lock;
     TRY(file_open_folder(run->fd, "upper", false, 0, &sealer->upper_fd, err));

@@ -39,7 +39,8 @@ static status_t stage_view_load(const struct state *state, const struct run *run
 
 status_t stage_view_open(const struct state *state, const struct run *run,
                          struct stage_view *ret_view, struct error *err) {
-    *ret_view = (struct stage_view){.workspace_fd = -1, .below = calloc(1, sizeof(struct run_stack))};
+    *ret_view =
+        (struct stage_view){.workspace_fd = -1, .below = calloc(1, sizeof(struct run_stack))};
     for (size_t i = 0; i < LIMIT_STAGE_LAYERS; i++) {
         ret_view->upper_fds[i] = -1;
     }
@@ -139,8 +140,8 @@ void name_list_sort(struct name_list *list) {
 }
 
 bool name_list_has(const struct name_list *list, const char *name) {
-    return list->count > 0 && bsearch(&name, list->names, list->count, sizeof list->names[0],
-                                      name_order) != nullptr;
+    return list->count > 0 &&
+           bsearch(&name, list->names, list->count, sizeof list->names[0], name_order) != nullptr;
 }
 
 static void folder_closep(DIR **folder) {
@@ -192,8 +193,8 @@ static status_t stage_view_list_layer(const struct change_list *changes, const c
 
 static status_t stage_view_gather(const struct stage_view *view, const char *path,
                                   struct name_list *list, struct error *err) {
-    CLEANUP(fd_closep) int fd =
-        entry_open_folder(view->workspace_fd, path[0] == '\0' ? "." : path, false);
+    CLEANUP(fd_closep)
+    int fd = entry_open_folder(view->workspace_fd, path[0] == '\0' ? "." : path, false);
     if (fd >= 0) {
         TRY(name_list_read(fd, path, list, err));
     } else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {

@@ -163,7 +163,7 @@ enum upper_attribute upper_attribute_class(const char *name) {
 }
 
 struct attributes {
-    char *names;  /* owned; NUL-terminated, one after the other */
+    char *names; /* owned; NUL-terminated, one after the other */
     size_t size;
 };
 
@@ -350,8 +350,9 @@ status_t entry_hash(int folder_fd, const char *path, enum entry_depth depth,
         return STATUS_OK;
     }
     bool is_file = state->kind == ENTRY_FILE;
-    CLEANUP(fd_closep) int fd = is_file ? entry_open_file(folder_fd, path, force)
-                                        : entry_open_folder(folder_fd, path, force);
+    CLEANUP(fd_closep)
+    int fd = is_file ? entry_open_file(folder_fd, path, force)
+                     : entry_open_folder(folder_fd, path, force);
     if (fd < 0 && (errno == EACCES || errno == EPERM)) {
         return STATUS_OK; /* not ours to read; inode numbers and times tell whether it changes */
     }

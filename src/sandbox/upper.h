@@ -30,7 +30,8 @@ struct entry_state {
 };
 
 /* Relations between two states. */
-bool entry_is_equal(const struct entry_state *a, const struct entry_state *b); /* what apply writes */
+bool entry_is_equal(const struct entry_state *a,
+                    const struct entry_state *b); /* what apply writes */
 bool entry_is_same_inode(const struct entry_state *a, const struct entry_state *b); /* untouched */
 /* The kind and its permission bits as st_mode; 0 for none. */
 uint32_t entry_mode(const struct entry_state *state);
@@ -61,9 +62,9 @@ enum { UPPER_FOLDER_MODE = 0500 };
 /* What overlayfs wrote about an entry. */
 enum upper_mark : uint8_t {
     UPPER_PLAIN,
-    UPPER_WHITEOUT,        /* the entry is deleted */
-    UPPER_OPAQUE,          /* a folder that hides everything below it */
-    UPPER_XWHITEOUTS,      /* a folder whose empty files with an attribute are whiteouts */
+    UPPER_WHITEOUT,   /* the entry is deleted */
+    UPPER_OPAQUE,     /* a folder that hides everything below it */
+    UPPER_XWHITEOUTS, /* a folder whose empty files with an attribute are whiteouts */
 };
 enum upper_mark upper_mark_of_folder(int fd);
 bool upper_is_whiteout(const struct stat *there);

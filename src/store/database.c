@@ -36,8 +36,8 @@ status_t database_error(const struct database *database, int result, const char 
         break;
     }
     status_t status = error_set(err, code, os_errno, "cannot %s in %s", doing, database->name);
-    const char *detail = database->handle == nullptr ? sqlite3_errstr(result)
-                                                     : sqlite3_errmsg(database->handle);
+    const char *detail =
+        database->handle == nullptr ? sqlite3_errstr(result) : sqlite3_errmsg(database->handle);
     error_detail(err, "SQLite says: %s", detail);
     return status;
 }
@@ -54,8 +54,7 @@ static status_t database_configure(struct database *database,
     (void)sqlite3_busy_timeout(database->handle, (int)LIMIT_SQLITE_BUSY_MS);
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    int result =
-        sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+    int result = sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
     if (result != SQLITE_OK) {
         return database_error(database, result, "keep the write-ahead log", err);
     }

@@ -14,7 +14,7 @@ enum { DATABASE_STATEMENTS_MAX = 16 };
 
 struct database {
     sqlite3 *handle;
-    const char *name; /* a constant, for errors */
+    const char *name;       /* a constant, for errors */
     const char *const *sql; /* the statements, by number */
     sqlite3_stmt *statements[DATABASE_STATEMENTS_MAX];
 };
@@ -30,8 +30,8 @@ status_t database_open(const struct database_options *options, struct database *
                        struct error *err);
 void database_close(struct database *database);
 
-/* The error behind an SQLite result: SQLITE_BUSY is BUSY, SQLITE_FULL is DISK_FULL, CORRUPT and NOTADB are
- * AUDIT_DAMAGED, READONLY is STATE_READ_ONLY, all else IO. */
+/* The error behind an SQLite result: SQLITE_BUSY is BUSY, SQLITE_FULL is DISK_FULL, CORRUPT and
+ * NOTADB are AUDIT_DAMAGED, READONLY is STATE_READ_ONLY, all else IO. */
 status_t database_error(const struct database *database, int result, const char *doing,
                         struct error *err);
 

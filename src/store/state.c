@@ -103,9 +103,9 @@ static status_t check_filesystem(int fd, const char *path, struct error *err) {
         uint32_t magic;
         const char *name;
     } NETWORK[] = {
-        {NFS_SUPER_MAGIC, "NFS"},      {SMB_SUPER_MAGIC, "SMB"},     {CIFS_SUPER_MAGIC, "CIFS"},
-        {SMB2_SUPER_MAGIC, "SMB2"},    {V9FS_MAGIC, "9p"},           {CODA_SUPER_MAGIC, "Coda"},
-        {AFS_SUPER_MAGIC, "AFS"},      {AFS_FS_MAGIC, "AFS"},        {NCP_SUPER_MAGIC, "NCP"},
+        {NFS_SUPER_MAGIC, "NFS"},   {SMB_SUPER_MAGIC, "SMB"}, {CIFS_SUPER_MAGIC, "CIFS"},
+        {SMB2_SUPER_MAGIC, "SMB2"}, {V9FS_MAGIC, "9p"},       {CODA_SUPER_MAGIC, "Coda"},
+        {AFS_SUPER_MAGIC, "AFS"},   {AFS_FS_MAGIC, "AFS"},    {NCP_SUPER_MAGIC, "NCP"},
         {CEPH_SUPER_MAGIC, "Ceph"},
     };
     struct statfs filesystem;
@@ -132,12 +132,12 @@ static status_t check_version(int fd, const char *path, bool *ret_found, struct 
         errno = 0;
         unsigned long version = strtoul(digits, &end, 10);
         if (end == digits || *end != '\n' || version == 0 || errno != 0) {
-            status = error_set(err, ERROR_STATE_UNUSABLE, 0, "%s/%s is not ours", path,
-                               VERSION_FILE);
+            status =
+                error_set(err, ERROR_STATE_UNUSABLE, 0, "%s/%s is not ours", path, VERSION_FILE);
         } else if (version > VERSION_OURS) {
-            status = error_set(err, ERROR_STATE_VERSION, 0,
-                               "%s has version %lu, this program knows %d", path, version,
-                               VERSION_OURS);
+            status =
+                error_set(err, ERROR_STATE_VERSION, 0, "%s has version %lu, this program knows %d",
+                          path, version, VERSION_OURS);
         }
     }
     builder_deinit(&text);

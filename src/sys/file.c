@@ -52,8 +52,9 @@ status_t file_read(int folder_fd, const char *path, struct builder *builder, boo
 static status_t file_write_temporary(int folder_fd, const char *temporary, struct slice bytes,
                                      const struct file_write_options *options, struct error *err) {
     unsigned mode = options->mode != 0 ? options->mode : 0600;
-    CLEANUP(fd_closep) int fd =
-        file_open_beneath(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode, true);
+    CLEANUP(fd_closep)
+    int fd = file_open_beneath(folder_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode,
+                               true);
     if (fd < 0) {
         return error_set(err, ERROR_IO, errno, "cannot create %s", temporary);
     }
@@ -72,7 +73,8 @@ static status_t file_sync_parent(int folder_fd, const char *path, struct error *
     ASSERT(size < sizeof parent);
     memcpy(parent, path, size);
     parent[size] = '\0';
-    CLEANUP(fd_closep) int fd =
+    CLEANUP(fd_closep)
+    int fd =
         file_open_beneath(folder_fd, size == 0 ? "." : parent, O_RDONLY | O_DIRECTORY, 0, false);
     if (fd < 0) {
         return error_set(err, ERROR_IO, errno, "cannot open the folder of %s", path);

@@ -24,8 +24,9 @@ status_t socket_pair(int ret_fds[2], struct error *err);
 status_t socket_send(int fd, struct slice message, const struct socket_fds *fds, struct error *err);
 
 /* Receives one message of at most `capacity` bytes. *ret_size = 0: the peer is gone. A longer
- * message, or more fds than SOCKET_FD_COUNT_MAX, is ERROR_JAIL_PROTOCOL. `ret_fds` may be nullptr, then fds are
- * an error. Received fds are the caller's. Blocks unless the socket is non-blocking. */
+ * message, or more fds than SOCKET_FD_COUNT_MAX, is ERROR_JAIL_PROTOCOL. `ret_fds` may be nullptr,
+ * then fds are an error. Received fds are the caller's. Blocks unless the socket is non-blocking.
+ */
 status_t socket_receive(int fd, void *buffer, size_t capacity, size_t *ret_size,
                         struct socket_fds *ret_fds, struct error *err);
 

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <fcntl.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,11 +41,11 @@ static inline void scratch_must(status_t status, const struct error *err, const 
 }
 
 /* A call that must fail with this code. */
-#define must_fail(call, expected)                                                                  \
-    do {                                                                                           \
-        scratch_error = (struct error){0};                                                         \
-        assert_false(status_is_ok(call));                                                          \
-        assert_string_equal(error_slug(scratch_error.code), error_slug(expected));                 \
+#define must_fail(call, expected)                                                  \
+    do {                                                                           \
+        scratch_error = (struct error){0};                                         \
+        assert_false(status_is_ok(call));                                          \
+        assert_string_equal(error_slug(scratch_error.code), error_slug(expected)); \
     } while (0)
 
 static inline void scratch_open_log(struct scratch *scratch) {
@@ -73,8 +73,8 @@ static inline void scratch_start_keys(struct scratch *scratch) {
     const char *folder = getenv("AIRLOCK_BUILD_DIR");
     assert_non_null(folder);
     (void)snprintf(program, sizeof program, "%s/src/airlock-keys", folder);
-    must(keys_client_start_program(program, scratch->state.keys_fd, &scratch->keys,
-                                   &scratch_error));
+    must(
+        keys_client_start_program(program, scratch->state.keys_fd, &scratch->keys, &scratch_error));
 }
 
 static inline void scratch_close(struct scratch *scratch) {

@@ -3,7 +3,6 @@
 
 #include <sqlcipher/sqlite3.h>
 
-
 /* What somebody with a copy of sqlite3 can do to the file. */
 static void sql(struct scratch *scratch, const char *statement) {
     char path[128];
@@ -187,8 +186,7 @@ static void copy_file(const struct scratch *scratch, const char *from, const cha
     builder_init(&bytes, (size_t)64 << 20);
     must(file_read(scratch->state.fd, from, &bytes, &found, &scratch_error));
     assert_true(found);
-    must(file_write_atomic(scratch->state.fd, to, builder_slice(&bytes), &options,
-                           &scratch_error));
+    must(file_write_atomic(scratch->state.fd, to, builder_slice(&bytes), &options, &scratch_error));
     builder_deinit(&bytes);
 }
 

@@ -10,8 +10,8 @@ enum { WRITERS = 20, APPENDS = 10 };
 static int writer(struct scratch *scratch) {
     struct error err = {0};
     struct audit_log *log;
-    if (!status_is_ok(audit_log_open(
-            &(struct audit_log_options){&scratch->state, &scratch->clock}, &log, &err))) {
+    if (!status_is_ok(audit_log_open(&(struct audit_log_options){&scratch->state, &scratch->clock},
+                                     &log, &err))) {
         (void)fprintf(stderr, "open: %s %s\n", err.message, err.detail);
         return 1;
     }

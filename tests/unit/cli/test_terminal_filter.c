@@ -66,7 +66,9 @@ static void what_acts_on_the_terminal_is_dropped(void **state) {
         {"a\033]1337;File=x\007b", "ab"},
         {"a\033]\007b", "ab"},
         {"a\033]x;y\007b", "ab"},
-        {"a\033]0\005" "52;c;x\007b", "ab"}, /* digits must not join once a control is gone */
+        {"a\033]0\005"
+         "52;c;x\007b",
+         "ab"}, /* digits must not join once a control is gone */
         {"a\033Pqsixel\033\\b", "ab"},
         {"a\033P$qm\033\\b", "ab"},
         {"a\033_apc\033\\b\033^pm\033\\c\033Xsos\033\\d", "abcd"},
@@ -75,20 +77,40 @@ static void what_acts_on_the_terminal_is_dropped(void **state) {
         {"a\033[?1$pb\033[4$pb", "abb"},
         {"a\033[>qb\033[?ub\033[21tb\033[18tb", "abbbb"},
         {"a\033Zb\005c", "abc"},
-        {"a\x9d" "52;c;x\007b", "a52;c;x\007b"}, /* the introducer is gone, so it is only text */
-        {"a\x9b" "6nb", "a6nb"},
+        {"a\x9d"
+         "52;c;x\007b",
+         "a52;c;x\007b"}, /* the introducer is gone, so it is only text */
+        {"a\x9b"
+         "6nb",
+         "a6nb"},
         {"a\033\033]52;c;x\007b", "ab"},
         {"a\033]0;t\033]52;c;x\007b", "a\033]0;t\007b"},
-        {"a\033]0;t\x9c\x9d" "52;c;x\007b", "a\033]0;t52;c;x\007b"},
+        {"a\033]0;t\x9c\x9d"
+         "52;c;x\007b",
+         "a\033]0;t52;c;x\007b"},
         {"a\033P\033]52;c;x\007b", "ab"},
-        {"a\033[\005" "6nb", "ab"},
+        {"a\033[\005"
+         "6nb",
+         "ab"},
         {"a\033]52;c;\030b", "a\030b"},
         /* The eight-bit forms again, encoded in UTF-8, also in a long form. */
-        {"a\xc2\x9d" "52;c;x\007b", "a52;c;x\007b"},
-        {"a\xc2\x9b" "6nb", "a6nb"},
-        {"a\xc2\xc2\x9b" "6nb", "a6nb"},
-        {"a\xe0\x82\x9b" "6nb", "a\xe0" "6nb"},
-        {"a\xf0\x80\x82\x9b" "6nb", "a\xf0" "6nb"},
+        {"a\xc2\x9d"
+         "52;c;x\007b",
+         "a52;c;x\007b"},
+        {"a\xc2\x9b"
+         "6nb",
+         "a6nb"},
+        {"a\xc2\xc2\x9b"
+         "6nb",
+         "a6nb"},
+        {"a\xe0\x82\x9b"
+         "6nb",
+         "a\xe0"
+         "6nb"},
+        {"a\xf0\x80\x82\x9b"
+         "6nb",
+         "a\xf0"
+         "6nb"},
         {"a\033]0;t\xc2\x9c\007b", "a\033]0;t\007b"},
         /* Terminals ignore DEL inside of a sequence. */
         {"a\033\177]52;c;x\007b", "ab"},
@@ -120,7 +142,8 @@ static void long_sequences_are_swallowed(void **state) {
  * is promised is enough. A fixed seed: the same bytes every time. */
 static void noise_never_gets_a_query_through(void **state) {
     (void)state;
-    static const char alphabet[] = "\033\033\033]][[P52;;c?cn6x$p\007\\\x9b\x9d\x9c\x18q>0;t18 \xc3\xa4\005";
+    static const char alphabet[] =
+        "\033\033\033]][[P52;;c?cn6x$p\007\\\x9b\x9d\x9c\x18q>0;t18 \xc3\xa4\005";
     unsigned seed = 20260101;
     for (int round = 0; round < 20000; round++) {
         struct terminal_filter filter;

@@ -47,7 +47,8 @@ static void pieces_hash_like_the_whole(void **state) {
     }
 }
 
-/* Kind, salt, length and data each change a commitment; where kind ends and data begins is fixed. */
+/* Kind, salt, length and data each change a commitment; where kind ends and data begins is fixed.
+ */
 static void a_commitment_binds_all_of_it(void **state) {
     (void)state;
     uint8_t salt[COMMITMENT_SALT_BYTES] = {1};

@@ -15,8 +15,14 @@
 /* The eight reference leaves of Certificate Transparency, and the roots of the trees over the first
  * n of them (certificate-transparency, merkle_tree_test.cc; transparency-dev/merkle testdata). */
 static const char *const LEAVES[] = {
-    "",         "00",       "10",       "2021",
-    "3031",     "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f",
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
+    "606162636465666768696a6b6c6d6e6f",
 };
 static const struct {
     unsigned size;
@@ -148,8 +154,8 @@ static void every_inclusion_proof_verifies_and_no_other(void **state) {
             struct merkle_proof proof;
             struct digest root;
             struct digest *leaf = &tree.levels[0][index];
-            assert_true(status_is_ok(
-                merkle_prove_inclusion(index, size, tree_read, &tree, &proof, &err)));
+            assert_true(
+                status_is_ok(merkle_prove_inclusion(index, size, tree_read, &tree, &proof, &err)));
             assert_true(merkle_root_from_inclusion(index, size, leaf, &proof, &root));
             assert_true(digest_equal(&root, &tree.roots[size]));
             /* Another place, another size, one hash more, one less, one bit off. */
@@ -187,8 +193,8 @@ static void every_consistency_proof_verifies_and_no_other(void **state) {
             struct merkle_proof proof;
             const struct digest *old_root = &tree.roots[old];
             const struct digest *root = &tree.roots[size];
-            assert_true(status_is_ok(
-                merkle_prove_consistency(old, size, tree_read, &tree, &proof, &err)));
+            assert_true(
+                status_is_ok(merkle_prove_consistency(old, size, tree_read, &tree, &proof, &err)));
             assert_true(merkle_verify_consistency(old, size, old_root, root, &proof));
             assert_false(merkle_verify_consistency(old, size, root, old_root, &proof) &&
                          old != size);

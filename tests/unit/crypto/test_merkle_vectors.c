@@ -116,8 +116,8 @@ static int run_case(const char *path, [[maybe_unused]] const struct stat *file, 
     if (root1 != nullptr && !wants_error && !digest_of(root1, &root)) {
         return 0; /* their roots are any bytes; ours are hashes */
     }
-    bool holds = json_get(test, "leafIdx") != nullptr ? inclusion_holds(test)
-                                                      : consistency_holds(test);
+    bool holds =
+        json_get(test, "leafIdx") != nullptr ? inclusion_holds(test) : consistency_holds(test);
     if (holds == wants_error) {
         fail_msg("%s: %s", path, holds ? "accepted" : "refused");
     }

@@ -50,7 +50,9 @@ static void make_stage(const char *state_folder, const char *workspace,
     char upper[256];
     assert_int_equal(kernel_open(&kernel, &failure).code, 0);
     assert_int_equal(run_create(&kernel.state, &kernel.clock, workspace, nullptr, geteuid(),
-                                getegid(), &run, &failure).code, 0);
+                                getegid(), &run, &failure)
+                         .code,
+                     0);
     (void)snprintf(upper, sizeof upper, "%s/runs/%s/upper", state_folder, run.id);
     write_text(upper, "edit", "new\n");
     write_text(upper, "made", "m\n");
@@ -73,8 +75,8 @@ static int apply_in_child(const char *id, unsigned steps) {
                   status_is_ok(run_open(&kernel.state, id, &run, &failure));
         steps_left = steps;
         merge_test_hook = die_when_due;
-        (void)(ok && status_is_ok(kernel_apply(&kernel, &run, nullptr, false, &result, &seq,
-                                               &failure)));
+        (void)(ok &&
+               status_is_ok(kernel_apply(&kernel, &run, nullptr, false, &result, &seq, &failure)));
         _exit(0);
     }
     int status = 0;

@@ -9,8 +9,7 @@
 #include <cmocka.h>
 
 /* The example of the C2SP signed-note specification. */
-static const char VKEY[] =
-    "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+static const char VKEY[] = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
 
 static void the_known_key_is_read_and_written_back(void **state) {
     (void)state;
@@ -46,7 +45,8 @@ static const char BODY[] = "example.com/log\n"
                            "7\n"
                            "3bib5AOAnjJXUNPSY814kpwpQreUKjS3fhIslZSnTIw=\n";
 static const char SIGNATURE[] =
-    "\xe2\x80\x94 example.com/log AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    "\xe2\x80\x94 example.com/log "
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
     "AAAAAAAAAAAAAAAAAAAAAAAA=\n";
 
 static bool parses(const char *body, const char *middle, const char *signatures) {

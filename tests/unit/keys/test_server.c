@@ -74,11 +74,11 @@ static status_t history_read(void *context, unsigned level, uint64_t index, stru
 
 static enum keys_answer ask(struct signer *signer, struct history *history, unsigned old_size,
                             unsigned size) {
-    struct keys_request request = {.old_size = old_size, .size = size,
-                                   .root = history->roots[size]};
+    struct keys_request request = {
+        .old_size = old_size, .size = size, .root = history->roots[size]};
     struct keys_reply reply;
-    assert_true(status_is_ok(merkle_prove_consistency(old_size, size, history_read, history,
-                                                      &request.proof, &err)));
+    assert_true(status_is_ok(
+        merkle_prove_consistency(old_size, size, history_read, history, &request.proof, &err)));
     signer_answer(signer, &request, &reply);
     return reply.answer;
 }
@@ -139,8 +139,8 @@ static void key_and_origin_stay_the_same(void **state) {
 
 static void write_text(const char *name, const char *text) {
     struct file_write_options options = {.mode = 0600};
-    assert_true(status_is_ok(
-        file_write_atomic(folder, name, slice_of_string(text), &options, &err)));
+    assert_true(
+        status_is_ok(file_write_atomic(folder, name, slice_of_string(text), &options, &err)));
 }
 
 static void a_damaged_folder_is_refused(void **state) {
@@ -192,16 +192,16 @@ static void the_process_signs_and_ends_with_its_client(void **state) {
     history_build(&forked, 1);
     (void)snprintf(program, sizeof program, "%s/src/airlock-keys", getenv("AIRLOCK_BUILD_DIR"));
     assert_true(status_is_ok(keys_client_start_program(program, folder, &client, &err)));
-    assert_true(status_is_ok(
-        keys_client_sign(client, 0, 4, &ours.roots[4], &proof, &result, &err)));
+    assert_true(
+        status_is_ok(keys_client_sign(client, 0, 4, &ours.roots[4], &proof, &result, &err)));
     assert_int_equal(result, KEYS_SIGNED);
     assert_int_equal(signed_size(), 4);
-    assert_false(status_is_ok(
-        keys_client_sign(client, 4, 4, &forked.roots[4], &proof, &result, &err)));
+    assert_false(
+        status_is_ok(keys_client_sign(client, 4, 4, &forked.roots[4], &proof, &result, &err)));
     assert_int_equal(err.code, ERROR_KEYS_FAILED);
     assert_non_null(strstr(err.message, "rewritten"));
-    assert_true(status_is_ok(
-        keys_client_sign(client, 0, 4, &ours.roots[5], &proof, &result, &err)) == false);
+    assert_true(status_is_ok(keys_client_sign(client, 0, 4, &ours.roots[5], &proof, &result,
+                                              &err)) == false);
     keys_client_stop(client);
     assert_int_equal(waitpid(-1, nullptr, WNOHANG), -1); /* no child is left */
 }

@@ -46,8 +46,8 @@ int fixture_set_up(void **unused) {
     root_fd = open(fixture_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     (void)snprintf(fixture_workspace, sizeof fixture_workspace, "%s/work", fixture_folder);
     (void)snprintf(fixture_state.path, sizeof fixture_state.path, "%s/state", fixture_folder);
-    if (root_fd < 0 || mkdirat(root_fd, "work", 0755) != 0 || mkdirat(root_fd, "state", 0700) != 0 ||
-        mkdirat(root_fd, "state/runs", 0700) != 0) {
+    if (root_fd < 0 || mkdirat(root_fd, "work", 0755) != 0 ||
+        mkdirat(root_fd, "state", 0700) != 0 || mkdirat(root_fd, "state/runs", 0700) != 0) {
         return -1;
     }
     fixture_state.fd = openat(root_fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

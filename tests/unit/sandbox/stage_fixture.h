@@ -11,7 +11,7 @@
 #include "sandbox/stage.h"
 
 extern struct state fixture_state;
-extern char fixture_folder[256];    /* holds state/, work/ */
+extern char fixture_folder[256]; /* holds state/, work/ */
 extern char fixture_workspace[280];
 
 int fixture_set_up(void **unused);

@@ -47,8 +47,7 @@ static void small_texts(void **unused) {
     assert_hunks("a\n", "", "@@ -1 +0,0 @@\n-a\n");
     assert_hunks("a\nb\nc\n", "a\nx\nc\n", "@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n");
     assert_hunks("a", "a\n", "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a\n");
-    assert_hunks("a\nb", "c\nb",
-                 "@@ -1,2 +1,2 @@\n-a\n+c\n b\n\\ No newline at end of file\n");
+    assert_hunks("a\nb", "c\nb", "@@ -1,2 +1,2 @@\n-a\n+c\n b\n\\ No newline at end of file\n");
 }
 
 static void hunks_join_and_part(void **unused) {
@@ -155,7 +154,9 @@ static void terminals_get_no_control_characters(void **unused) {
     diff_lines_replace(SLICE_LITERAL(""), SLICE_LITERAL("\033]52;c;x\007\n"), true, &out);
     assert_non_null(strstr(builder_c_string(&out), "+^[]52;c;x^G"));
     builder_reset(&out);
-    diff_lines_replace(SLICE_LITERAL(""), SLICE_LITERAL("\xc2\x9b" "2K \xe2\x80\xae \xe2\x81\xa6 \xc3\xa9\r\n"),
+    diff_lines_replace(SLICE_LITERAL(""),
+                       SLICE_LITERAL("\xc2\x9b"
+                                     "2K \xe2\x80\xae \xe2\x81\xa6 \xc3\xa9\r\n"),
                        true, &out);
     assert_non_null(strstr(builder_c_string(&out), "+<U+009B>2K <U+202E> <U+2066> \xc3\xa9^M"));
     builder_reset(&out);

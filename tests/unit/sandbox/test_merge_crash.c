@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An apply that dies at its n-th change of a disk, for every n: afterwards stage_recover() leaves the
- * workspace as it was or as it should be, never in between, and no temporaries.
+ * An apply that dies at its n-th change of a disk, for every n: afterwards stage_recover() leaves
+ * the workspace as it was or as it should be, never in between, and no temporaries.
  */
 #include "stage_fixture.h"
 

@@ -193,35 +193,81 @@ static struct plan_operation *find(struct plan_view *view, enum plan_operation_t
     return nullptr;
 }
 
-static void break_host_root(struct plan_view *v) { v->host_uid = 0; }
-static void break_host_group(struct plan_view *v) { v->host_gid = 0; }
-static void break_memory(struct plan_view *v) { v->limits.memory_bytes_max = 0; }
-static void break_pids(struct plan_view *v) { v->limits.pid_count_max = 0; }
-static void break_stage(struct plan_view *v) { v->limits.stage_bytes_max = 0; }
-static void break_command(struct plan_view *v) { v->argument_count = 0; }
-static void break_variable(struct plan_view *v) { v->environment[0] = "NAMELESS"; }
-static void break_seal(struct plan_view *v) { v->operation_count--; }
-static void break_root(struct plan_view *v) { v->operations[0].type = PLAN_FOLDER; }
-static void break_id(struct plan_view *v) { v->run_id = "../x"; }
-static void break_workspace(struct plan_view *v) { v->workspace = "/home/ada/other"; }
-static void break_cwd(struct plan_view *v) { v->working_folder = "/etc"; }
-static void break_target(struct plan_view *v) { find(v, PLAN_MASK)->target = "/proc/../etc"; }
-static void break_relative(struct plan_view *v) { find(v, PLAN_BIND)->source = "usr"; }
-static void break_writable(struct plan_view *v) { find(v, PLAN_BIND)->flags |= PLAN_FLAG_WRITABLE; }
-static void break_device(struct plan_view *v) { find(v, PLAN_BIND)->flags |= PLAN_FLAG_DEVICE; }
-static void break_flags(struct plan_view *v) { find(v, PLAN_BIND)->flags |= 1u << 20; }
-static void break_secret(struct plan_view *v) { find(v, PLAN_BIND)->source = "/home/ada/.ssh/x"; }
-static void break_host(struct plan_view *v) { find(v, PLAN_BIND)->source = "/"; }
-static void break_setuid(struct plan_view *v) { find(v, PLAN_FILE)->mode = 04755; }
-static void break_overlay(struct plan_view *v) { find(v, PLAN_OVERLAY)->type = PLAN_FOLDER; }
+static void break_host_root(struct plan_view *v) {
+    v->host_uid = 0;
+}
+static void break_host_group(struct plan_view *v) {
+    v->host_gid = 0;
+}
+static void break_memory(struct plan_view *v) {
+    v->limits.memory_bytes_max = 0;
+}
+static void break_pids(struct plan_view *v) {
+    v->limits.pid_count_max = 0;
+}
+static void break_stage(struct plan_view *v) {
+    v->limits.stage_bytes_max = 0;
+}
+static void break_command(struct plan_view *v) {
+    v->argument_count = 0;
+}
+static void break_variable(struct plan_view *v) {
+    v->environment[0] = "NAMELESS";
+}
+static void break_seal(struct plan_view *v) {
+    v->operation_count--;
+}
+static void break_root(struct plan_view *v) {
+    v->operations[0].type = PLAN_FOLDER;
+}
+static void break_id(struct plan_view *v) {
+    v->run_id = "../x";
+}
+static void break_workspace(struct plan_view *v) {
+    v->workspace = "/home/ada/other";
+}
+static void break_cwd(struct plan_view *v) {
+    v->working_folder = "/etc";
+}
+static void break_target(struct plan_view *v) {
+    find(v, PLAN_MASK)->target = "/proc/../etc";
+}
+static void break_relative(struct plan_view *v) {
+    find(v, PLAN_BIND)->source = "usr";
+}
+static void break_writable(struct plan_view *v) {
+    find(v, PLAN_BIND)->flags |= PLAN_FLAG_WRITABLE;
+}
+static void break_device(struct plan_view *v) {
+    find(v, PLAN_BIND)->flags |= PLAN_FLAG_DEVICE;
+}
+static void break_flags(struct plan_view *v) {
+    find(v, PLAN_BIND)->flags |= 1u << 20;
+}
+static void break_secret(struct plan_view *v) {
+    find(v, PLAN_BIND)->source = "/home/ada/.ssh/x";
+}
+static void break_host(struct plan_view *v) {
+    find(v, PLAN_BIND)->source = "/";
+}
+static void break_setuid(struct plan_view *v) {
+    find(v, PLAN_FILE)->mode = 04755;
+}
+static void break_overlay(struct plan_view *v) {
+    find(v, PLAN_OVERLAY)->type = PLAN_FOLDER;
+}
 static void break_layer(struct plan_view *v) {
     find(v, PLAN_OVERLAY)->content = SLICE_LITERAL("no-end");
 }
-static void break_run_folder(struct plan_view *v) { v->run_folder = "/home/ada/project/.runs/1"; }
+static void break_run_folder(struct plan_view *v) {
+    v->run_folder = "/home/ada/project/.runs/1";
+}
 static void break_rule(struct plan_view *v) {
     v->rules[0] = (struct plan_rule){.access = PLAN_ACCESS_WRITE, .path = "/usr"};
 }
-static void break_rules(struct plan_view *v) { v->rule_count = 0; }
+static void break_rules(struct plan_view *v) {
+    v->rule_count = 0;
+}
 static void break_writable_source(struct plan_view *v) {
     for (uint32_t i = 0; i < v->operation_count; i++) {
         if ((v->operations[i].flags & PLAN_FLAG_WRITABLE) != 0) {
@@ -233,11 +279,11 @@ static void break_writable_source(struct plan_view *v) {
 static void test_invariants(void **state) {
     (void)state;
     static breaks *const all[] = {
-        break_host_root, break_host_group, break_memory,   break_pids,    break_stage,
-        break_command,   break_variable,   break_seal,     break_root,    break_id,
-        break_workspace, break_cwd,        break_target,   break_relative, break_writable,
-        break_device,    break_flags,      break_secret,   break_host,    break_setuid,
-        break_overlay,   break_layer,      break_run_folder, break_rule,  break_rules,
+        break_host_root,       break_host_group, break_memory,     break_pids,     break_stage,
+        break_command,         break_variable,   break_seal,       break_root,     break_id,
+        break_workspace,       break_cwd,        break_target,     break_relative, break_writable,
+        break_device,          break_flags,      break_secret,     break_host,     break_setuid,
+        break_overlay,         break_layer,      break_run_folder, break_rule,     break_rules,
         break_writable_source,
     };
     struct plan_request request = request_of_test();
@@ -259,8 +305,8 @@ static void test_clean_paths(void **state) {
     (void)state;
     assert_true(plan_path_is_clean("/"));
     assert_true(plan_path_is_clean("/a/.b/..c"));
-    static const char *const bad[] = {"", "a", "/a/", "//a", "/a//b", "/.", "/..", "/a/../b",
-                                      "/a/.", "/a/.."};
+    static const char *const bad[] = {"",   "a",   "/a/",     "//a",  "/a//b",
+                                      "/.", "/..", "/a/../b", "/a/.", "/a/.."};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(plan_path_is_clean(bad[i]));
     }
@@ -282,8 +328,8 @@ static void test_workspace_is_home(void **state) {
     bool is_masked = false;
     for (uint32_t i = 0; i < view.operation_count; i++) {
         const struct plan_operation *operation = &view.operations[i];
-        is_masked |= operation->type == PLAN_MASK &&
-                     strcmp(operation->target, "/home/ada/.ssh") == 0;
+        is_masked |=
+            operation->type == PLAN_MASK && strcmp(operation->target, "/home/ada/.ssh") == 0;
         assert_false(operation->type == PLAN_BIND && strcmp(operation->target, "/home/ada") == 0);
     }
     assert_true(is_masked);
@@ -292,9 +338,9 @@ static void test_workspace_is_home(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),      cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_golden),        cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_damaged_bytes), cmocka_unit_test(test_invariants),
-        cmocka_unit_test(test_clean_paths), cmocka_unit_test(test_workspace_is_home),
+        cmocka_unit_test(test_clean_paths),   cmocka_unit_test(test_workspace_is_home),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -13,20 +13,28 @@
 
 static void test_permits(void **state) {
     (void)state;
-    assert_true(protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 4));
-    assert_true(protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 1));
-    assert_false(protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 0));
-    assert_false(protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 5));
+    assert_true(
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 4));
+    assert_true(
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 1));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 5));
     assert_false(
         protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_READY, 4));
-    assert_false(protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_NEW, 4));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_NEW, 4));
     assert_false(protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 0));
-    assert_false(protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_PREPARING, 0));
-    assert_false(protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_RUNNING, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_PREPARING, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_RUNNING, 0));
     assert_true(protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_READY, 0));
-    assert_false(protocol_is_permitted(PROTOCOL_EXITED, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_READY, 0));
-    assert_false(protocol_is_permitted(PROTOCOL_TYPE_COUNT, PROTOCOL_TO_KERNEL,
-                                       PROTOCOL_STATE_RUNNING, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_EXITED, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_READY, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_TYPE_COUNT, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_RUNNING, 0));
 }
 
 static void test_round_trip(void **state) {
@@ -59,9 +67,8 @@ static void refuse_bytes(const void *data, size_t size, int fd) {
     struct protocol_message in;
     struct socket_fds received = {};
     bool is_open = false;
-    assert_false(status_is_ok(protocol_receive(pair[1], PROTOCOL_TO_LAUNCHER,
-                                               PROTOCOL_STATE_READY, &in, &received, &is_open,
-                                               &err)));
+    assert_false(status_is_ok(protocol_receive(pair[1], PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_READY,
+                                               &in, &received, &is_open, &err)));
     assert_int_equal(err.code, ERROR_JAIL_PROTOCOL);
     fd_closep(&pair[0]);
     fd_closep(&pair[1]);

@@ -68,15 +68,13 @@ static unsigned run(enum seccomp_profile profile, const struct seccomp_data *dat
 }
 
 static unsigned ask(enum seccomp_profile profile, long number, uint64_t a, uint64_t b, uint64_t c) {
-    struct seccomp_data data = {
-        .nr = (int)number, .arch = own_architecture(), .args = {a, b, c}};
+    struct seccomp_data data = {.nr = (int)number, .arch = own_architecture(), .args = {a, b, c}};
     return run(profile, &data);
 }
 
 #define ALLOWED(...) assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ALLOW)
-#define REFUSED(...)                                                                               \
-    assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO | EPERM)
-#define MISSING(...)                                                                               \
+#define REFUSED(...) assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO | EPERM)
+#define MISSING(...) \
     assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO | ENOSYS)
 
 static void test_plain_calls(void **state) {
@@ -107,8 +105,8 @@ static void test_other_architectures(void **state) {
 
 static void test_namespaces(void **state) {
     (void)state;
-    static const unsigned flags[] = {CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
-                                     CLONE_NEWUSER, CLONE_NEWPID,   CLONE_NEWNET};
+    static const unsigned flags[] = {CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+                                     CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET};
     ALLOWED(SYS_clone, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, 0, 0);
     ALLOWED(SYS_clone, 17, 0, 0);
     ALLOWED(SYS_unshare, CLONE_FS | CLONE_FILES, 0, 0);

@@ -21,11 +21,11 @@
 
 #include <cmocka.h>
 
-#define SKIP_UNLESS(condition)                                                                     \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            skip();                                                                                \
-        }                                                                                          \
+#define SKIP_UNLESS(condition) \
+    do {                       \
+        if (!(condition)) {    \
+            skip();            \
+        }                      \
     } while (0)
 
 static char *in_folder(const char *path) {
@@ -383,8 +383,9 @@ static void strange_names_work(void **unused) {
     assert_non_null(strstr(diff, "diff --git \"a/\\303\\251\" \"b/\\303\\251\"\n"));
     free(diff);
     (void)applied(&run);
-    assert_tree_is("work", "bad\\xff\\xfeutf 0644 b\\n\nnew\\nline 0644 n\\n\nquo\"te\\\\ 0644 q\\n\n"
-                           "with space 0644 2\\n\n\xc3\xa9 0644 e\\n\n");
+    assert_tree_is("work",
+                   "bad\\xff\\xfeutf 0644 b\\n\nnew\\nline 0644 n\\n\nquo\"te\\\\ 0644 q\\n\n"
+                   "with space 0644 2\\n\n\xc3\xa9 0644 e\\n\n");
     run_close(&run);
 }
 
@@ -605,16 +606,15 @@ static void a_discard_is_admitted_only_when_it_happens(void **unused) {
     put_file(at(upper, "a"), "a\n", 0644);
     (void)seal_run(&run);
     assert_int_equal(stage_lock_take(&fixture_state, &run, &lock, &err).code, 0);
-    assert_int_equal(
-        stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code, ERROR_BUSY);
+    assert_int_equal(stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code,
+                     ERROR_BUSY);
     assert_int_equal(calls, 0);
     stage_lock_release(&lock, &run);
-    assert_int_equal(
-        stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code, 0);
+    assert_int_equal(stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code,
+                     0);
     assert_int_equal(calls, 1);
-    assert_int_equal(
-        stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code,
-        ERROR_RUN_STAGE_CLOSED);
+    assert_int_equal(stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code,
+                     ERROR_RUN_STAGE_CLOSED);
     assert_int_equal(calls, 1);
     run_close(&run);
 }

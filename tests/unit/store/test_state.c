@@ -95,12 +95,9 @@ static void a_newer_or_foreign_version_is_refused(void **state) {
     static const struct {
         const char *text;
         enum error_code code;
-    } VERSIONS[] = {{"2\n", ERROR_STATE_VERSION},
-                    {"99999\n", ERROR_STATE_VERSION},
-                    {"hello\n", ERROR_STATE_UNUSABLE},
-                    {"", ERROR_STATE_UNUSABLE},
-                    {"0\n", ERROR_STATE_UNUSABLE},
-                    {"-1\n", ERROR_STATE_VERSION}};
+    } VERSIONS[] = {{"2\n", ERROR_STATE_VERSION},      {"99999\n", ERROR_STATE_VERSION},
+                    {"hello\n", ERROR_STATE_UNUSABLE}, {"", ERROR_STATE_UNUSABLE},
+                    {"0\n", ERROR_STATE_UNUSABLE},     {"-1\n", ERROR_STATE_VERSION}};
     for (size_t i = 0; i < sizeof VERSIONS / sizeof VERSIONS[0]; i++) {
         assert_true(status_is_ok(file_write_atomic(
             folder, "VERSION", slice_of_string(VERSIONS[i].text), &options, &err)));

@@ -45,8 +45,10 @@ static void atomic_write_replaces_whole_and_leaves_no_temporary(void **state) {
     (void)state;
     struct error err;
     struct file_write_options options = {.mode = 0640, .durable = true};
-    assert_int_equal(file_write_atomic(folder_fd, "f", SLICE_LITERAL("one"), &options, &err).code, 0);
-    assert_int_equal(file_write_atomic(folder_fd, "f", SLICE_LITERAL("two"), &options, &err).code, 0);
+    assert_int_equal(file_write_atomic(folder_fd, "f", SLICE_LITERAL("one"), &options, &err).code,
+                     0);
+    assert_int_equal(file_write_atomic(folder_fd, "f", SLICE_LITERAL("two"), &options, &err).code,
+                     0);
     struct builder builder;
     builder_init(&builder, 16);
     bool found = false;
@@ -64,7 +66,8 @@ static void a_file_over_its_limit_is_an_error(void **state) {
     (void)state;
     struct error err;
     struct file_write_options options = {0};
-    assert_int_equal(file_write_atomic(folder_fd, "f", SLICE_LITERAL("12345"), &options, &err).code, 0);
+    assert_int_equal(file_write_atomic(folder_fd, "f", SLICE_LITERAL("12345"), &options, &err).code,
+                     0);
     struct builder builder;
     builder_init(&builder, 4);
     bool found = false;
