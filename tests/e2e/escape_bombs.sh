@@ -70,7 +70,7 @@ check "a disk bomb beside folders that come and go ends" ended_at_limit
 mkdir -p "$HOME/bin" && fallocate -l 1100M "$HOME/bin/large"
 PATH=$HOME/bin:$PATH bomb -- sh -c 'test -s "$HOME/bin/large" && sleep 0.5'
 same "control: a large toolchain below HOME is not the payload's" 0 $?
-rm -r "$HOME/bin"
+rm -r "${HOME:?}/bin"
 
 bomb -- sh -c 'dd if=/dev/zero of=big bs=1M count=300 2>/dev/null; test $(stat -c %s big) -le 268435456'
 same "one file is limited" 0 $?

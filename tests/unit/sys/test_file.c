@@ -84,8 +84,8 @@ static void a_tree_is_removed_over_modes_and_never_through_links(void **state) {
     assert_true(fd >= 0);
     (void)close(fd);
     assert_int_equal(mkdirat(folder_fd, "tree", 0700), 0);
-    assert_int_equal(mkdirat(folder_fd, "tree/work", 0700), 0);
-    assert_int_equal(mkdirat(folder_fd, "tree/work/work", 0), 0);
+    assert_int_equal(mkdirat(folder_fd, "tree/mark", 0700), 0);
+    assert_int_equal(mkdirat(folder_fd, "tree/mark/mark", 0), 0);
     assert_int_equal(symlinkat("../keep", folder_fd, "tree/link"), 0);
     char path[512] = "tree";
     for (int i = 0; i < 100; i++) {
