@@ -10,16 +10,12 @@
 #include "audit/checkpoint.h"
 #include "audit/receipt.h"
 #include "audit/rows.h"
+#include "audit/tile.h"
 #include "base/assert.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
-enum {
-    TILE_HEIGHT = 8, /* levels of the tree in one level of tiles */
-    TILE_WIDTH = 256,
-    TILE_LEVELS = 8,
-    BUNDLE_BYTES_MAX = TILE_WIDTH * (2 + (int)LIMIT_ENTRY_BYTES),
-};
+enum { BUNDLE_BYTES_MAX = TILE_WIDTH * (2 + (int)LIMIT_ENTRY_BYTES) };
 
 struct export {
     struct audit_log *log;
@@ -27,26 +23,6 @@ struct export {
     struct builder bytes;
     struct audit_export_result result;
 };
-
-/* A tile's path: groups of three digits, all but the last begin with x; a partial one ends in
- * .p/<width>. Returns false when it does not fit, which no number of 63 bits does. */
-static bool tile_path(const char *kind, uint64_t index, unsigned width, struct builder *out) {
-    unsigned groups[8];
-    size_t count = 0;
-    do {
-        groups[count++] = (unsigned)(index % 1000);
-        index /= 1000;
-    } while (index > 0);
-    builder_format(out, "tile/%s", kind);
-    while (count > 0) {
-        count--;
-        builder_format(out, count > 0 ? "/x%03u" : "/%03u", groups[count]);
-    }
-    if (width < TILE_WIDTH) {
-        builder_format(out, ".p/%u", width);
-    }
-    return builder_is_ok(out);
-}
 
 static status_t make_parents(int folder, const char *path, struct error *err) {
     char parent[LIMIT_PATH_BYTES];
@@ -106,21 +82,11 @@ static status_t fill_entries(struct export *export, uint64_t first, unsigned wid
     return status;
 }
 
-struct tile {
-    bool entries; /* a bundle of entries, else hashes of `level` */
-    unsigned level;
-    uint64_t index;
-    unsigned width;
-};
-
 static status_t write_tile(struct export *export, const struct tile *tile, struct error *err) {
-    char kind[16] = "entries";
     struct builder path;
-    if (!tile->entries) {
-        (void)snprintf(kind, sizeof kind, "%u", tile->level);
-    }
-    builder_init(&path, 128);
-    ASSERT(tile_path(kind, tile->index, tile->width, &path));
+    builder_init(&path, TILE_PATH_BYTES_MAX + 1);
+    tile_path(tile, &path);
+    ASSERT(builder_is_ok(&path));
     status_t status = STATUS_OK;
     if (!is_there(export->folder, builder_c_string(&path))) {
         builder_reset(&export->bytes);
@@ -138,9 +104,8 @@ static status_t write_tile(struct export *export, const struct tile *tile, struc
 /* All tiles of one level; `count` hashes stand in it. */
 static status_t write_level(struct export *export, bool entries, unsigned level, uint64_t count,
                             struct error *err) {
-    for (uint64_t index = 0; index * TILE_WIDTH < count; index++) {
-        uint64_t left = count - index * TILE_WIDTH;
-        struct tile tile = {entries, level, index, left < TILE_WIDTH ? (unsigned)left : TILE_WIDTH};
+    struct tile tile = {.entries = entries, .level = level};
+    for (; tile_find(count, tile.index, &tile.width); tile.index++) {
         TRY(write_tile(export, &tile, err));
     }
     return STATUS_OK;
@@ -154,9 +119,8 @@ static status_t write_all(struct export *export, struct builder *note, struct er
     }
     export->result.size = last.size;
     TRY(write_level(export, true, 0, last.size, err));
-    for (unsigned level = 0; level < TILE_LEVELS && last.size >> (TILE_HEIGHT * level) > 0;
-         level++) {
-        TRY(write_level(export, false, level, last.size >> (TILE_HEIGHT * level), err));
+    for (unsigned level = 0; tile_hash_count(last.size, level) > 0; level++) {
+        TRY(write_level(export, false, level, tile_hash_count(last.size, level), err));
     }
     /* Last, so that a reader never sees a checkpoint whose tiles are not there. */
     builder_reset(&export->bytes);
