@@ -6,6 +6,7 @@
 
 #include "audit/checkpoint.h"
 #include "audit/entry.h"
+#include "audit/entry_scan.h"
 #include "audit/rows.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
@@ -17,37 +18,33 @@ struct check {
     uint64_t total;
     uint64_t signed_size;
     struct digest signed_root; /* recomputed at signed_size */
-    struct builder scratch;
     const char *wrong; /* what is wrong with the entry at frontier.size; nullptr while nothing is */
 };
 
-/* The canonical bytes again, and the fields that tie the entry to its place. */
+/* The form of the entry, and the fields that tie it to its place. */
 static const char *check_entry(struct check *check, const struct audit_row *row) {
+    struct entry_place place;
     struct error ignored = {0};
-    CLEANUP(json_freep) struct json *entry = nullptr;
-    int64_t seq;
-    int64_t time_ms;
-    if (!status_is_ok(json_parse(row->bytes, "the entry", &entry, &ignored))) {
-        return "it is no JSON";
+    if (!entry_scan(row->bytes, &place)) {
+        CLEANUP(json_freep) struct json *entry = nullptr;
+        bool is_json = status_is_ok(json_parse(row->bytes, "the entry", &entry, &ignored));
+        return is_json ? "it is not in canonical form" : "it is no JSON";
     }
-    builder_reset(&check->scratch);
-    json_write_canonical(entry, &check->scratch);
-    if (!slice_equal(builder_slice(&check->scratch), row->bytes)) {
-        return "it is not in canonical form";
+    if (!place.has_v || place.v != 1) {
+        return "it is of another version";
     }
-    if (!json_get_integer(entry, "seq", &seq) || seq < 0 || (uint64_t)seq != row->seq) {
+    if (!place.has_seq || place.seq != row->seq) {
         return "it names another place";
     }
-    if (!json_get_integer(entry, "time_ms", &time_ms) || time_ms < 0) {
+    if (!place.has_time_ms) {
         return "it has no time";
     }
     struct digest expected = check->previous;
     if (row->seq == 0) {
-        entry_genesis((uint64_t)time_ms, &expected);
+        entry_genesis(place.time_ms, &expected);
     }
-    const char *previous = json_get_text(entry, "prev_hash");
     struct digest named;
-    if (previous == nullptr || !text_unhex(slice_of_string(previous), named.bytes, DIGEST_BYTES) ||
+    if (!text_unhex(place.prev_hash, named.bytes, DIGEST_BYTES) ||
         !digest_equal(&named, &expected)) {
         return "it does not name the entry before it";
     }
@@ -164,10 +161,8 @@ status_t audit_log_check(struct audit_log *log, const struct audit_check_options
     struct check check = {.options = options};
     struct builder text;
     merkle_frontier_init(&check.frontier);
-    builder_init(&check.scratch, LIMIT_ENTRY_BYTES);
     builder_init(&text, NOTE_BYTES_MAX);
     status_t status = check_all(log, &check, &text, ret_result, err);
     builder_deinit(&text);
-    builder_deinit(&check.scratch);
     return status;
 }

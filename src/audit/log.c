@@ -162,6 +162,15 @@ status_t audit_log_read_hash(void *context, unsigned level, uint64_t index, stru
     return STATUS_OK;
 }
 
+status_t audit_log_prove(struct audit_log *log, uint64_t index, uint64_t size,
+                         struct merkle_proof *ret_proof, struct error *err) {
+    struct error ignored = {0};
+    TRY(database_run(&log->database, STATEMENT_BEGIN_READ, err));
+    status_t status = merkle_prove_inclusion(index, size, audit_log_read_hash, log, ret_proof, err);
+    (void)!status_is_ok(database_run(&log->database, STATEMENT_COMMIT, &ignored));
+    return status;
+}
+
 static bool bytes_pick(void *context, const struct audit_row *row) {
     builder_bytes(context, row->bytes);
     return true;

@@ -93,7 +93,7 @@ static status_t write_parts(struct audit_log *log, uint64_t seq, struct builder 
         return error_set(err, ERROR_AUDIT_DAMAGED, 0, "entry %" PRIu64 " is missing", seq);
     }
     struct merkle_proof proof;
-    TRY(merkle_prove_inclusion(seq, last.size, audit_log_read_hash, log, &proof, err));
+    TRY(audit_log_prove(log, seq, last.size, &proof, err));
     format_proof(seq, &proof, builder_slice(note), &ret_parts->proof);
     return builder_is_ok(&ret_parts->proof)
                ? STATUS_OK
