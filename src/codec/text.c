@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/text.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "codec/utf8.h"
 
@@ -103,6 +105,64 @@ bool text_unbase64(struct slice text, struct builder *out) {
         }
     }
     return builder_is_ok(out);
+}
+
+static uint8_t base64url_digit(uint32_t value) {
+    return value == 62 ? '-' : value == 63 ? '_' : (uint8_t)BASE64_ALPHABET[value];
+}
+
+void text_base64url(struct slice bytes, struct builder *out) {
+    for (size_t i = 0; i < bytes.size; i += 3) {
+        size_t have = bytes.size - i < 3 ? bytes.size - i : 3;
+        uint32_t group = (uint32_t)bytes.data[i] << 16;
+        group |= have > 1 ? (uint32_t)bytes.data[i + 1] << 8 : 0;
+        group |= have > 2 ? bytes.data[i + 2] : 0;
+        for (size_t j = 0; j <= have; j++) {
+            builder_u8(out, base64url_digit(group >> (18 - 6 * j) & 63));
+        }
+    }
+}
+
+static int base64url_value(uint8_t digit) {
+    if (digit == '+' || digit == '/') {
+        return -1;
+    }
+    return digit == '-' ? 62 : digit == '_' ? 63 : base64_value(digit);
+}
+
+/* Decodes up to four digits at the front of `text`; returns how many bytes came out, 0 when they
+ * are no canonical group. */
+static size_t base64url_group(struct slice text, uint8_t ret[static 3]) {
+    size_t digits = text.size < 4 ? text.size : 4;
+    uint32_t group = 0;
+    for (size_t i = 0; i < digits; i++) {
+        int value = base64url_value(text.data[i]);
+        if (value < 0) {
+            return 0;
+        }
+        group |= (uint32_t)value << (18 - 6 * i);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        ret[i] = (uint8_t)(group >> (16 - 8 * i));
+    }
+    /* The bits that no byte takes must be zero, as in base64_group(). One digit is none. */
+    size_t size = digits - 1;
+    return size == 0 || (size < 3 && ret[size] != 0) ? 0 : size;
+}
+
+bool text_unbase64url(struct slice text, uint8_t *ret, size_t size_max, size_t *ret_size) {
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i += 4) {
+        uint8_t bytes[3];
+        size_t more = base64url_group(slice_of(text.data + i, text.size - i), bytes);
+        if (more == 0 || more > size_max - size) {
+            return false;
+        }
+        memcpy(ret + size, bytes, more);
+        size += more;
+    }
+    *ret_size = size;
+    return true;
 }
 
 bool text_is_utf8(struct slice bytes) {

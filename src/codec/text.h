@@ -18,6 +18,12 @@ void text_base64(struct slice bytes, struct builder *out);
  * last character (non-canonical forms are refused, so that a flipped bit never goes unseen). */
 bool text_unbase64(struct slice text, struct builder *out);
 
+/* The alphabet for addresses and tokens (RFC 4648, section 5), without padding. */
+void text_base64url(struct slice bytes, struct builder *out);
+/* Decodes into `ret`, of `size_max` bytes, without allocating. Refuses what text_unbase64()
+ * refuses, any padding, and what does not fit. */
+bool text_unbase64url(struct slice text, uint8_t *ret, size_t size_max, size_t *ret_size);
+
 bool text_is_utf8(struct slice bytes);
 /* Any bytes as printable UTF-8: control characters, invalid UTF-8, backslash and bidirectional
  * controls become \n \t \\ \xHH. Used wherever a name from outside is shown or logged. */

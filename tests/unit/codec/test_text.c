@@ -66,6 +66,47 @@ static void what_base64_writes_it_reads(void **state) {
     }
 }
 
+static bool unbase64url(const char *text) {
+    uint8_t bytes[64];
+    size_t size;
+    return text_unbase64url(slice_of_string(text), bytes, sizeof bytes, &size);
+}
+
+static void only_canonical_base64url_is_read(void **state) {
+    (void)state;
+    assert_builds(text_base64url, SLICE_LITERAL("f"), "Zg");
+    assert_builds(text_base64url, SLICE_LITERAL("fo"), "Zm8");
+    assert_builds(text_base64url, SLICE_LITERAL("\xff\xfe\xfd\xfb\xf0"), "__79-_A");
+    assert_true(unbase64url(""));
+    assert_true(unbase64url("Zg"));
+    assert_true(unbase64url("Zm-_"));
+    static const char *const BAD[] = {
+        "Z",    "Zh",    "Zm9",    "Zg==",  "Zm8=", "Zm9vZ", "Zm+v",
+        "Zm/v", " Zm9v", "Zm9v\n", "Zm9v ", "====", "Zgh",   "Zm9vZh"};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        assert_false(unbase64url(BAD[i]));
+    }
+}
+
+static void base64url_reads_what_it_writes_and_no_more_than_fits(void **state) {
+    (void)state;
+    uint8_t bytes[256];
+    uint8_t back[256];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(255 - i);
+    }
+    for (size_t size = 0; size <= sizeof bytes; size++) {
+        struct builder text;
+        size_t decoded = SIZE_MAX;
+        builder_init(&text, 1024);
+        text_base64url(slice_of(bytes, size), &text);
+        assert_true(text_unbase64url(builder_slice(&text), back, size, &decoded));
+        assert_true(slice_equal(slice_of(back, decoded), slice_of(bytes, size)));
+        assert_true(size == 0 || !text_unbase64url(builder_slice(&text), back, size - 1, &decoded));
+        builder_deinit(&text);
+    }
+}
+
 static void hex_is_exact(void **state) {
     (void)state;
     uint8_t two[2];
@@ -118,6 +159,8 @@ int main(void) {
         cmocka_unit_test(base64_vectors),
         cmocka_unit_test(only_canonical_base64_is_read),
         cmocka_unit_test(what_base64_writes_it_reads),
+        cmocka_unit_test(only_canonical_base64url_is_read),
+        cmocka_unit_test(base64url_reads_what_it_writes_and_no_more_than_fits),
         cmocka_unit_test(hex_is_exact),
         cmocka_unit_test(utf8_is_the_shortest_form_only),
         cmocka_unit_test(what_is_escaped_cannot_move_a_cursor),
