@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The table of fields. An entry is evidence, so nothing enters it by accident: a field that is not
- * in the table is refused, and so is a missing one. Objects are checked one level deep.
+ * in the table is refused, and so is a missing one. Objects are checked one
+ * level deep, but for facts, whose members are those policy matches by.
  */
 #include "audit/entry.h"
 
@@ -26,6 +27,14 @@ struct field {
 
 /* Who asked for what: in every entry that a request makes. */
 #define REQUEST TEXT("caller"), TEXT("operation"), TEXT("request")
+/* What policy judged by, so that a later policy can be tried on it: the match fields in clear, the
+ * digest of the policy and the token. A request over many paths keeps their list in
+ * runs/<id>/facts, and the entry holds its digest. */
+#define FACTS                                                                                   \
+    OPTIONAL("facts", OBJECT), OPTIONAL("facts_digest", TEXT), OPTIONAL("policy_digest", TEXT), \
+        OPTIONAL("token", TEXT)
+/* How long the effect may take before its missing end counts as a gap; see audit/gaps.h. */
+#define DEADLINE OPTIONAL("deadline_ms", INTEGER)
 
 /* clang-format off */
 static const struct field RUN_STARTED[] = {
@@ -39,6 +48,8 @@ static const struct field RUN_STARTED[] = {
     ARRAY("env_names"),
     OPTIONAL("mode", TEXT),
     OPTIONAL("parent", TEXT),
+    FACTS,
+    DEADLINE,
     END,
 };
 /* A run that failed before its sandbox stood has neither levels, resources nor an exit. */
@@ -65,6 +76,8 @@ static const struct field APPLY_STARTED[] = {
     INTEGER("steps"),
     TEXT("steps_digest"),
     OPTIONAL("reviewed", ARRAY),
+    FACTS,
+    DEADLINE,
     END,
 };
 /* An apply that failed has an error instead of what it did. */
@@ -80,6 +93,7 @@ static const struct field STAGE_APPLIED[] = {
     OPTIONAL("skipped", INTEGER),
     OPTIONAL("before", TEXT),
     OPTIONAL("after", TEXT),
+    FACTS,
     END,
 };
 static const struct field STAGE_DISCARDED[] = {
@@ -88,6 +102,7 @@ static const struct field STAGE_DISCARDED[] = {
     TEXT("workspace"),
     OBJECT("decision"),
     TEXT("stage_digest"),
+    FACTS,
     END,
 };
 static const struct field DECISION[] = {
@@ -96,18 +111,84 @@ static const struct field DECISION[] = {
     OPTIONAL("run", TEXT),
     OPTIONAL("workspace", TEXT),
     OPTIONAL("template", TEXT),
+    FACTS,
+    END,
+};
+/* `changed` counts outcomes by "allow>deny" and so on, `breaking` those that became stricter. */
+static const struct field POLICY_UPDATED[] = {
+    REQUEST,
+    OPTIONAL("path", TEXT),
+    OPTIONAL("old_digest", TEXT),
+    TEXT("new_digest"),
+    OPTIONAL("replayed", INTEGER),
+    OBJECT("changed"),
+    INTEGER("breaking"),
+    OPTIONAL("decision", OBJECT),
+    END,
+};
+static const struct field POLICY_TRUSTED[] = {
+    REQUEST,
+    TEXT("path"),
+    TEXT("digest"),
+    OPTIONAL("decision", OBJECT),
+    END,
+};
+static const struct field CHAIN_BREAK[] = {
+    TEXT("old_origin"),
+    INTEGER("old_size"),
+    TEXT("old_root"),
+    TEXT("reason"),
+    END,
+};
+static const struct field STORAGE_WARNING[] = {
+    INTEGER("percent"),
+    INTEGER("used_bytes"),
+    INTEGER("bytes_max"),
+    END,
+};
+/* `digest` is SHA-256 over the bundles as C2SP tiles hold them: a 16-bit length before each entry. */
+static const struct field ARCHIVE_DELETED[] = {
+    INTEGER("from"),
+    INTEGER("to"),
+    INTEGER("bytes"),
+    TEXT("digest"),
+    TEXT("reason"),
+    END,
+};
+static const struct field GAP[] = {
+    INTEGER("dropped"),
+    INTEGER("since_ms"),
+    TEXT("reason"),
     END,
 };
 /* clang-format on */
-static const struct field CHAIN_BREAK[] = {
-    TEXT("old_origin"), INTEGER("old_size"), TEXT("old_root"), TEXT("reason"), END,
+
+/* What "facts" may hold: the match fields of policy, by the names they have there. */
+#define FACT_TEXT JSON_KIND_TEXT
+#define FACT_PATH JSON_KIND_TEXT
+#define FACT_HOST JSON_KIND_TEXT
+#define FACT_TAG JSON_KIND_ARRAY
+#define FACT_RANGE JSON_KIND_INTEGER
+static const struct field FACT_FIELDS[] = {
+#define POLICY_FIELD(name, key, kind, meaning) {key, FACT_##kind, true},
+#include "policy_fields.def"
+#undef POLICY_FIELD
+    END,
 };
 
 static const struct field *const FIELDS[AUDIT_EVENT_COUNT] = {
-    [AUDIT_EVENT_RUN_STARTED] = RUN_STARTED,         [AUDIT_EVENT_RUN_FINISHED] = RUN_FINISHED,
-    [AUDIT_EVENT_APPLY_STARTED] = APPLY_STARTED,     [AUDIT_EVENT_STAGE_APPLIED] = STAGE_APPLIED,
-    [AUDIT_EVENT_STAGE_DISCARDED] = STAGE_DISCARDED, [AUDIT_EVENT_DECISION] = DECISION,
+    [AUDIT_EVENT_RUN_STARTED] = RUN_STARTED,
+    [AUDIT_EVENT_RUN_FINISHED] = RUN_FINISHED,
+    [AUDIT_EVENT_APPLY_STARTED] = APPLY_STARTED,
+    [AUDIT_EVENT_STAGE_APPLIED] = STAGE_APPLIED,
+    [AUDIT_EVENT_STAGE_DISCARDED] = STAGE_DISCARDED,
+    [AUDIT_EVENT_DECISION] = DECISION,
     [AUDIT_EVENT_CHAIN_BREAK] = CHAIN_BREAK,
+    [AUDIT_EVENT_POLICY_UPDATED] = POLICY_UPDATED,
+    [AUDIT_EVENT_POLICY_TRUSTED] = POLICY_TRUSTED,
+    [AUDIT_EVENT_STORAGE_WARNING] = STORAGE_WARNING,
+    [AUDIT_EVENT_ARCHIVE_DELETED] = ARCHIVE_DELETED,
+    [AUDIT_EVENT_GAP] = GAP,
 };
 
 static const char *const EVENT_TEXTS[AUDIT_EVENT_COUNT] = {
@@ -121,8 +202,22 @@ const char *audit_event_text(enum audit_event event) {
     return EVENT_TEXTS[event];
 }
 
-static const struct field *field_find(enum audit_event event, const char *name) {
-    for (const struct field *field = FIELDS[event]; field->name != nullptr; field++) {
+bool audit_event_find(const char *text, enum audit_event *ret_event) {
+    for (unsigned event = 0; event < AUDIT_EVENT_COUNT; event++) {
+        if (strcmp(EVENT_TEXTS[event], text) == 0) {
+            *ret_event = (enum audit_event)event;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool audit_event_is_operational(enum audit_event event) {
+    return event == AUDIT_EVENT_STORAGE_WARNING || event == AUDIT_EVENT_GAP;
+}
+
+static const struct field *field_find(const struct field *table, const char *name) {
+    for (const struct field *field = table; field->name != nullptr; field++) {
         if (strcmp(field->name, name) == 0) {
             return field;
         }
@@ -139,13 +234,13 @@ static bool kind_fits(enum json_kind wanted, const struct json *value) {
 }
 
 struct check {
-    enum audit_event event;
+    const struct field *table;
     const char *wrong; /* the first field that is not in the table or has another type */
 };
 
 static bool field_is_right(void *context, const char *key, const struct json *value) {
     struct check *check = context;
-    const struct field *field = field_find(check->event, key);
+    const struct field *field = field_find(check->table, key);
     if (field == nullptr || !kind_fits(field->kind, value)) {
         check->wrong = key;
         return false;
@@ -155,7 +250,12 @@ static bool field_is_right(void *context, const char *key, const struct json *va
 
 status_t entry_check(enum audit_event event, const struct json *fields, struct error *err) {
     ASSERT(event < AUDIT_EVENT_COUNT && FIELDS[event] != nullptr);
-    struct check check = {.event = event};
+    struct check check = {.table = FIELDS[event]};
+    struct check facts = {.table = FACT_FIELDS};
+    if (!json_each(json_get(fields, "facts"), field_is_right, &facts)) {
+        return error_set(err, ERROR_INTERNAL, 0,
+                         "the facts of an entry may not hold \"%s\" as it is", facts.wrong);
+    }
     if (!json_each(fields, field_is_right, &check)) {
         return error_set(err, ERROR_INTERNAL, 0,
                          "an entry of type %s may not hold the field \"%s\" as it is",

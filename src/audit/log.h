@@ -16,6 +16,10 @@ enum audit_event : uint8_t {
     AUDIT_EVENT_COUNT,
 };
 const char *audit_event_text(enum audit_event event);
+bool audit_event_find(const char *text, enum audit_event *ret_event);
+/* Operational entries may wait in the buffer of audit/buffer.h, and a crash may lose them. All
+ * others are evidence: durable before anything that rests on them happens. */
+bool audit_event_is_operational(enum audit_event event);
 
 struct audit_log;
 
