@@ -5,17 +5,19 @@
  *
  * Start of a run: the change time of its own lock file, which comes from the same clock of the
  * kernel as the change times of the workspace's files. A lower file with a later one was changed by
- * somebody else while the run was live, so that nobody knows which content the run saw.
+ * somebody else while the run was live, so that nobody knows which content the run saw. The same
+ * for one that the run changed in place and that is gone. A file that the run replaced by another
+ * bears no mark of the old one; if that was deleted meanwhile, the new one counts as added.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "sandbox/base_copy.h"
 #include "sandbox/stage_view.h"
 #include "sys/fd.h"
 #include "sys/file.h"
@@ -69,6 +71,26 @@ static bool sealer_has_moved(const struct sealer *sealer, const struct entry_sta
     return source_fd == sealer->view.workspace_fd &&
            (before->kind == ENTRY_FILE || before->kind == ENTRY_LINK) &&
            before->ctime_ns > sealer->started_ns;
+}
+
+/* Overlayfs marks what it copied up, so the run saw something at this path. Nothing stands there
+ * now: either the run moved it here, or somebody deleted the original while the run was live. A
+ * deletion moves the folder it happens in, and that is what tells the two apart. */
+static status_t sealer_has_lost(const struct sealer *sealer, const char *path, int source_fd,
+                                bool *ret_lost, struct error *err) {
+    if (source_fd != sealer->view.workspace_fd || !upper_is_copied_up(sealer->upper_fd, path)) {
+        return STATUS_OK;
+    }
+    char folder[LIMIT_PATH_BYTES];
+    struct entry_state there = {.kind = ENTRY_NONE};
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    while (there.kind == ENTRY_NONE) { /* the workspace itself is always there */
+        char *slash = strrchr(folder, '/');
+        (void)snprintf(slash == nullptr ? folder : slash, 2, "%s", slash == nullptr ? "." : "");
+        TRY(entry_look(source_fd, folder, ENTRY_STAT, &there, err));
+    }
+    *ret_lost = there.ctime_ns > sealer->started_ns;
+    return STATUS_OK;
 }
 
 /* Lists a path that stood below and is gone, and when it was a folder all that was in it. */
@@ -186,6 +208,9 @@ static status_t sealer_entry(struct sealer *sealer, const char *path, const stru
     change.after.mode = there->st_mode & 07777;
     change.after.owner_is_payload = change.after.uid == sealer->payload_uid;
     change.moved = sealer_has_moved(sealer, &change.before, source);
+    if (change.before.kind == ENTRY_NONE && change.refusal == REFUSAL_NONE) {
+        TRY(sealer_has_lost(sealer, path, source, &change.moved, err));
+    }
     if (change.refusal != REFUSAL_NONE || !entry_is_equal(&change.before, &change.after)) {
         TRY(change_list_add(&sealer->list, &change, err));
     }
@@ -249,45 +274,6 @@ static status_t sealer_scan(struct sealer *sealer, struct error *err) {
     return STATUS_OK;
 }
 
-/* Copies. */
-
-/* Keeps a copy when it is a text of at most LIMIT_BASE_COPY_BYTES: a file without NUL in its first
- * 8,000 bytes, the test git makes. */
-static status_t base_copy_file(int source_fd, const struct change *change, int base_fd,
-                               const char *name, bool *ret_copied, struct error *err) {
-    uint8_t head[8000];
-    CLEANUP(fd_closep) int from = entry_open_file(source_fd, change->path, false);
-    ssize_t size = from < 0 ? -1 : pread(from, head, sizeof head, 0);
-    if (size < 0 || memchr(head, 0, (size_t)size) != nullptr) {
-        return STATUS_OK;
-    }
-    CLEANUP(fd_closep)
-    int to = openat(base_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (to < 0) {
-        return error_set(err, ERROR_IO, errno, "cannot keep a copy of %s", change->path);
-    }
-    if (ioctl(to, FICLONE, from) != 0) {
-        CLEANUP(builder_deinit) struct builder bytes;
-        builder_init(&bytes, LIMIT_BASE_COPY_BYTES + 1);
-        TRY(fd_read_to_end(from, change->path, &bytes, err));
-        TRY(fd_write_all(to, builder_slice(&bytes), change->path, err));
-    }
-    *ret_copied = true;
-    return STATUS_OK;
-}
-
-static status_t base_copy_link(int source_fd, const struct change *change, int base_fd,
-                               const char *name, bool *ret_copied, struct error *err) {
-    char target[LIMIT_PATH_BYTES];
-    if (!entry_read_link(source_fd, change->path, target, sizeof target)) {
-        return STATUS_OK;
-    }
-    struct file_write_options options = {.mode = 0600};
-    TRY(file_write_atomic(base_fd, name, slice_of_string(target), &options, err));
-    *ret_copied = true;
-    return STATUS_OK;
-}
-
 static status_t sealer_copy_base(struct sealer *sealer, const struct run *run, struct error *err) {
     TRY(file_remove_tree(run->fd, "base", err)); /* of a seal that was cut short */
     CLEANUP(fd_closep) int base = -1;
@@ -300,11 +286,7 @@ static status_t sealer_copy_base(struct sealer *sealer, const struct run *run, s
         change->number = (uint32_t)i;
         (void)snprintf(name, sizeof name, "%zu", i);
         TRY(stage_view_look(&sealer->view, change->path, ENTRY_STAT, &there, &source, err));
-        if (change->before.kind == ENTRY_FILE && change->before.size <= LIMIT_BASE_COPY_BYTES) {
-            TRY(base_copy_file(source, change, base, name, &change->has_copy, err));
-        } else if (change->before.kind == ENTRY_LINK) {
-            TRY(base_copy_link(source, change, base, name, &change->has_copy, err));
-        }
+        TRY(base_copy(source, change, base, name, &change->has_copy, err));
     }
     return base_record_write(run, &sealer->list, err);
 }

@@ -277,6 +277,14 @@ bool upper_is_xattr_whiteout(int folder_fd, const char *path) {
            fgetxattr(fd, "user.overlay.whiteout", nullptr, 0) >= 0;
 }
 
+bool upper_is_copied_up(int folder_fd, const char *path) {
+    CLEANUP(fd_closep) int fd = entry_open_file(folder_fd, path, true);
+    if (fd < 0) {
+        fd = entry_open_folder(folder_fd, path, true);
+    }
+    return fd >= 0 && fgetxattr(fd, "user.overlay.origin", nullptr, 0) >= 0;
+}
+
 /* Looking. */
 
 enum { CHUNK_BYTES = 262144 };

@@ -70,6 +70,9 @@ enum upper_mark upper_mark_of_folder(int fd);
 bool upper_is_whiteout(const struct stat *there);
 /* The form for file systems without whiteout devices: an empty file with user.overlay.whiteout. */
 bool upper_is_xattr_whiteout(int folder_fd, const char *path);
+/* A file or folder that stood below when it was first changed. Files with more than one link and
+ * symlinks never tell. */
+bool upper_is_copied_up(int folder_fd, const char *path);
 
 enum upper_attribute : uint8_t {
     UPPER_ATTRIBUTE_KEPT,
