@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "sandbox/git_folder.h"
 #include "sandbox/plan_format.h"
 #include "sys/fd.h"
 
@@ -102,67 +103,17 @@ static void find_toolchains(const struct plan_request *request, struct plan_host
     }
 }
 
-/* Whether a folder is a git folder. What a .git file names is bound into the sandbox, and the file
- * belongs to the workspace, which may be hostile: without this look it could ask for /run with the
- * sockets of the host, or for HOME. */
-static bool is_git_folder(const char *path, struct stat *ret_status) {
-    static const struct {
-        const char *name;
-        mode_t type;
-    } parts[] = {{"HEAD", S_IFREG}, {"objects", S_IFDIR}, {"refs", S_IFDIR}};
-    CLEANUP(fd_closep) int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, ret_status) != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        struct stat part;
-        if (fstatat(fd, parts[i].name, &part, AT_SYMLINK_NOFOLLOW) != 0 ||
-            (part.st_mode & S_IFMT) != parts[i].type) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A .git that is a file says "gitdir: PATH" (a work tree or submodule); one that is a link leads to
- * the folder. A work tree's folder is .git/worktrees/NAME: the whole .git above it is needed. */
+/* What git needs of a work tree or submodule beside the workspace itself. */
 static void find_git_folder(const struct plan_request *request, struct plan_host *host) {
-    char path[LIMIT_PATH_BYTES + 16];
-    char target[LIMIT_PATH_BYTES * 2];
+    char folder[PATH_MAX];
     struct stat status;
-    (void)snprintf(path, sizeof path, "%s/.git", request->workspace);
-    if (lstat(path, &status) != 0 || S_ISDIR(status.st_mode)) {
-        return;
-    }
-    if (S_ISLNK(status.st_mode)) {
-        (void)snprintf(target, sizeof target, "%s", path);
-    } else {
-        CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        char text[LIMIT_PATH_BYTES] = "";
-        ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-        if (size <= 8 || strncmp(text, "gitdir: ", 8) != 0) {
-            return;
-        }
-        text[strcspn(text, "\n")] = '\0';
-        (void)snprintf(target, sizeof target, text[8] == '/' ? "%.0s%s" : "%s/%s",
-                       request->workspace, text + 8);
-    }
-    char *resolved = realpath(target, nullptr);
-    if (resolved == nullptr) {
-        return;
-    }
-    char *worktrees = strstr(resolved, "/.git/worktrees/");
-    if (worktrees != nullptr) {
-        worktrees[5] = '\0';
-    }
-    if (strlen(resolved) < sizeof host->git_folder && is_git_folder(resolved, &status) &&
-        !plan_path_is_below(request->home, resolved) &&
-        !plan_path_is_below(request->run_folder, resolved)) {
-        (void)snprintf(host->git_folder, sizeof host->git_folder, "%s", resolved);
+    if (git_folder_find(request->workspace, folder, &status) &&
+        strlen(folder) < sizeof host->git_folder && !plan_path_is_below(request->home, folder) &&
+        !plan_path_is_below(request->run_folder, folder)) {
+        (void)snprintf(host->git_folder, sizeof host->git_folder, "%s", folder);
         host->git_dev = status.st_dev;
         host->git_ino = status.st_ino;
     }
-    free(resolved);
 }
 
 void plan_host_read(const struct plan_request *request, struct plan_host *ret_host) {

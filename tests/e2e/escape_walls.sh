@@ -145,4 +145,11 @@ git init -q "$SCRATCH/other" && git -C "$SCRATCH/other" -c user.name=x -c user.e
 check "control: the git folder of a work tree comes in" \
     "$AIRLOCK" run --workspace "$SCRATCH/tree" --quiet -- \
     git -c safe.directory='*' --git-dir="$SCRATCH/other/.git" log
+# A repository of the user's that has nothing to do with the workspace.
+rm "$SCRATCH/pointing/.git"
+for folder in "$SCRATCH/other/.git" "$SCRATCH/other/.git/worktrees/tree"; do
+    echo "gitdir: $folder" >"$SCRATCH/pointing/.git"
+    refuse "a .git file that names another repository brings nothing in" \
+        "$AIRLOCK" run --workspace "$SCRATCH/pointing" --quiet -- cat "$SCRATCH/other/.git/HEAD"
+done
 finish

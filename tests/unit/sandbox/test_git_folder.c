@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A .git file brings in the git folder that is the workspace's own, and no other.
+ */
+#include "sandbox/git_folder.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "sys/file.h"
+
+static char top[PATH_MAX];
+
+static const char *in(const char *path) {
+    static char full[4][PATH_MAX * 2];
+    static unsigned next;
+    char *out = full[next++ % 4];
+    (void)snprintf(out, sizeof full[0], "%s/%s", top, path);
+    return out;
+}
+
+static void put(const char *path, const char *content) {
+    FILE *file = fopen(in(path), "w");
+    assert_non_null(file);
+    assert_true(fputs(content, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void make_git_folder(const char *path) {
+    char part[PATH_MAX];
+    assert_int_equal(mkdir(in(path), 0755), 0);
+    (void)snprintf(part, sizeof part, "%s/HEAD", path);
+    put(part, "ref: refs/heads/main\n");
+    (void)snprintf(part, sizeof part, "%s/objects", path);
+    assert_int_equal(mkdir(in(part), 0755), 0);
+    (void)snprintf(part, sizeof part, "%s/refs", path);
+    assert_int_equal(mkdir(in(part), 0755), 0);
+}
+
+static int set_up(void **unused) {
+    (void)unused;
+    char made[] = "git-folder-XXXXXX";
+    assert_non_null(mkdtemp(made));
+    assert_non_null(realpath(made, top));
+    assert_int_equal(mkdir(in("work"), 0755), 0);
+    assert_int_equal(mkdir(in("main"), 0755), 0);
+    make_git_folder("main/.git");
+    assert_int_equal(mkdir(in("main/.git/worktrees"), 0755), 0);
+    assert_int_equal(mkdir(in("main/.git/worktrees/work"), 0755), 0);
+    assert_int_equal(mkdir(in("main/.git/modules"), 0755), 0);
+    make_git_folder("main/.git/modules/work");
+    return 0;
+}
+
+static int tear_down(void **unused) {
+    (void)unused;
+    struct error err;
+    return file_remove_tree(AT_FDCWD, top, &err).code;
+}
+
+static void assert_found(const char *expected) {
+    char path[PATH_MAX] = "";
+    struct stat status;
+    bool found = git_folder_find(in("work"), path, &status);
+    assert_int_equal(found, expected != nullptr);
+    if (expected != nullptr) {
+        assert_string_equal(path, in(expected));
+    }
+}
+
+static void point_at(const char *folder) {
+    char text[PATH_MAX * 2 + 16];
+    (void)snprintf(text, sizeof text, "gitdir: %s\n", in(folder));
+    put("work/.git", text);
+}
+
+static void a_linked_work_tree_is_ours_when_it_says_so(void **unused) {
+    (void)unused;
+    char text[PATH_MAX * 2];
+    point_at("main/.git/worktrees/work");
+    assert_found(nullptr);
+    (void)snprintf(text, sizeof text, "%s\n", in("elsewhere/.git"));
+    put("main/.git/worktrees/work/gitdir", text);
+    assert_found(nullptr);
+    (void)snprintf(text, sizeof text, "%s\n", in("work/.git"));
+    put("main/.git/worktrees/work/gitdir", text);
+    assert_found("main/.git");
+    put("main/.git/worktrees/work/gitdir", "../../../../work/.git\n");
+    assert_found("main/.git");
+    put("work/.git", "gitdir: ../main/.git/worktrees/work\n");
+    assert_found("main/.git");
+}
+
+static void a_submodule_is_ours_when_it_says_so(void **unused) {
+    (void)unused;
+    point_at("main/.git/modules/work");
+    assert_found(nullptr);
+    put("main/.git/modules/work/config", "[core]\n\tbare = false\n");
+    assert_found(nullptr);
+    put("main/.git/modules/work/config", "[core]\n\tworktree = ../../../other\n");
+    assert_found(nullptr);
+    put("main/.git/modules/work/config", "[user]\n\tworktree = ../../../../work\n");
+    assert_found(nullptr);
+    put("main/.git/modules/work/config", "[core]\n\tworktreex = ../../../../work\n");
+    assert_found(nullptr);
+    put("main/.git/modules/work/config", "[core]\n\tbare = false\n\tworktree = ../../../../work\n");
+    assert_found("main/.git/modules/work");
+    put("main/.git/modules/work/config", "[core]\n\tworktree = \"../../../../work\"\n");
+    assert_found("main/.git/modules/work");
+}
+
+static void another_repository_is_not_ours(void **unused) {
+    (void)unused;
+    point_at("main/.git");
+    assert_found(nullptr);
+    point_at("main/.git/worktrees");
+    assert_found(nullptr);
+    point_at("missing");
+    assert_found(nullptr);
+    put("work/.git", "no gitdir\n");
+    assert_found(nullptr);
+    assert_int_equal(unlink(in("work/.git")), 0);
+    assert_int_equal(symlink(in("main/.git"), in("work/.git")), 0);
+    assert_found(nullptr);
+    put("main/.git/config", "[core]\n\tworktree = ../../work\n");
+    assert_found("main/.git");
+    assert_int_equal(unlink(in("work/.git")), 0);
+    assert_int_equal(mkdir(in("work/.git"), 0755), 0); /* a folder needs nothing from elsewhere */
+    assert_found(nullptr);
+}
+
+#define ROW(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        ROW(a_linked_work_tree_is_ours_when_it_says_so),
+        ROW(a_submodule_is_ours_when_it_says_so),
+        ROW(another_repository_is_not_ours),
+    };
+    return cmocka_run_group_tests_name("sandbox/git_folder", tests, nullptr, nullptr);
+}
