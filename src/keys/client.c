@@ -158,6 +158,14 @@ static status_t refused(const struct keys_reply *reply, struct error *err) {
                          "keys/last_checkpoint is no checkpoint that the log key signed");
     case KEYS_ANSWER_IO:
         return error_set(err, ERROR_IO, reason, "airlock-keys cannot write keys/last_checkpoint");
+    case KEYS_ANSWER_LOST: {
+        status_t status = error_set(err, ERROR_KEYS_FAILED, 0,
+                                    "airlock-keys refuses to sign: keys/last_checkpoint is gone");
+        error_detail(err, "this key has signed before; without that file it would sign any tree");
+        error_hint(err, "Put keys/last_checkpoint back from a backup that is not older than the "
+                        "last receipt, or begin a new log in another AIRLOCK_STATE_DIR.");
+        return status;
+    }
     case KEYS_ANSWER_CRYPTO:
         return error_set(err, ERROR_KEYS_FAILED, 0, "libcrypto failed in airlock-keys");
     case KEYS_ANSWER_SIGNED:

@@ -64,5 +64,5 @@ bool keys_reply_decode(struct slice bytes, struct keys_reply *ret_reply) {
     ret_reply->answer = cursor_u32(&cursor);
     ret_reply->os_errno = cursor_u32(&cursor);
     return cursor_is_finished(&cursor) && ret_reply->answer >= KEYS_ANSWER_SIGNED &&
-           ret_reply->answer <= KEYS_ANSWER_CRYPTO;
+           ret_reply->answer <= KEYS_ANSWER_LOST;
 }

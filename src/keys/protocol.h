@@ -37,6 +37,7 @@ enum keys_answer : uint32_t {
     KEYS_ANSWER_DAMAGED,   /* last_checkpoint is there and is no checkpoint of this key */
     KEYS_ANSWER_IO,        /* last_checkpoint cannot be read or written; see os_errno */
     KEYS_ANSWER_CRYPTO,    /* libcrypto failed */
+    KEYS_ANSWER_LOST,      /* the key has signed before, and last_checkpoint is gone */
 };
 
 struct keys_reply {

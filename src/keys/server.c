@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * keys/log.key is two lines, and a third once the key has signed. From then on a missing
+ * last_checkpoint is a loss and no beginning: nothing is signed any more, because without it any
+ * tree would do. The checkpoint is durable before the mark, and the mark before the answer, so that
+ * a crash in between leaves a key that can go on.
+ */
 #include "keys/server.h"
 
 #include <errno.h>
@@ -16,7 +22,15 @@
 #include "sys/random.h"
 
 static const char SEED_HEADER[] = "airlock log key, Ed25519 seed\n";
-enum { SEED_TEXT_BYTES = sizeof SEED_HEADER - 1 + 2 * ED25519_SEED_BYTES + 1 };
+static const char SEED_SIGNED[] = "signed\n";
+enum {
+    SEED_TEXT_BYTES = sizeof SEED_HEADER - 1 + 2 * ED25519_SEED_BYTES + 1 + sizeof SEED_SIGNED - 1,
+};
+
+struct seed {
+    uint8_t bytes[ED25519_SEED_BYTES];
+    bool has_signed;
+};
 
 static status_t lock_take(int folder, int *ret_lock, struct error *err) {
     CLEANUP(fd_closep)
@@ -60,41 +74,64 @@ static status_t origin_read(int folder, char ret_origin[static NOTE_NAME_BYTES],
     return status;
 }
 
-static status_t seed_read(int folder, uint8_t ret_seed[static ED25519_SEED_BYTES], bool *ret_found,
-                          struct error *err) {
+static bool seed_parse(struct slice text, struct seed *ret_seed) {
+    struct cursor cursor = cursor_of(text);
+    struct slice header = cursor_bytes(&cursor, sizeof SEED_HEADER - 1);
+    struct slice line = cursor_until(&cursor, '\n');
+    ret_seed->has_signed = cursor_is_ok(&cursor) && !cursor_is_finished(&cursor);
+    return (!ret_seed->has_signed || slice_equal(cursor_bytes(&cursor, sizeof SEED_SIGNED - 1),
+                                                 SLICE_LITERAL(SEED_SIGNED))) &&
+           cursor_is_finished(&cursor) && slice_equal(header, slice_of_string(SEED_HEADER)) &&
+           text_unhex(line, ret_seed->bytes, ED25519_SEED_BYTES);
+}
+
+static void text_wipe(struct builder *text) {
+    if (text->data != nullptr) {
+        explicit_bzero(text->data, text->capacity);
+    }
+    builder_deinit(text);
+}
+
+/* The caller wipes *ret_seed. */
+static status_t seed_read(int folder, struct seed *ret_seed, bool *ret_found, struct error *err) {
     struct builder text;
     builder_init(&text, SEED_TEXT_BYTES);
     status_t status = file_read(folder, KEYS_FILE_SEED, &text, ret_found, err);
-    if (status_is_ok(status) && *ret_found) {
-        struct cursor cursor = cursor_of(builder_slice(&text));
-        struct slice header = cursor_bytes(&cursor, sizeof SEED_HEADER - 1);
-        struct slice line = cursor_until(&cursor, '\n');
-        if (!cursor_is_finished(&cursor) || !slice_equal(header, slice_of_string(SEED_HEADER)) ||
-            !text_unhex(line, ret_seed, ED25519_SEED_BYTES)) {
-            status = error_set(err, ERROR_KEYS_FAILED, 0, "keys/%s is damaged", KEYS_FILE_SEED);
-        }
+    if (status_is_ok(status) && *ret_found && !seed_parse(builder_slice(&text), ret_seed)) {
+        status = error_set(err, ERROR_KEYS_FAILED, 0, "keys/%s is damaged", KEYS_FILE_SEED);
     }
-    if (text.data != nullptr) {
-        explicit_bzero(text.data, text.capacity);
-    }
-    builder_deinit(&text);
+    text_wipe(&text);
     return status;
 }
 
-static status_t seed_write(int folder, const uint8_t seed[static ED25519_SEED_BYTES],
-                           struct error *err) {
+static status_t seed_write(int folder, const struct seed *seed, struct error *err) {
     struct builder text;
     builder_init(&text, SEED_TEXT_BYTES);
     builder_text(&text, SEED_HEADER);
-    text_hex(slice_of(seed, ED25519_SEED_BYTES), &text);
+    text_hex(slice_of(seed->bytes, ED25519_SEED_BYTES), &text);
     builder_u8(&text, '\n');
+    builder_text(&text, seed->has_signed ? SEED_SIGNED : "");
     status_t status = builder_is_ok(&text)
                           ? write_file(folder, KEYS_FILE_SEED, builder_slice(&text), err)
                           : error_set(err, ERROR_NO_MEMORY, 0, "cannot write the log key");
-    if (text.data != nullptr) {
-        explicit_bzero(text.data, text.capacity);
+    text_wipe(&text);
+    return status;
+}
+
+/* Under the lock. */
+static status_t seed_mark_signed(struct signer *signer, struct error *err) {
+    struct seed seed;
+    bool found = false;
+    status_t status = seed_read(signer->folder, &seed, &found, err);
+    if (status_is_ok(status) && !found) {
+        status = error_set(err, ERROR_KEYS_FAILED, ENOENT, "keys/%s is gone", KEYS_FILE_SEED);
     }
-    builder_deinit(&text);
+    if (status_is_ok(status) && !seed.has_signed) {
+        seed.has_signed = true;
+        status = seed_write(signer->folder, &seed, err);
+    }
+    explicit_bzero(&seed, sizeof seed);
+    signer->has_signed = status_is_ok(status);
     return status;
 }
 
@@ -116,10 +153,10 @@ static status_t first_use(int folder, struct error *err) {
         int size = snprintf(origin, sizeof origin, "airlock.local/%016" PRIx64 "\n", number);
         TRY(write_file(folder, KEYS_FILE_ORIGIN, slice_of(origin, (size_t)size), err));
     }
-    uint8_t seed[ED25519_SEED_BYTES];
-    random_fill(seed, sizeof seed);
-    status_t status = seed_write(folder, seed, err);
-    explicit_bzero(seed, sizeof seed);
+    struct seed seed = {.has_signed = false};
+    random_fill(seed.bytes, sizeof seed.bytes);
+    status_t status = seed_write(folder, &seed, err);
+    explicit_bzero(&seed, sizeof seed);
     return status;
 }
 
@@ -135,21 +172,22 @@ static status_t vkey_write(const struct signer *signer, struct error *err) {
 
 static status_t signer_load(struct signer *signer, struct error *err) {
     char origin[NOTE_NAME_BYTES];
-    uint8_t seed[ED25519_SEED_BYTES];
+    struct seed seed;
     bool seed_found = false;
     bool origin_found = false;
-    TRY(seed_read(signer->folder, seed, &seed_found, err));
+    TRY(seed_read(signer->folder, &seed, &seed_found, err));
     if (!seed_found) {
         TRY(first_use(signer->folder, err));
-        TRY(seed_read(signer->folder, seed, &seed_found, err));
+        TRY(seed_read(signer->folder, &seed, &seed_found, err));
     }
     TRY(origin_read(signer->folder, origin, &origin_found, err));
     if (!seed_found || !origin_found) {
-        explicit_bzero(seed, sizeof seed);
+        explicit_bzero(&seed, sizeof seed);
         return error_set(err, ERROR_KEYS_FAILED, 0, "the log key or its origin is missing");
     }
-    status_t status = ed25519_key_new(seed, &signer->key, err);
-    explicit_bzero(seed, sizeof seed);
+    status_t status = ed25519_key_new(seed.bytes, &signer->key, err);
+    signer->has_signed = seed.has_signed;
+    explicit_bzero(&seed, sizeof seed);
     TRY(status);
     uint8_t public_key[ED25519_PUBLIC_BYTES];
     TRY(ed25519_key_public(signer->key, public_key, err));
@@ -173,6 +211,18 @@ void signer_close(struct signer *signer) {
     signer->key = nullptr;
 }
 
+/* No checkpoint is there. The key may have signed its first one since it was loaded here. */
+static enum keys_answer last_missing(const struct signer *signer) {
+    struct error err = {0};
+    struct seed seed = {.has_signed = true};
+    bool found = false;
+    bool has_signed = signer->has_signed ||
+                      !status_is_ok(seed_read(signer->folder, &seed, &found, &err)) || !found ||
+                      seed.has_signed;
+    explicit_bzero(&seed, sizeof seed);
+    return has_signed ? KEYS_ANSWER_LOST : KEYS_ANSWER_SIGNED;
+}
+
 /* The last checkpoint this key signed; size 0 when there is none yet. */
 static enum keys_answer last_read(const struct signer *signer, struct checkpoint *ret_last,
                                   int *ret_errno) {
@@ -187,6 +237,7 @@ static enum keys_answer last_read(const struct signer *signer, struct checkpoint
         answer = KEYS_ANSWER_IO;
     } else if (!found) {
         *ret_last = (struct checkpoint){0};
+        answer = last_missing(signer);
     } else if (!note_parse(builder_slice(&text), &note) ||
                strcmp(note.checkpoint.origin, signer->vkey.name) != 0 ||
                note_verify(&note, &signer->vkey) != NOTE_VALID) {
@@ -214,7 +265,8 @@ static enum keys_answer sign_and_keep(struct signer *signer, const struct keys_r
         note_format_signature(&signer->vkey, signature, &text);
         answer = KEYS_ANSWER_SIGNED;
         if (!status_is_ok(
-                write_file(signer->folder, KEYS_FILE_CHECKPOINT, builder_slice(&text), &err))) {
+                write_file(signer->folder, KEYS_FILE_CHECKPOINT, builder_slice(&text), &err)) ||
+            (!signer->has_signed && !status_is_ok(seed_mark_signed(signer, &err)))) {
             *ret_errno = err.os_errno;
             answer = KEYS_ANSWER_IO;
         }
@@ -235,6 +287,10 @@ static enum keys_answer decide(struct signer *signer, const struct keys_request 
     enum keys_answer answer = last_read(signer, &last, ret_errno);
     if (answer != KEYS_ANSWER_SIGNED) {
         return answer;
+    }
+    if (last.size > 0 && !signer->has_signed && !status_is_ok(seed_mark_signed(signer, &err))) {
+        *ret_errno = err.os_errno;
+        return KEYS_ANSWER_IO;
     }
     if (last.size == request->size && last.size > 0) {
         return digest_equal(&last.root, &request->root) ? KEYS_ANSWER_SIGNED

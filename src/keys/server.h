@@ -10,6 +10,7 @@
 struct signer {
     int folder; /* keys/; borrowed */
     struct ed25519_key *key;
+    bool has_signed;       /* as far as known: a checkpoint must be there */
     struct note_vkey vkey; /* its name is the log's origin */
 };
 

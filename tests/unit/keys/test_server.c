@@ -162,6 +162,58 @@ static void a_damaged_folder_is_refused(void **state) {
     assert_false(status_is_ok(signer_open(folder, &signer, &err)));
 }
 
+/* Without its last checkpoint a key that was used would sign any tree. */
+static void a_lost_checkpoint_ends_signing(void **state) {
+    (void)state;
+    static struct history ours;
+    static struct history forked;
+    struct signer signer;
+    struct signer beside;
+    history_build(&ours, LEAVES);
+    history_build(&forked, 1);
+    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_true(status_is_ok(signer_open(folder, &beside, &err))); /* before the first signature */
+    assert_int_equal(ask(&signer, &ours, 0, 3), KEYS_ANSWER_SIGNED);
+    assert_int_equal(unlinkat(folder, KEYS_FILE_CHECKPOINT, 0), 0);
+    assert_int_equal(ask(&signer, &forked, 0, 4), KEYS_ANSWER_LOST);
+    assert_int_equal(ask(&beside, &forked, 0, 4), KEYS_ANSWER_LOST);
+    signer_close(&beside);
+    signer_close(&signer);
+    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_int_equal(ask(&signer, &forked, 0, 4), KEYS_ANSWER_LOST);
+    assert_int_equal(ask(&signer, &ours, 0, 4), KEYS_ANSWER_LOST);
+    signer_close(&signer);
+    assert_int_equal(signed_size(), 0);
+}
+
+/* A crash between key and first checkpoint, and between first checkpoint and mark. */
+static void a_key_that_never_answered_goes_on(void **state) {
+    (void)state;
+    static struct history ours;
+    struct signer signer;
+    struct builder seed;
+    bool found = false;
+    history_build(&ours, LEAVES);
+    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    signer_close(&signer);
+    builder_init(&seed, 256);
+    assert_true(status_is_ok(file_read(folder, KEYS_FILE_SEED, &seed, &found, &err)));
+    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_int_equal(ask(&signer, &ours, 0, 3), KEYS_ANSWER_SIGNED);
+    signer_close(&signer);
+    write_text(KEYS_FILE_SEED, builder_c_string(&seed)); /* as before the mark */
+    builder_deinit(&seed);
+    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_int_equal(ask(&signer, &ours, 3, 5), KEYS_ANSWER_SIGNED);
+    assert_int_equal(unlinkat(folder, KEYS_FILE_CHECKPOINT, 0), 0);
+    assert_int_equal(ask(&signer, &ours, 0, 5), KEYS_ANSWER_LOST);
+    signer_close(&signer);
+    write_text(KEYS_FILE_SEED, "airlock log key, Ed25519 seed\n"
+                               "0000000000000000000000000000000000000000000000000000000000000000\n"
+                               "signet\n");
+    assert_false(status_is_ok(signer_open(folder, &signer, &err)));
+}
+
 static void a_malformed_request_is_no_request(void **state) {
     (void)state;
     struct keys_request request = {.size = 1};
@@ -211,6 +263,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(one_history_is_signed_and_no_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(key_and_origin_stay_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_folder_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lost_checkpoint_ends_signing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_key_that_never_answered_goes_on, set_up, tear_down),
         cmocka_unit_test(a_malformed_request_is_no_request),
         cmocka_unit_test_setup_teardown(the_process_signs_and_ends_with_its_client, set_up,
                                         tear_down),
