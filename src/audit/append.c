@@ -50,7 +50,6 @@ status_t audit_lock_take(const struct audit_log *log, int *ret_lock, struct erro
 /* Completes the fields of an entry and writes its canonical bytes. */
 static status_t entry_encode(const struct audit_tail *tail, struct audit_append *entry,
                              uint64_t time_ms, struct builder *out, struct error *err) {
-    TRY(entry_check(entry->event, entry->fields, err));
     struct digest previous = tail->leaf;
     if (tail->frontier.size == 0) {
         entry_genesis(time_ms, &previous);
@@ -74,14 +73,19 @@ static status_t entry_encode(const struct audit_tail *tail, struct audit_append 
     return STATUS_OK;
 }
 
-static status_t row_insert(struct audit_log *log, const struct audit_row *row, struct error *err) {
+/* An empty blob is not NULL, which the table refuses. */
+static int bind_blob(sqlite3_stmt *statement, int column, struct slice bytes) {
+    return sqlite3_bind_blob(statement, column, bytes.size == 0 ? (const void *)"" : bytes.data,
+                             (int)bytes.size, SQLITE_STATIC);
+}
+
+status_t audit_row_insert(struct audit_log *log, const struct audit_row *row, struct error *err) {
     sqlite3_stmt *statement;
     TRY(database_statement(&log->database, STATEMENT_INSERT, &statement, err));
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)row->seq);
-    (void)sqlite3_bind_blob(statement, 2, row->leaf.data, (int)row->leaf.size, SQLITE_STATIC);
-    (void)sqlite3_bind_blob(statement, 3, row->nodes.size == 0 ? (const void *)"" : row->nodes.data,
-                            (int)row->nodes.size, SQLITE_STATIC);
-    (void)sqlite3_bind_blob(statement, 4, row->bytes.data, (int)row->bytes.size, SQLITE_STATIC);
+    (void)bind_blob(statement, 2, row->leaf);
+    (void)bind_blob(statement, 3, row->nodes);
+    (void)bind_blob(statement, 4, row->bytes);
     int result = sqlite3_step(statement);
     (void)sqlite3_reset(statement);
     return result == SQLITE_DONE ? STATUS_OK
@@ -104,41 +108,95 @@ static status_t tail_write(struct audit_log *log, const struct audit_tail *tail,
 }
 
 static status_t append_one(struct audit_log *log, struct audit_tail *tail,
-                           struct audit_append *entry, struct builder *bytes, struct error *err) {
-    TRY(entry_encode(tail, entry, clock_wall_ms(log->clock), bytes, err));
+                           struct audit_append *entry, uint64_t time_ms, struct error *err) {
+    struct builder bytes;
     struct digest completed[64];
     unsigned count;
-    struct audit_row row = {.seq = tail->frontier.size, .bytes = builder_slice(bytes)};
-    merkle_leaf(row.bytes, &tail->leaf);
-    merkle_frontier_append(&tail->frontier, &tail->leaf, completed, &count);
-    row.leaf = slice_of(tail->leaf.bytes, DIGEST_BYTES);
-    row.nodes = slice_of(completed, count * DIGEST_BYTES);
-    return row_insert(log, &row, err);
+    builder_init(&bytes, LIMIT_ENTRY_BYTES);
+    status_t status = entry_encode(tail, entry, time_ms, &bytes, err);
+    if (status_is_ok(status)) {
+        struct audit_row row = {.seq = tail->frontier.size, .bytes = builder_slice(&bytes)};
+        merkle_leaf(row.bytes, &tail->leaf);
+        merkle_frontier_append(&tail->frontier, &tail->leaf, completed, &count);
+        row.leaf = slice_of(tail->leaf.bytes, DIGEST_BYTES);
+        row.nodes = slice_of(completed, count * DIGEST_BYTES);
+        status = audit_row_insert(log, &row, err);
+    }
+    builder_deinit(&bytes);
+    return status;
+}
+
+/* An entry of the log's own about itself; fields are consumed. */
+static status_t append_own(struct audit_log *log, struct audit_tail *tail, enum audit_event event,
+                           struct json *fields, struct error *err) {
+    CLEANUP(json_freep) struct json *owned = fields;
+    struct audit_append entry = {event, owned};
+    TRY(entry_check(event, owned, err));
+    return append_one(log, tail, &entry, clock_wall_ms(log->clock), err);
+}
+
+static status_t append_waiting(struct audit_log *log, struct audit_tail *tail, struct error *err) {
+    const struct audit_buffer *buffer = &log->buffer;
+    for (size_t i = 0; i < buffer->count; i++) {
+        struct audit_append entry = {buffer->entries[i].event, buffer->entries[i].fields};
+        TRY(append_one(log, tail, &entry, buffer->entries[i].time_ms, err));
+    }
+    if (buffer->dropped == 0) {
+        return STATUS_OK;
+    }
+    struct json *fields = json_object_new();
+    json_set_integer(fields, "dropped", (int64_t)buffer->dropped);
+    json_set_integer(fields, "since_ms", (int64_t)buffer->dropped_since_ms);
+    json_set_text(fields, "reason", "the buffer was full and could not be written");
+    return append_own(log, tail, AUDIT_EVENT_GAP, fields, err);
+}
+
+static status_t append_warning(struct audit_log *log, struct audit_tail *tail, uint64_t before,
+                               struct error *err) {
+    uint64_t after;
+    TRY(audit_storage_used(log, &after, err));
+    unsigned percent = audit_storage_crossed(log, before, after);
+    if (percent == 0) {
+        return STATUS_OK;
+    }
+    struct json *fields = json_object_new();
+    json_set_integer(fields, "percent", percent);
+    json_set_integer(fields, "used_bytes", (int64_t)after);
+    json_set_integer(fields, "bytes_max", (int64_t)log->bytes_max);
+    return append_own(log, tail, AUDIT_EVENT_STORAGE_WARNING, fields, err);
 }
 
 static status_t append_all(struct audit_log *log, struct audit_append *entries, size_t count,
                            struct audit_position *ret_positions, struct error *err) {
     struct audit_tail tail;
+    uint64_t before;
     TRY(audit_log_tail(log, &tail, err));
-    struct builder bytes;
-    builder_init(&bytes, LIMIT_ENTRY_BYTES);
-    status_t status = STATUS_OK;
-    for (size_t i = 0; i < count && status_is_ok(status); i++) {
-        status = append_one(log, &tail, &entries[i], &bytes, err);
+    TRY(audit_storage_used(log, &before, err));
+    TRY(append_waiting(log, &tail, err));
+    for (size_t i = 0; i < count; i++) {
+        TRY(entry_check(entries[i].event, entries[i].fields, err));
+        TRY(append_one(log, &tail, &entries[i], clock_wall_ms(log->clock), err));
         ret_positions[i] = (struct audit_position){tail.frontier.size - 1, tail.leaf};
     }
-    builder_deinit(&bytes);
-    TRY(status);
+    TRY(append_warning(log, &tail, before, err));
     merkle_frontier_root(&tail.frontier, &tail.root);
     return tail_write(log, &tail, err);
 }
 
-static status_t append_locked(struct audit_log *log, struct audit_append *entries, size_t count,
-                              struct audit_position *positions, struct error *err) {
-    CLEANUP(fd_closep) int lock = -1;
-    TRY(audit_lock_take(log, &lock, err));
-    TRY(database_run(&log->database, STATEMENT_BEGIN, err));
-    status_t status = append_all(log, entries, count, positions, err);
+status_t audit_log_write_in(struct audit_log *log, enum audit_event event, struct json *fields,
+                            struct error *err) {
+    struct audit_tail tail;
+    status_t status = audit_log_tail(log, &tail, err);
+    if (!status_is_ok(status)) {
+        json_free(fields);
+        return status;
+    }
+    TRY(append_own(log, &tail, event, fields, err));
+    merkle_frontier_root(&tail.frontier, &tail.root);
+    return tail_write(log, &tail, err);
+}
+
+status_t audit_log_end(struct audit_log *log, status_t status, struct error *err) {
     if (status_is_ok(status)) {
         status = database_run(&log->database, STATEMENT_COMMIT, err);
     }
@@ -149,13 +207,23 @@ static status_t append_locked(struct audit_log *log, struct audit_append *entrie
     return status;
 }
 
+status_t audit_log_write(struct audit_log *log, struct audit_append *entries, size_t count,
+                         struct audit_position *positions, struct error *err) {
+    CLEANUP(fd_closep) int lock = -1;
+    TRY(audit_lock_take(log, &lock, err));
+    TRY(database_run(&log->database, STATEMENT_BEGIN, err));
+    TRY(audit_log_end(log, append_all(log, entries, count, positions, err), err));
+    audit_buffer_written(log);
+    return STATUS_OK;
+}
+
 status_t audit_log_append(struct audit_log *log, struct audit_append *entries, size_t count,
                           struct audit_position *ret_positions, struct error *err) {
     ASSERT(count > 0);
     CLEANUP(memory_freep) struct audit_position *positions = calloc(count, sizeof *positions);
     status_t status = positions == nullptr
                           ? error_set(err, ERROR_NO_MEMORY, 0, "cannot append to the log")
-                          : append_locked(log, entries, count, positions, err);
+                          : audit_log_write(log, entries, count, positions, err);
     for (size_t i = 0; i < count; i++) {
         json_freep(&entries[i].fields);
     }

@@ -18,8 +18,21 @@ struct check {
     uint64_t total;
     uint64_t signed_size;
     struct digest signed_root; /* recomputed at signed_size */
+    uint64_t gone;         /* entries without bytes so far */
+    uint64_t gone_told;    /* how many the entries about retention account for */
     const char *wrong; /* what is wrong with the entry at frontier.size; nullptr while nothing is */
 };
+
+/* The newest entry about retention counts: it tells the whole of what is gone. */
+static void note_deleted(struct check *check, struct slice bytes) {
+    struct error ignored = {0};
+    CLEANUP(json_freep) struct json *entry = nullptr;
+    int64_t to;
+    if (status_is_ok(json_parse(bytes, "the entry", &entry, &ignored)) &&
+        json_get_integer(entry, "to", &to) && to >= 0 && (uint64_t)to < check->total) {
+        check->gone_told = (uint64_t)to + 1;
+    }
+}
 
 /* The form of the entry, and the fields that tie it to its place. */
 static const char *check_entry(struct check *check, const struct audit_row *row) {
@@ -43,6 +56,9 @@ static const char *check_entry(struct check *check, const struct audit_row *row)
     if (row->seq == 0) {
         entry_genesis(place.time_ms, &expected);
     }
+    if (slice_equal(place.type, slice_of_string(audit_event_text(AUDIT_EVENT_ARCHIVE_DELETED)))) {
+        note_deleted(check, row->bytes);
+    }
     struct digest named;
     if (!text_unhex(place.prev_hash, named.bytes, DIGEST_BYTES) ||
         !digest_equal(&named, &expected)) {
@@ -51,11 +67,28 @@ static const char *check_entry(struct check *check, const struct audit_row *row)
     return nullptr;
 }
 
+/* Retention takes the bytes of the first entries and leaves their hashes; whether an entry says so
+ * is seen at the end. */
+static const char *check_gone(struct check *check, const struct audit_row *row) {
+    if (row->seq != check->gone) {
+        return "its bytes are gone, though those of an older one are there";
+    }
+    check->gone++;
+    return nullptr;
+}
+
+/* The leaf of an entry without bytes is the stored one: the signed root vouches for it. */
 static const char *check_hashes(struct check *check, const struct audit_row *row) {
     struct digest leaf;
     struct digest completed[64];
     unsigned count;
-    merkle_leaf(row->bytes, &leaf);
+    if (row->leaf.size != DIGEST_BYTES) {
+        return "its hash is not the stored one";
+    }
+    memcpy(leaf.bytes, row->leaf.data, DIGEST_BYTES);
+    if (row->bytes.size > 0) {
+        merkle_leaf(row->bytes, &leaf);
+    }
     if (!slice_equal(row->leaf, slice_of(leaf.bytes, DIGEST_BYTES))) {
         return "its hash is not the stored one";
     }
@@ -75,7 +108,8 @@ static bool check_row(void *context, const struct audit_row *row) {
         check->wrong = "it is missing";
         return false;
     }
-    const char *wrong = check_entry(check, row);
+    const char *wrong =
+        row->bytes.size > 0 ? check_entry(check, row) : check_gone(check, row);
     if (wrong == nullptr) {
         wrong = check_hashes(check, row);
     }
@@ -102,6 +136,11 @@ static status_t check_rows(struct audit_log *log, struct check *check,
     if (check->wrong != nullptr) {
         uint64_t seq = check->frontier.size;
         return error_set(err, ERROR_AUDIT_DAMAGED, 0, "entry %" PRIu64 ": %s", seq, check->wrong);
+    }
+    if (check->gone > check->gone_told) {
+        return error_set(err, ERROR_AUDIT_DAMAGED, 0,
+                         "the bytes of entry %" PRIu64 " are gone, and no entry says that retention "
+                         "deleted them", check->gone_told);
     }
     struct digest root;
     merkle_frontier_root(&check->frontier, &root);
@@ -152,6 +191,7 @@ static status_t check_all(struct audit_log *log, struct check *check, struct bui
     result.size = tail.frontier.size;
     result.root = tail.root;
     result.signed_size = last.size;
+    result.gone = check->gone;
     *ret_result = result;
     return STATUS_OK;
 }

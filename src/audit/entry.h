@@ -6,6 +6,9 @@
 
 #include "audit/log.h"
 
+/* More than v, seq, time_ms, type and prev_hash ever take. */
+enum { ENTRY_LOG_FIELDS_BYTES_MAX = 256 };
+
 /* Refuses fields that the table does not know, that are missing, or that have another type. What
  * the log itself adds (v, seq, time_ms, type, prev_hash) must not be among them. */
 status_t entry_check(enum audit_event event, const struct json *fields, struct error *err);

@@ -22,6 +22,7 @@ struct export {
     int folder;
     struct builder bytes;
     struct audit_export_result result;
+    bool is_gone; /* the bundle at hand has entries without bytes: it is not written */
 };
 
 static status_t make_parents(int folder, const char *path, struct error *err) {
@@ -75,6 +76,7 @@ static status_t fill_entries(struct export *export, uint64_t first, unsigned wid
             status =
                 error_set(err, ERROR_AUDIT_DAMAGED, 0, "entry %" PRIu64 " is missing", first + i);
         }
+        export->is_gone = export->is_gone || entry.size == 0;
         builder_u16_be(&export->bytes, (uint16_t)entry.size);
         builder_bytes(&export->bytes, builder_slice(&entry));
     }
@@ -90,10 +92,12 @@ static status_t write_tile(struct export *export, const struct tile *tile, struc
     status_t status = STATUS_OK;
     if (!is_there(export->folder, builder_c_string(&path))) {
         builder_reset(&export->bytes);
+        export->is_gone = false;
         status = tile->entries
                      ? fill_entries(export, tile->index * TILE_WIDTH, tile->width, err)
                      : fill_hashes(export, tile->level, tile->index * TILE_WIDTH, tile->width, err);
-        if (status_is_ok(status)) {
+        export->result.gone += export->is_gone;
+        if (status_is_ok(status) && !export->is_gone) {
             status = write_file(export, builder_c_string(&path), err);
         }
     }

@@ -10,6 +10,7 @@
 struct audit_export_result {
     uint64_t size;  /* of the exported tree: the last checkpoint's */
     uint64_t files; /* written */
+    uint64_t gone;  /* bundles of entries that were not written: retention deleted their bytes */
 };
 
 /* Writes the tree of the last checkpoint into `folder_fd`. Tiles that are there are not written

@@ -22,10 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/buffer.h"
 #include "audit/checkpoint.h"
 #include "audit/entry.h"
 #include "audit/log_file.h"
 #include "audit/rows.h"
+#include "audit/storage.h"
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "sys/fd.h"
@@ -55,6 +57,12 @@ static const char *const STATEMENTS[] = {
     [STATEMENT_INSERT] = "INSERT INTO entries(seq, leaf, nodes, bytes) VALUES(?1, ?2, ?3, ?4)",
     [STATEMENT_ROW] = "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq = ?1",
     [STATEMENT_ROWS] = "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq >= ?1 ORDER BY seq",
+    [STATEMENT_ROWS_BACK] =
+        "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq <= ?1 ORDER BY seq DESC",
+    [STATEMENT_PAGES] = "PRAGMA page_count",
+    [STATEMENT_PAGES_UNUSED] = "PRAGMA freelist_count",
+    [STATEMENT_PAGE_BYTES] = "PRAGMA page_size",
+    [STATEMENT_DELETE] = "DELETE FROM entries WHERE seq >= ?1 AND seq < ?2",
 };
 
 static status_t damaged(struct error *err, const char *what) {
@@ -113,8 +121,8 @@ status_t audit_log_tail(struct audit_log *log, struct audit_tail *ret_tail, stru
 }
 
 /* Lends the row of `seq` to `use` while the statement stands on it. */
-static status_t row_with(struct audit_log *log, uint64_t seq, audit_row_use *use, void *context,
-                         bool *ret_found, struct error *err) {
+status_t audit_log_row(struct audit_log *log, uint64_t seq, audit_row_use *use, void *context,
+                       bool *ret_found, struct error *err) {
     sqlite3_stmt *statement;
     if (seq > (uint64_t)INT64_MAX) {
         *ret_found = false;
@@ -154,7 +162,7 @@ status_t audit_log_read_hash(void *context, unsigned level, uint64_t index, stru
     ASSERT(level < 63 && index < UINT64_C(1) << (63 - level));
     struct hash_want want = {.level = level};
     bool found = false;
-    TRY(row_with(context, ((index + 1) << level) - 1, hash_pick, &want, &found, err));
+    TRY(audit_log_row(context, ((index + 1) << level) - 1, hash_pick, &want, &found, err));
     if (!want.found) {
         return damaged(err, "a hash of its tree is missing");
     }
@@ -178,7 +186,7 @@ static bool bytes_pick(void *context, const struct audit_row *row) {
 
 status_t audit_log_read(struct audit_log *log, uint64_t seq, struct builder *out, bool *ret_found,
                         struct error *err) {
-    TRY(row_with(log, seq, bytes_pick, out, ret_found, err));
+    TRY(audit_log_row(log, seq, bytes_pick, out, ret_found, err));
     return builder_is_ok(out)
                ? STATUS_OK
                : error_set(err, ERROR_LIMIT, 0, "entry %" PRIu64 " is too long", seq);
@@ -191,11 +199,11 @@ status_t audit_log_head(struct audit_log *log, struct audit_head *ret_head, stru
     return STATUS_OK;
 }
 
-status_t audit_log_scan_rows(struct audit_log *log, uint64_t first, audit_row_use *use,
-                             void *context, struct error *err) {
+static status_t scan_rows(struct audit_log *log, enum statement order, uint64_t first,
+                          audit_row_use *use, void *context, struct error *err) {
     sqlite3_stmt *statement;
     bool found = true;
-    TRY(database_statement(&log->database, STATEMENT_ROWS, &statement, err));
+    TRY(database_statement(&log->database, order, &statement, err));
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)(first > INT64_MAX ? INT64_MAX : first));
     status_t status = step(log, statement, &found, err);
     while (status_is_ok(status) && found) {
@@ -211,6 +219,11 @@ status_t audit_log_scan_rows(struct audit_log *log, uint64_t first, audit_row_us
     return status;
 }
 
+status_t audit_log_scan_rows(struct audit_log *log, uint64_t first, audit_row_use *use,
+                             void *context, struct error *err) {
+    return scan_rows(log, STATEMENT_ROWS, first, use, context, err);
+}
+
 struct scan {
     audit_log_each *each;
     void *context;
@@ -218,12 +231,18 @@ struct scan {
 
 static bool scan_row(void *context, const struct audit_row *row) {
     struct scan *scan = context;
-    return scan->each(scan->context, row->seq, row->bytes);
+    return row->bytes.size == 0 || scan->each(scan->context, row->seq, row->bytes);
 }
 
 status_t audit_log_scan(struct audit_log *log, uint64_t first, audit_log_each *each, void *context,
                         struct error *err) {
     return audit_log_scan_rows(log, first, scan_row, &(struct scan){each, context}, err);
+}
+
+status_t audit_log_scan_back(struct audit_log *log, uint64_t last, audit_log_each *each,
+                             void *context, struct error *err) {
+    struct scan scan = {each, context};
+    return scan_rows(log, STATEMENT_ROWS_BACK, last, scan_row, &scan, err);
 }
 
 const struct state *audit_log_state(const struct audit_log *log) {
@@ -258,12 +277,12 @@ static status_t check_tail(struct audit_log *log, const struct checkpoint *signe
     bool found = false;
     const struct audit_tail *expected = &tail;
     if (tail.frontier.size > 0) {
-        TRY(row_with(log, tail.frontier.size - 1, row_is_tail, &expected, &found, err));
+        TRY(audit_log_row(log, tail.frontier.size - 1, row_is_tail, &expected, &found, err));
         if (!found || expected == nullptr) {
             return damaged(err, "its last entry is not the one its head names");
         }
     }
-    TRY(row_with(log, tail.frontier.size, row_is_tail, &expected, &found, err));
+    TRY(audit_log_row(log, tail.frontier.size, row_is_tail, &expected, &found, err));
     if (found) {
         return damaged(err, "it has an entry past its head");
     }
@@ -343,6 +362,7 @@ status_t audit_log_open(const struct audit_log_options *options, struct audit_lo
     }
     log->state = options->state;
     log->clock = options->clock;
+    audit_storage_limit(log, (uint64_t)LIMIT_LOG_BYTES, (uint64_t)LIMIT_LOG_DAYS * 86400000);
     /* The checkpoint first: what is signed is durable before, so a log read later covers it. */
     struct checkpoint signed_last;
     TRY(checkpoint_last(options->state, &signed_last, err));
@@ -357,6 +377,9 @@ status_t audit_log_open(const struct audit_log_options *options, struct audit_lo
 
 void audit_log_close(struct audit_log *log) {
     if (log != nullptr) {
+        struct error ignored = {0}; /* whoever wants to know flushes first */
+        (void)!status_is_ok(audit_buffer_flush(log, &ignored));
+        audit_buffer_written(log);
         database_close(&log->database);
         free(log);
     }

@@ -57,7 +57,8 @@ status_t audit_log_append(struct audit_log *log, struct audit_append *entries, s
 
 /* The tree as it is now. */
 status_t audit_log_head(struct audit_log *log, struct audit_head *ret_head, struct error *err);
-/* The bytes of an entry, appended to `out`; *ret_found is false when there is none. */
+/* The bytes of an entry, appended to `out`; *ret_found is false when there is none. An entry whose
+ * bytes retention deleted is found and has none. */
 status_t audit_log_read(struct audit_log *log, uint64_t seq, struct builder *out, bool *ret_found,
                         struct error *err);
 /* A merkle_read over the log's stored hashes; context is the struct audit_log. */
@@ -70,7 +71,10 @@ status_t audit_log_prove(struct audit_log *log, uint64_t index, uint64_t size,
                          struct merkle_proof *ret_proof, struct error *err);
 
 /* Calls `each` for entries from `first` on, in order, until it returns false. Bytes are borrowed
- * for the call. */
+ * for the call. Entries without bytes are passed over. */
 typedef bool audit_log_each(void *context, uint64_t seq, struct slice entry);
 status_t audit_log_scan(struct audit_log *log, uint64_t first, audit_log_each *each, void *context,
                         struct error *err);
+/* The same from `last` backwards. */
+status_t audit_log_scan_back(struct audit_log *log, uint64_t last, audit_log_each *each,
+                             void *context, struct error *err);

@@ -17,15 +17,58 @@ enum statement : uint8_t {
     STATEMENT_INSERT,
     STATEMENT_ROW,
     STATEMENT_ROWS,
+    STATEMENT_ROWS_BACK,
+    STATEMENT_PAGES,
+    STATEMENT_PAGES_UNUSED,
+    STATEMENT_PAGE_BYTES,
+    STATEMENT_DELETE,
     STATEMENT_COUNT,
 };
 static_assert((int)STATEMENT_COUNT <= (int)DATABASE_STATEMENTS_MAX);
 
+/* An operational entry that waits for the next commit. */
+struct audit_waiting {
+    enum audit_event event;
+    struct json *fields; /* owned */
+    uint64_t time_ms;
+};
+
+struct audit_buffer {
+    struct audit_waiting entries[LIMIT_BUFFER_ENTRIES];
+    size_t count;
+    uint64_t since_ns; /* when the first of them came; monotonic */
+    uint64_t dropped;
+    uint64_t dropped_since_ms;
+};
+
 struct audit_log {
     struct database database;
+    struct audit_buffer buffer;
+    uint64_t bytes_max;
+    uint64_t retention_ms;
+    uint64_t page_bytes;  /* 0: not read yet */
     const struct state *state; /* borrowed */
     const struct clock *clock; /* borrowed */
 };
 
 /* Waits for audit.lock, at most LIMIT_SQLITE_BUSY_MS. */
 status_t audit_lock_take(const struct audit_log *log, int *ret_lock, struct error *err);
+
+/* What waits in the buffer, then `entries` (whose fields stay the caller's), in one commit. */
+status_t audit_log_write(struct audit_log *log, struct audit_append *entries, size_t count,
+                         struct audit_position *ret_positions, struct error *err);
+/* One entry more inside a transaction that holds the lock already; fields are consumed. */
+status_t audit_log_write_in(struct audit_log *log, enum audit_event event, struct json *fields,
+                            struct error *err);
+/* Commits when `status` is good, else rolls back; returns what came of it. */
+status_t audit_log_end(struct audit_log *log, status_t status, struct error *err);
+struct audit_row;
+/* Stores a row; inside a transaction. */
+status_t audit_row_insert(struct audit_log *log, const struct audit_row *row, struct error *err);
+/* What waited is in the log. */
+void audit_buffer_written(struct audit_log *log);
+
+/* Bytes of the pages in use; inside a transaction with its changes. */
+status_t audit_storage_used(struct audit_log *log, uint64_t *ret_bytes, struct error *err);
+/* The warning percentage that growing from `before` to `after` bytes crosses; 0 for none. */
+unsigned audit_storage_crossed(const struct audit_log *log, uint64_t before, uint64_t after);

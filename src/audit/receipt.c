@@ -92,6 +92,12 @@ static status_t write_parts(struct audit_log *log, uint64_t seq, struct builder 
     if (!found) {
         return error_set(err, ERROR_AUDIT_DAMAGED, 0, "entry %" PRIu64 " is missing", seq);
     }
+    if (ret_parts->entry.size == 0) {
+        status_t gone = error_set(err, ERROR_AUDIT_NO_SUCH_ENTRY, 0,
+                                  "retention deleted the bytes of entry %" PRIu64, seq);
+        error_hint(err, "See which entries are gone: airlock log --type audit_archive_deleted");
+        return gone;
+    }
     struct merkle_proof proof;
     TRY(audit_log_prove(log, seq, last.size, &proof, err));
     format_proof(seq, &proof, builder_slice(note), &ret_parts->proof);

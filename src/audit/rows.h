@@ -13,7 +13,7 @@ struct audit_tail {
     struct digest root;
 };
 
-/* A stored entry; slices are borrowed while it is lent. */
+/* A stored entry; slices are borrowed while it is lent. No bytes: retention deleted them. */
 struct audit_row {
     uint64_t seq;
     struct slice leaf;
@@ -23,6 +23,9 @@ struct audit_row {
 typedef bool audit_row_use(void *context, const struct audit_row *row);
 
 status_t audit_log_tail(struct audit_log *log, struct audit_tail *ret_tail, struct error *err);
+/* Lends one row to `use`, whose answer does not matter. */
+status_t audit_log_row(struct audit_log *log, uint64_t seq, audit_row_use *use, void *context,
+                       bool *ret_found, struct error *err);
 /* Rows from `first` on, in order, until `use` returns false. */
 status_t audit_log_scan_rows(struct audit_log *log, uint64_t first, audit_row_use *use,
                              void *context, struct error *err);

@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { DATABASE_STATEMENTS_MAX = 16 };
+enum { DATABASE_STATEMENTS_MAX = 24 };
 
 struct database {
     sqlite3 *handle;
