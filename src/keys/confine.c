@@ -2,13 +2,17 @@
 #include "keys/confine.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "keys_filter.h"
 #include "sys/fd.h"
 
 /* Every file right of Landlock ABI 1, which all supported kernels with Landlock have. */
@@ -44,4 +48,18 @@ bool confine_to_folder(int folder_fd) {
     const struct rlimit no_core = {0, 0};
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0 &&
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && landlock_folder(folder_fd);
+}
+
+bool confine_calls(void) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true; /* the sanitizer's own calls at exit are no part of the product */
+#else
+    struct sock_filter lines[sizeof filter_keys / sizeof filter_keys[0]];
+    memcpy(lines, filter_keys, sizeof lines); /* the kernel's interface is not const */
+    const struct sock_fprog program = {
+        .len = (unsigned short)(sizeof lines / sizeof lines[0]),
+        .filter = lines,
+    };
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+#endif
 }

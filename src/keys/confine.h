@@ -9,3 +9,7 @@
  * knows TCP: no connection either). A kernel without Landlock leaves that part out. false when
  * something that every supported kernel can do failed. */
 bool confine_to_folder(int folder_fd);
+
+/* Every system call that is not in seccomp.def kills the process from now on. After
+ * confine_to_folder(). False with errno; a kernel without seccomp filters is not supported. */
+bool confine_calls(void);

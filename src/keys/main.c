@@ -45,7 +45,7 @@ int main(void) {
         (void)fputs("airlock-keys is started by airlock, not by hand\n", stderr);
         return 2;
     }
-    if (!confine_to_folder(KEYS_FD_FOLDER)) {
+    if (!confine_to_folder(KEYS_FD_FOLDER) || !confine_calls()) {
         return 1;
     }
     struct signer signer = {.folder = -1};

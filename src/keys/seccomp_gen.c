@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs while Airlock is built: writes the filter of airlock-keys (seccomp.def) as a C array.
+ */
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "sys/filter_build.h"
+
+enum action { KILL, ALLOW, NO_EXEC };
+
+static const struct {
+    const char *name;
+    enum action action;
+} table[] = {
+#define SYSCALL(name, action) {#name, action},
+#include "seccomp.def"
+#undef SYSCALL
+};
+
+static void emit_action(struct filter_code *code, unsigned action) {
+    switch ((enum action)action) {
+    case KILL:
+        filter_emit_return(code, SECCOMP_RET_KILL_PROCESS);
+        break;
+    case ALLOW:
+        filter_emit_return(code, SECCOMP_RET_ALLOW);
+        break;
+    case NO_EXEC: /* the protection is the third argument of both calls */
+        filter_emit_load(code, 2);
+        filter_emit(code, BPF_JMP | BPF_JSET | BPF_K, 1, 0, PROT_EXEC);
+        filter_emit_return(code, SECCOMP_RET_ALLOW);
+        filter_emit_return(code, SECCOMP_RET_KILL_PROCESS);
+        break;
+    }
+}
+
+int main(int argc, char **argv) {
+    static struct filter_code code;
+    static unsigned actions[FILTER_NUMBER_COUNT];
+    FILE *out = argc == 2 ? fopen(argv[1], "we") : nullptr;
+    if (out == nullptr) {
+        (void)fprintf(stderr, "usage: keys_seccomp_gen FILE\n");
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        int number = seccomp_syscall_resolve_name(table[i].name);
+        if (number >= 0 && number < FILTER_NUMBER_COUNT) {
+            actions[number] = table[i].action;
+        }
+    }
+    filter_build(&code, actions, KILL, emit_action);
+    (void)fprintf(out, "/* Made by src/keys/seccomp_gen.c from src/keys/seccomp.def. */\n");
+    filter_print(out, "keys", &code);
+    return fclose(out) == 0 ? 0 : 1;
+}
