@@ -17,8 +17,20 @@
 #include "base/assert.h"
 #include "policy/path.h"
 
-static bool is_apply(const struct policy_request *request) {
-    return request->path != nullptr && strcmp(request->operation, "stage.apply") == 0;
+/* Whether something at the path is changed: an apply, or any operation on files but those that
+ * only look. */
+static bool is_change(const struct policy_request *request) {
+    static const char *const looks[] = {"fs.read", "fs.list", "fs.stat"};
+    if (request->path == nullptr) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {
+        if (strcmp(request->operation, looks[i]) == 0) {
+            return false;
+        }
+    }
+    return strcmp(request->operation, "stage.apply") == 0 ||
+           strncmp(request->operation, "fs.", 3) == 0;
 }
 
 static bool component_is(const struct policy_path *path, size_t index, const char *name) {
@@ -66,57 +78,57 @@ static bool is_git_itself(const struct policy_path *path) {
     return path->count > 0 && component_is(path, path->count - 1, ".git");
 }
 
-static bool path_too_long(const struct policy_request *request) {
-    if (!is_apply(request)) {
+static bool path_too_long(const struct policy_request *request, const struct policy_path *path) {
+    if (!is_change(request)) {
         return false;
     }
-    struct policy_path path;
-    policy_path_parse(request->path, &path);
-    return path.overflow || path.escapes || path.count == 0;
+    return path->overflow || path->escapes || path->count == 0;
 }
 
-static bool touches_airlock_folder(const struct policy_request *request) {
-    if (!is_apply(request)) {
+static bool touches_airlock_folder(const struct policy_request *request,
+                                   const struct policy_path *path) {
+    if (!is_change(request)) {
         return false;
     }
-    struct policy_path path;
-    policy_path_parse(request->path, &path);
-    return is_airlock_folder(&path);
+    return is_airlock_folder(path);
 }
 
 /* Control files themselves, and a .git that becomes a file or link (git then takes hooks and config
  * from where it points) or is deleted (that takes them along). */
-static bool is_git_change(const struct policy_request *request) {
-    if (!is_apply(request)) {
+static bool is_git_change(const struct policy_request *request, const struct policy_path *path) {
+    if (!is_change(request)) {
         return false;
     }
-    struct policy_path path;
-    policy_path_parse(request->path, &path);
-    return is_git_control(&path) || (is_git_itself(&path) && !S_ISDIR(request->mode));
+    return is_git_control(path) || (is_git_itself(path) && !S_ISDIR(request->mode));
 }
 
 static bool link_is_into_system(const char *target) {
     return strncmp(target, "/usr/", 5) == 0 && strstr(target, "/../") == nullptr;
 }
 
-static bool links_into_protected(const struct policy_request *request) {
-    if (!is_apply(request) || request->link_target == nullptr ||
+static bool links_into_protected(const struct policy_request *request,
+                                 const struct policy_path *path) {
+    if (!is_change(request) || request->link_target == nullptr ||
         link_is_into_system(request->link_target)) {
         return false;
     }
-    struct policy_path path;
-    policy_path_resolve_link(request->path, request->link_target, request->workspace, &path);
-    return path.escapes || path.overflow || is_airlock_folder(&path) || is_git_control(&path) ||
-           is_git_itself(&path);
+    (void)path; /* where it leads counts, not where it is */
+    struct policy_path target;
+    policy_path_resolve_link(request->path, request->link_target, request->workspace, &target);
+    return target.escapes || target.overflow || is_airlock_folder(&target) ||
+           is_git_control(&target) || is_git_itself(&target);
 }
 
-static bool links_into_system(const struct policy_request *request) {
-    return is_apply(request) && request->link_target != nullptr &&
+static bool links_into_system(const struct policy_request *request,
+                              const struct policy_path *path) {
+    (void)path;
+    return is_change(request) && request->link_target != nullptr &&
            link_is_into_system(request->link_target);
 }
 
-static bool has_special_mode(const struct policy_request *request) {
-    if (!is_apply(request) || request->mode == 0) {
+static bool has_special_mode(const struct policy_request *request, const struct policy_path *path) {
+    (void)path;
+    if (!is_change(request) || request->mode == 0) {
         return false;
     }
     bool plain = S_ISREG(request->mode) || S_ISDIR(request->mode) || S_ISLNK(request->mode);
@@ -124,22 +136,28 @@ static bool has_special_mode(const struct policy_request *request) {
     return !plain || set_id;
 }
 
-/* Whether any component is one of the names, or, for a name with a slash, two in a row are. */
-static bool path_has_name(const struct policy_request *request, const char *const *names) {
-    if (!is_apply(request)) {
+/* Whether the component is the name, or, for a name with a slash, it and the next are. */
+static bool component_starts(const struct policy_path *path, size_t index, const char *name) {
+    const char *component = path->component[index];
+    while (*component != '\0' && *component == *name) {
+        component++;
+        name++;
+    }
+    if (*component != '\0' || (*name != '\0' && *name != '/')) {
         return false;
     }
-    struct policy_path path;
-    policy_path_parse(request->path, &path);
-    for (size_t i = 0; i < path.count; i++) {
+    return *name == '\0' || component_is(path, index + 1, name + 1);
+}
+
+/* Whether any component is one of the names, or, for a name with a slash, two in a row are. */
+static bool path_has_name(const struct policy_request *request, const struct policy_path *path,
+                          const char *const *names) {
+    if (!is_change(request)) {
+        return false;
+    }
+    for (size_t i = 0; i < path->count; i++) {
         for (size_t n = 0; names[n] != nullptr; n++) {
-            const char *slash = strchr(names[n], '/');
-            size_t first = slash != nullptr ? (size_t)(slash - names[n]) : strlen(names[n]);
-            if (strlen(path.component[i]) != first ||
-                memcmp(path.component[i], names[n], first) != 0) {
-                continue;
-            }
-            if (slash == nullptr || component_is(&path, i + 1, slash + 1)) {
+            if (component_starts(path, i, names[n])) {
                 return true;
             }
         }
@@ -147,22 +165,22 @@ static bool path_has_name(const struct policy_request *request, const char *cons
     return false;
 }
 
-static bool is_editor_file(const struct policy_request *request) {
+static bool is_editor_file(const struct policy_request *request, const struct policy_path *path) {
     static const char *const names[] = {
         ".vscode", ".idea",   ".devcontainer",  ".devcontainer.json",
         ".vimrc",  ".nvimrc", ".nvim.lua",      ".exrc",
         ".vim",    ".nvim",   ".dir-locals.el", ".zed",
         ".fleet",  ".vs",     ".project.vim",   nullptr};
-    if (path_has_name(request, names)) {
+    if (path_has_name(request, path, names)) {
         return true;
     }
-    size_t length = is_apply(request) ? strlen(request->path) : 0;
+    size_t length = is_change(request) ? strlen(request->path) : 0;
     static const char suffix[] = ".code-workspace";
     return length >= sizeof suffix - 1 &&
            strcasecmp(request->path + length - (sizeof suffix - 1), suffix) == 0;
 }
 
-static bool is_agent_file(const struct policy_request *request) {
+static bool is_agent_file(const struct policy_request *request, const struct policy_path *path) {
     static const char *const names[] = {
         ".mcp.json",    ".claude",         ".claude.json",
         "claude.md",    "agents.md",       ".cursor",
@@ -171,10 +189,10 @@ static bool is_agent_file(const struct policy_request *request) {
         ".windsurf",    ".clinerules",     ".roo",
         ".opencode",    "opencode.json",   ".github/copilot-instructions.md",
         nullptr};
-    return path_has_name(request, names);
+    return path_has_name(request, path, names);
 }
 
-static bool is_ci_file(const struct policy_request *request) {
+static bool is_ci_file(const struct policy_request *request, const struct policy_path *path) {
     static const char *const names[] = {".github/workflows",
                                         ".github/actions",
                                         ".gitlab-ci.yml",
@@ -198,10 +216,10 @@ static bool is_ci_file(const struct policy_request *request) {
                                         "azure-pipelines.yml",
                                         "bitbucket-pipelines.yml",
                                         nullptr};
-    return path_has_name(request, names);
+    return path_has_name(request, path, names);
 }
 
-static bool is_shell_file(const struct policy_request *request) {
+static bool is_shell_file(const struct policy_request *request, const struct policy_path *path) {
     static const char *const names[] = {".envrc",
                                         ".env.fish",
                                         ".bashrc",
@@ -242,7 +260,7 @@ static bool is_shell_file(const struct policy_request *request) {
                                         ".pnpmfile.cjs",
                                         ".config/fish",
                                         nullptr};
-    return path_has_name(request, names);
+    return path_has_name(request, path, names);
 }
 
 const struct policy_rule policy_builtin_rules[] = {

@@ -4,13 +4,15 @@
  */
 #pragma once
 
+#include "policy/path.h"
 #include "policy/policy.h"
 
 struct policy_rule {
     const char *name;
     enum policy_outcome outcome;
     const char *reason;
-    bool (*matches)(const struct policy_request *request);
+    /* path: the request's, folded; nullptr when it has none */
+    bool (*matches)(const struct policy_request *request, const struct policy_path *path);
 };
 
 extern const struct policy_rule policy_builtin_rules[];

@@ -11,15 +11,6 @@
 
 #include "policy/policy.h"
 
-/* The fields a rule can match, from schema/policy_fields.def. */
-enum policy_field : uint8_t {
-#define POLICY_FIELD(name, text, kind, meaning) POLICY_FIELD_##name,
-#include "policy_fields.def"
-#undef POLICY_FIELD
-    POLICY_FIELD_COUNT,
-};
-static_assert((int)POLICY_FIELD_COUNT <= 32); /* fits a mask */
-
 /* How a field's values are compared. */
 enum policy_field_kind : uint8_t {
     POLICY_KIND_TEXT,  /* exact, or with `*` at the end: a prefix ("fs.*"); "*" is everything */
@@ -27,12 +18,6 @@ enum policy_field_kind : uint8_t {
     POLICY_KIND_HOST,  /* exact, or "*.example.org": any name below it; case-insensitive */
     POLICY_KIND_RANGE, /* a number or a range "..100KiB", "1MiB..", "80", "8000..8099" */
     POLICY_KIND_TAG,   /* as TEXT; the request may hold several, one that matches is enough */
-};
-
-struct policy_position {
-    const char *file; /* as it was given to the loader */
-    uint32_t line;    /* from 1; 0: no position (a rule in code) */
-    uint32_t column;  /* from 1, in bytes */
 };
 
 struct policy_value {
@@ -57,13 +42,6 @@ enum policy_action : uint8_t {
     POLICY_ACTION_DENY,
     POLICY_ACTION_REVIEW,
     POLICY_ACTION_PASS
-};
-
-/* Who may answer a review; the strongest a rule can ask for. */
-enum policy_reviewer : uint8_t {
-    POLICY_REVIEWER_TERMINAL,
-    POLICY_REVIEWER_UI,
-    POLICY_REVIEWER_CLIENT
 };
 
 struct policy_constraints {

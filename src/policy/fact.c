@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/fact.h"
+
+#include <string.h>
+
+void policy_decision_add_fact(struct policy_decision *decision, const struct policy_fact *fact) {
+    if (decision->fact_count == POLICY_FACT_COUNT_MAX) {
+        decision->facts_dropped++;
+    } else {
+        decision->facts[decision->fact_count++] = *fact;
+    }
+}
+
+/* The tag that made a pattern match. */
+static const char *matching_tag(const struct policy_pattern *pattern,
+                                const struct policy_request *request) {
+    for (size_t i = 0; i < request->caller_tag_count; i++) {
+        const char *tag = request->caller_tags[i];
+        bool starts = strncmp(tag, (const char *)pattern->text.data, pattern->text.size) == 0;
+        if (starts && (pattern->open || tag[pattern->text.size] == '\0')) {
+            return tag;
+        }
+    }
+    return nullptr;
+}
+
+struct policy_fact policy_fact_make(const struct policy_pattern *pattern, enum policy_field field,
+                                    const struct policy_view *view) {
+    const struct policy_request *request = view->request;
+    struct policy_fact fact = {.field = field, .pattern = pattern->source->text};
+    switch (policy_kind_of(field)) {
+    case POLICY_KIND_TEXT:
+    case POLICY_KIND_PATH:
+        fact.value = (const char *)view->text[field].data;
+        break;
+    case POLICY_KIND_HOST:
+        fact.value = request->host;
+        break;
+    case POLICY_KIND_RANGE:
+        fact.number = field == POLICY_FIELD_PORT ? request->port : request->size;
+        break;
+    case POLICY_KIND_TAG:
+        fact.value = matching_tag(pattern, request);
+        break;
+    }
+    return fact;
+}
