@@ -292,6 +292,9 @@ static status_t execute(struct execution *run, struct error *err) {
     TRY(run_create(&kernel->state, &kernel->clock, request->workspace,
                    run->layers != nullptr ? run->parent : "", run->host_uid, run->host_gid,
                    &run->result->run, err));
+    if (run->layers != nullptr) {
+        TRY(run_layers_check(&kernel->state, &run->result->run, run->layers, err));
+    }
     describe(&run->result->run, request->argv);
     TRY(make_plan(run, err));
     TRY(launcher_prepare(run->launcher, run->plan, &run->streams, err));

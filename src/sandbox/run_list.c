@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "sandbox/run.h"
+#include "sandbox/stage_lock.h"
 #include "sys/fd.h"
 
 static void folder_closep(DIR **folder) {
@@ -274,6 +275,9 @@ status_t run_layers(const struct state *state, const struct run *run, char ***re
     if (run->state == RUN_DISCARDED) {
         return error_set(err, ERROR_RUN_STAGE_CLOSED, 0, "run %s was discarded", run->id);
     }
+    if (run->state == RUN_LIVE) {
+        return error_set(err, ERROR_RUN_UNFINISHED, 0, "run %s still runs", run->id);
+    }
     TRY(run_stack_read(state, run, stack, err));
     size_t path_bytes = strlen(state->path) + ID_TEXT_BYTES + sizeof "/runs//upper";
     size_t table_bytes = (stack->count + 1) * sizeof(char *);
@@ -297,4 +301,26 @@ status_t run_layers(const struct state *state, const struct run *run, char ***re
     }
     *ret_layers = layers;
     return STATUS_OK;
+}
+
+status_t run_layers_check(const struct state *state, const struct run *run, char *const *layers,
+                          struct error *err) {
+    CLEANUP(fd_closep) int lock = -1;
+    CLEANUP(run_close) struct run parent = {.fd = -1, .lock_fd = -1};
+    CLEANUP(memory_freep) char **now = nullptr;
+    TRY(stage_lock_hold(state, run->workspace, &lock, err));
+    TRY(run_open(state, run->parent, &parent, err));
+    TRY(run_layers(state, &parent, &now, err));
+    size_t i = 0;
+    while (layers[i] != nullptr && now[i] != nullptr && strcmp(layers[i], now[i]) == 0) {
+        i++;
+    }
+    if (layers[i] == nullptr && now[i] == nullptr) {
+        return STATUS_OK;
+    }
+    status_t status =
+        error_set(err, ERROR_RUN_STAGE_CLOSED, 0,
+                  "a stage below run %s was applied or discarded while it started", run->id);
+    error_hint(err, "Nothing ran. Start it again.");
+    return status;
 }

@@ -59,9 +59,14 @@ status_t run_find(const struct state *state, const char *name_or_null, const cha
 status_t run_list(const struct state *state, struct run **ret_runs, size_t *ret_count,
                   struct error *err);
 /* The stages a new run standing on `run` uses as layers: absolute paths of upper folders, newest
- * first, nullptr-terminated; one allocation, freed by the caller. */
+ * first, nullptr-terminated; one allocation, freed by the caller. RUN_UNFINISHED for a live run. */
 status_t run_layers(const struct state *state, const struct run *run, char ***ret_layers,
                     struct error *err);
+/* Layers are chosen before the new run exists, and until it does nothing keeps their stages. Called
+ * once it does: RUN_STAGE_CLOSED when they are not what run_layers() gives now, BUSY when an apply
+ * or discard is under way. From then on the live run itself keeps them. */
+status_t run_layers_check(const struct state *state, const struct run *run, char *const *layers,
+                          struct error *err);
 /* Collects what dead commands left: runs whose lock is free but whose meta says live become LOST;
  * work, tmp and home of finished runs are removed. `each_lost` is called for every lost run so
  * that the caller can close its intent in the log. Cheap when there is nothing to do. */

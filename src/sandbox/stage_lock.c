@@ -164,6 +164,18 @@ status_t stage_lock_take(const struct state *state, const struct run *run,
     return STATUS_OK;
 }
 
+status_t stage_lock_hold(const struct state *state, const char *workspace, int *ret_fd,
+                         struct error *err) {
+    CLEANUP(fd_closep) int fd = -1;
+    TRY(lock_open(state, workspace, &fd, err));
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0) {
+        return error_set(err, ERROR_BUSY, errno, "another command applies changes to %s",
+                         workspace);
+    }
+    *ret_fd = fd_take(&fd);
+    return STATUS_OK;
+}
+
 void stage_lock_release(struct stage_lock *lock, const struct run *run) {
     bool finished = faccessat(run->fd, STAGE_STEPS_COMMITTED, F_OK, 0) != 0 &&
                     faccessat(run->fd, STAGE_STEPS_PREPARED, F_OK, 0) != 0;

@@ -18,6 +18,10 @@ struct stage_lock {
 /* BUSY when another command applies to this workspace. Finishes first what a crash left. */
 status_t stage_lock_take(const struct state *state, const struct run *run,
                          struct stage_lock *ret_lock, struct error *err);
+/* Holds applies and discards off for a moment: nobody closes a stage of this workspace until
+ * *ret_fd is closed. BUSY when one is under way. */
+status_t stage_lock_hold(const struct state *state, const char *workspace, int *ret_fd,
+                         struct error *err);
 /* Empties the file when nothing of the run is left to be finished. */
 void stage_lock_release(struct stage_lock *lock, const struct run *run);
 

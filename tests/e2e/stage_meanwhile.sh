@@ -26,4 +26,13 @@ check "the rest is applied" "$AIRLOCK" apply --workspace work --skip-refused
 same "what was deleted stays deleted" "" "$(find work/gone work/src/changed 2>/dev/null)"
 same "a file next to it is applied" "2 more" "$(echo $(cat work/src/kept))"
 same "a file that the run renamed is no conflict" "4" "$(cat work/other/to)"
+
+# A stage that is still written is nothing to stand on.
+"$AIRLOCK" run --workspace work --quiet -- sleep 3 &
+live=$!
+sleep 1
+refuse "a run does not stand on one that still runs" \
+    "$AIRLOCK" run --workspace work --quiet --on @1 -- true
+same "and says why" 1 "$(grep -c run.unfinished "$SCRATCH/row.out")"
+wait "$live"
 finish

@@ -4,10 +4,13 @@
  */
 #include "stage_fixture.h"
 
+#include "sandbox/stage_lock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -70,12 +73,42 @@ static void a_file_that_the_run_renamed_is_no_conflict(void **unused) {
     run_close(&run);
 }
 
+/* Between the choice of the layers and the first moment of the run that stands on them. */
+static void an_apply_before_the_run_begins_is_noticed(void **unused) {
+    (void)unused;
+    char upper[128];
+    struct run below = start_run(nullptr, upper);
+    put_file(at(upper, "a"), "1\n", 0644);
+    char **layers = nullptr;
+    struct error err;
+    assert_int_equal(run_layers(&fixture_state, &below, &layers, &err).code, ERROR_RUN_UNFINISHED);
+    (void)seal_run(&below);
+    assert_int_equal(run_layers(&fixture_state, &below, &layers, &err).code, 0);
+    struct run early = start_run(below.id, upper);
+    assert_int_equal(run_layers_check(&fixture_state, &early, layers, &err).code, 0);
+    struct stage_lock lock;
+    assert_int_equal(stage_lock_take(&fixture_state, &below, &lock, &err).code, 0);
+    assert_int_equal(run_layers_check(&fixture_state, &early, layers, &err).code, ERROR_BUSY);
+    stage_lock_release(&lock, &below);
+    (void)seal_run(&early);
+    run_close(&early);
+    struct apply_result result;
+    assert_int_equal(apply_all(&below, &result, &err).code, 0);
+    struct run late = start_run(below.id, upper);
+    assert_int_equal(run_layers_check(&fixture_state, &late, layers, &err).code,
+                     ERROR_RUN_STAGE_CLOSED);
+    free(layers);
+    run_close(&late);
+    run_close(&below);
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         ROW(a_lower_file_that_goes_during_the_run_is_a_conflict),
         ROW(a_file_that_the_run_renamed_is_no_conflict),
+        ROW(an_apply_before_the_run_begins_is_noticed),
     };
     return cmocka_run_group_tests_name("sandbox/stage_meanwhile", tests, nullptr, nullptr);
 }
