@@ -138,6 +138,7 @@ static const struct field CHAIN_BREAK[] = {
     INTEGER("old_size"),
     TEXT("old_root"),
     TEXT("reason"),
+    OPTIONAL("set_aside", TEXT),
     END,
 };
 static const struct field STORAGE_WARNING[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The opened file, for log.c, which opens and reads it, and append.c, which writes it.
+ * The opened file, for open.c, log.c, which reads it, append.c, which writes it, and storage.c.
  */
 #pragma once
 
@@ -53,6 +53,16 @@ struct audit_log {
 
 /* Waits for audit.lock, at most LIMIT_SQLITE_BUSY_MS. */
 status_t audit_lock_take(const struct audit_log *log, int *ret_lock, struct error *err);
+
+#define AUDIT_FILE "audit.db"
+/* AUDIT_DAMAGED, naming the file. */
+status_t audit_damaged(struct error *err, const char *what);
+
+/* While it is in the state folder a new log is being started (audit/renew.h). */
+#define AUDIT_RENEWING_FILE "audit.renewing"
+/* audit_log_open() for who starts it. */
+status_t audit_log_open_renewing(const struct audit_log_options *options,
+                                 struct audit_log **ret_log, struct error *err);
 
 /* What waits in the buffer, then `entries` (whose fields stay the caller's), in one commit. */
 status_t audit_log_write(struct audit_log *log, struct audit_append *entries, size_t count,
