@@ -365,6 +365,7 @@ static status_t set_up_filters(struct streams *streams, struct error *err) {
         channel->is_filtered = !streams->options.raw_terminal && isatty(channel->to) == 1;
         channel->read_max = channel->is_filtered ? CHANNEL_BYTES / 2 : CHANNEL_BYTES;
         terminal_filter_init(&channel->filter);
+        channel->filter.single_bytes = channel->is_filtered && !terminal_is_utf8(channel->to);
     }
     if (!streams->out.is_filtered && !streams->err.is_filtered) {
         return STATUS_OK;

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -61,4 +64,26 @@ void terminal_copy_size(int pty_fd) {
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
         (void)ioctl(pty_fd, TIOCSWINSZ, &size);
     }
+}
+
+bool terminal_charset_is_utf8(const char *lc_all, const char *lc_ctype, const char *lang,
+                              bool terminal_says_so) {
+    const char *const sources[] = {lc_all, lc_ctype, lang};
+    const char *locale = "";
+    for (size_t i = 0; i < 3 && locale[0] == '\0'; i++) { /* as setlocale(3) chooses */
+        locale = sources[i] != nullptr ? sources[i] : "";
+    }
+    if (locale[0] == '\0' || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0) {
+        return terminal_says_so;
+    }
+    /* One without a character set ("de_DE") has an eight-bit one by default. */
+    const char *charset = strchr(locale, '.');
+    return charset != nullptr &&
+           (strncasecmp(charset, ".utf-8", 6) == 0 || strncasecmp(charset, ".utf8", 5) == 0);
+}
+
+bool terminal_is_utf8(int fd) {
+    struct termios settings;
+    bool says_so = tcgetattr(fd, &settings) == 0 && (settings.c_iflag & IUTF8) != 0;
+    return terminal_charset_is_utf8(getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG"), says_so);
 }

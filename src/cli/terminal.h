@@ -16,3 +16,10 @@ void terminal_restore(void);
 void terminal_resume_raw(void);
 /* Gives the pty the size of the terminal on stdout. */
 void terminal_copy_size(int pty_fd);
+
+/* Whether the terminal on `fd` reads bytes as UTF-8. The locale says so (LC_ALL, LC_CTYPE, LANG);
+ * where it names no character set, the terminal's own setting does (IUTF8, termios(3)). */
+bool terminal_is_utf8(int fd);
+/* The same with its sources handed in; texts may be nullptr. */
+bool terminal_charset_is_utf8(const char *lc_all, const char *lc_ctype, const char *lang,
+                              bool terminal_says_so);

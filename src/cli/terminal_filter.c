@@ -5,7 +5,8 @@
  * no honest program sends a control sequence of more than 256 bytes, except for strings, and those
  * pass piece by piece once their kind is known. Eight-bit controls (0x80-0x9f) are controls only
  * where they are not part of a UTF-8 character; encoded as one (0xc2 0x80-0x9f) they are controls
- * to xterm and VTE. DEL means nothing inside of a sequence, so it is taken out before it is judged.
+ * to xterm and VTE. In a terminal without UTF-8 each of them is a control wherever it stands. DEL
+ * means nothing inside of a sequence, so it is taken out before it is judged.
  */
 #include "cli/terminal_filter.h"
 
@@ -144,6 +145,11 @@ static bool continues(const struct terminal_filter *filter, uint8_t byte) {
  * their ESC forms start, by themselves or encoded in UTF-8. A lead byte 0xc2 waits for what it
  * leads. */
 static void put_text(struct terminal_filter *filter, uint8_t byte, struct output *out) {
+    bool is_lone_control = byte == ENQ || (byte >= 0x80 && byte <= 0x9f);
+    if (filter->single_bytes && !is_lone_control) {
+        put(out, byte);
+        return;
+    }
     if (continues(filter, byte)) {
         bool is_control = filter->utf8_lead == C1_LEAD && byte <= 0x9f;
         if (is_control) {
@@ -164,7 +170,7 @@ static void put_text(struct terminal_filter *filter, uint8_t byte, struct output
         filter->utf8_left = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
         filter->utf8_lead = byte;
     }
-    if (byte == ENQ || (byte >= 0x80 && byte <= 0x9f)) {
+    if (is_lone_control) {
         filter->dropped_count++;
     } else if (byte != C1_LEAD) {
         put(out, byte);

@@ -18,6 +18,7 @@ struct terminal_filter {
     uint8_t utf8_left; /* continuation bytes still to come */
     uint8_t utf8_lead; /* the first byte, until the second came; else 0 */
     bool drop;         /* the string under way is dropped */
+    bool single_bytes; /* set after init for a terminal without UTF-8: every byte is a character */
     size_t held_size;
     uint8_t held[TERMINAL_FILTER_HELD_MAX]; /* a sequence that is not judged yet */
     uint64_t dropped_count;                 /* sequences taken out */

@@ -174,12 +174,46 @@ static void noise_never_gets_a_query_through(void **state) {
     }
 }
 
+/* Without UTF-8 a byte from 0x80 to 0x9f acts wherever it stands. */
+static void without_utf8_no_eight_bit_control_passes(void **state) {
+    (void)state;
+    static const struct {
+        const char *input, *expected;
+    } rows[] = {
+        {"\xc3\x9b"
+         "6n",
+         "\xc3"
+         "6n"},
+        {"\xe2\x82\xac\xf0\x9f\x98\x80", "\xe2\xac\xf0"},
+        {"\xe4\xf6\xfc\xa0\xff", "\xe4\xf6\xfc\xa0\xff"},
+        {"\xc2\x9d"
+         "52;c;x\x9c",
+         "\xc2"
+         "52;c;x"},
+        {"\033]0;\xc3\x9cx\007", "\033]0;\xc3x\007"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct terminal_filter filter;
+        uint8_t out[1024];
+        size_t length = 0;
+        terminal_filter_init(&filter);
+        filter.single_bytes = true;
+        for (size_t k = 0; k < strlen(rows[i].input); k++) {
+            length +=
+                terminal_filter_feed(&filter, (const uint8_t *)rows[i].input + k, 1, out + length);
+        }
+        out[length] = '\0';
+        assert_string_equal((const char *)out, rows[i].expected);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(honest_output_passes_unchanged),
         cmocka_unit_test(what_acts_on_the_terminal_is_dropped),
         cmocka_unit_test(long_sequences_are_swallowed),
         cmocka_unit_test(noise_never_gets_a_query_through),
+        cmocka_unit_test(without_utf8_no_eight_bit_control_passes),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
