@@ -359,9 +359,8 @@ static status_t catch_signals(struct streams *streams, struct error *err) {
 
 /* Not only with a pty: `airlock run make >log` has the payload's stderr on the user's terminal. */
 static status_t set_up_filters(struct streams *streams, struct error *err) {
-    struct channel *channels[] = {&streams->out, &streams->err};
     for (unsigned i = 0; i < 2; i++) {
-        struct channel *channel = channels[i];
+        struct channel *channel = i == 0 ? &streams->out : &streams->err;
         channel->is_filtered = !streams->options.raw_terminal && isatty(channel->to) == 1;
         channel->read_max = channel->is_filtered ? CHANNEL_BYTES / 2 : CHANNEL_BYTES;
         terminal_filter_init(&channel->filter);

@@ -116,6 +116,25 @@ static const char *entry_value(const struct environment *environment, const char
     return index < environment->count ? environment->entries[index] + strlen(name) + 1 : nullptr;
 }
 
+/* HOME without double and trailing slashes: the plan takes one spelling only. */
+static void home_normalise(struct environment *environment) {
+    size_t index = entry_find(environment, "HOME", 4);
+    if (index == environment->count) {
+        return;
+    }
+    char *value = environment->entries[index] + sizeof "HOME=" - 1;
+    size_t used = 0;
+    for (size_t i = 0; value[i] != '\0'; i++) {
+        if (value[i] != '/' || used == 0 || value[used - 1] != '/') {
+            value[used++] = value[i];
+        }
+    }
+    while (used > 1 && value[used - 1] == '/') {
+        used--;
+    }
+    value[used] = '\0';
+}
+
 status_t environment_build(const struct environment_options *options,
                            struct environment *ret_environment, struct error *err) {
     ASSERT(options->caller != nullptr && options->run_id != nullptr);
@@ -137,6 +156,7 @@ status_t environment_build(const struct environment_options *options,
     if (path == nullptr || path[0] == '\0') {
         entry_set(&environment, default_path);
     }
+    home_normalise(&environment);
     const char *home = entry_value(&environment, "HOME");
     if (home == nullptr || home[0] != '/' || home[1] == '\0') {
         entry_set(&environment, options->root ? "HOME=/root" : "HOME=/home/user");

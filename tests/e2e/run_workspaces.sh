@@ -44,4 +44,6 @@ check "its changes apply" sh -c 'cd "$1" && "$0" apply && test "$(cat f)" = ok' 
 AIRLOCK_STATE_DIR=/proc/nowhere says "a state folder that cannot be made is named" state.unusable -q
 mkdir "$SCRATCH/open" && chmod 777 "$SCRATCH/open"
 AIRLOCK_STATE_DIR=$SCRATCH/open says "one that others can write is refused" state.unusable -q
+same "HOME with a slash at its end is the same HOME" "$HOME" \
+    "$(HOME=$HOME/ "$AIRLOCK" run --quiet -- sh -c 'echo "$HOME"')"
 finish

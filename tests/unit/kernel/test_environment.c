@@ -63,6 +63,22 @@ static void path_and_home_are_always_there(void **state) {
     environment_wipe(&environment);
 }
 
+static void home_has_one_spelling(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"HOME=/home/x/", "/home/x"}, {"HOME=/home/x///", "/home/x"}, {"HOME=//home//x", "/home/x"},
+        {"HOME=/home/x", "/home/x"},  {"HOME=/", "/home/user"},       {"HOME=///", "/home/user"},
+        {"HOME=", "/home/user"},      {"HOME=x/", "/home/user"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *const caller[] = {rows[i][0], nullptr};
+        struct environment environment = build(caller, nullptr);
+        assert_string_equal(environment.home, rows[i][1]);
+        assert_string_equal(value(&environment, "HOME"), rows[i][1]);
+        environment_wipe(&environment);
+    }
+}
+
 static void additions_win_and_pass_through(void **state) {
     (void)state;
     static const char *const caller[] = {"PATH=/bin", "SECRET=s", nullptr};
@@ -104,6 +120,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_allowed_names_come_along),
         cmocka_unit_test(path_and_home_are_always_there),
+        cmocka_unit_test(home_has_one_spelling),
         cmocka_unit_test(additions_win_and_pass_through),
         cmocka_unit_test(nobody_forges_the_run),
         cmocka_unit_test(names_that_are_none_are_usage_errors),
