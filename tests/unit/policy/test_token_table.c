@@ -42,35 +42,48 @@ static void uses_are_counted_for_each_id(void **state) {
     token_table_free(table);
 }
 
-/* Neighbours that share slots, at the end of the table where probes go round; removed one by one
- * in every order of a few. What is left must be found. */
-static void removing_leaves_the_others_findable(void **state) {
-    (void)state;
-    enum { COUNT = 7, SLOTS = 2 * LIMIT_TOKEN_LIVE };
+enum { COUNT = 7, SLOTS = 2 * LIMIT_TOKEN_LIVE };
+
+/* Neighbours that share slots, at the end of the table where probes go round. */
+static struct token_id crowded_id(unsigned number) {
     static const uint64_t PLACES[COUNT] = {SLOTS - 2, SLOTS - 2, SLOTS - 1, SLOTS - 2,
                                            SLOTS,     1,         SLOTS - 1};
+    return id_of(PLACES[number], number);
+}
+
+static void assert_found(struct token_table *table, const bool gone[static COUNT]) {
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct token_id id = crowded_id(i);
+        assert_int_equal(token_table_look(table, &id, 1),
+                         gone[i] ? TOKEN_TABLE_UNKNOWN : TOKEN_TABLE_OK);
+    }
+}
+
+/* Removed one by one, from `start` on in steps of `step`. */
+static void remove_in_turn(unsigned start, unsigned step) {
+    struct token_table *table = table_of();
+    bool gone[COUNT] = {false};
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct token_id id = crowded_id(i);
+        assert_int_equal(token_table_insert(table, &id, 100, 1), TOKEN_TABLE_OK);
+    }
+    for (unsigned round = 0; round < COUNT; round++) {
+        unsigned out = (start + round * step) % COUNT;
+        struct token_id id = crowded_id(out);
+        assert_true(token_table_remove(table, &id));
+        assert_false(token_table_remove(table, &id));
+        gone[out] = true;
+        assert_found(table, gone);
+    }
+    assert_int_equal(token_table_count(table, 1), 0);
+    token_table_free(table);
+}
+
+static void removing_leaves_the_others_findable(void **state) {
+    (void)state;
     for (unsigned step = 1; step < COUNT; step++) {
         for (unsigned start = 0; start < COUNT; start++) {
-            struct token_table *table = table_of();
-            for (uint64_t i = 0; i < COUNT; i++) {
-                struct token_id id = id_of(PLACES[i], i);
-                assert_int_equal(token_table_insert(table, &id, 100, 1), TOKEN_TABLE_OK);
-            }
-            bool gone[COUNT] = {false};
-            for (unsigned round = 0; round < COUNT; round++) {
-                unsigned out = (start + round * step) % COUNT;
-                struct token_id id = id_of(PLACES[out], out);
-                assert_true(token_table_remove(table, &id));
-                assert_false(token_table_remove(table, &id));
-                gone[out] = true;
-                for (uint64_t i = 0; i < COUNT; i++) {
-                    struct token_id other = id_of(PLACES[i], i);
-                    assert_int_equal(token_table_look(table, &other, 1),
-                                     gone[i] ? TOKEN_TABLE_UNKNOWN : TOKEN_TABLE_OK);
-                }
-            }
-            assert_int_equal(token_table_count(table, 1), 0);
-            token_table_free(table);
+            remove_in_turn(start, step);
         }
     }
 }

@@ -111,3 +111,19 @@ static inline status_t kit_attenuate(struct kit *kit, const struct token_caveat 
     }
     return status;
 }
+
+/* Issues a token and puts one caveat of each kind on it. */
+static inline void kit_issue_narrowed(struct kit *kit) {
+    struct error err;
+    struct token_grant grant = kit_grant();
+    kit_issue(kit, &grant);
+    struct token_caveat operation = {.kind = TOKEN_CAVEAT_OPERATION, .operation = "fs.write"};
+    struct token_caveat ops = {.kind = TOKEN_CAVEAT_OPS, .max_ops = 2};
+    struct token_caveat paths = {.kind = TOKEN_CAVEAT_PATHS,
+                                 .paths = {.globs = {"src/*.c"}, .count = 1}};
+    struct token_caveat expires = {.kind = TOKEN_CAVEAT_EXPIRES, .expires_ms = NOW + 100};
+    assert_true(status_is_ok(kit_attenuate(kit, &operation, &err)));
+    assert_true(status_is_ok(kit_attenuate(kit, &ops, &err)));
+    assert_true(status_is_ok(kit_attenuate(kit, &paths, &err)));
+    assert_true(status_is_ok(kit_attenuate(kit, &expires, &err)));
+}
