@@ -123,12 +123,17 @@ void text_base64url(struct slice bytes, struct builder *out) {
     }
 }
 
-static int base64url_value(uint8_t digit) {
-    if (digit == '+' || digit == '/') {
-        return -1;
-    }
-    return digit == '-' ? 62 : digit == '_' ? 63 : base64_value(digit);
-}
+/* One more than the value of a digit; 0 for what is none. A table, because the digits of a token
+ * are random and a branch on them is guessed wrong as often as not. */
+static const uint8_t BASE64URL_VALUES[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64};
 
 /* Decodes up to four digits at the front of `text`; returns how many bytes came out, 0 when they
  * are no canonical group. */
@@ -136,11 +141,11 @@ static size_t base64url_group(struct slice text, uint8_t ret[static 3]) {
     size_t digits = text.size < 4 ? text.size : 4;
     uint32_t group = 0;
     for (size_t i = 0; i < digits; i++) {
-        int value = base64url_value(text.data[i]);
-        if (value < 0) {
+        uint32_t value = BASE64URL_VALUES[text.data[i]];
+        if (value == 0) {
             return 0;
         }
-        group |= (uint32_t)value << (18 - 6 * i);
+        group |= (value - 1) << (18 - 6 * i);
     }
     for (size_t i = 0; i < 3; i++) {
         ret[i] = (uint8_t)(group >> (16 - 8 * i));
@@ -189,25 +194,44 @@ static void escape_bytes(struct slice bytes, struct builder *out) {
     }
 }
 
+/* One character of `bytes`, escaped. Returns how many bytes it took. */
+static size_t escape_one(struct slice bytes, size_t offset, struct builder *out) {
+    uint32_t point = 0;
+    size_t length = utf8_next(bytes, offset, &point);
+    struct slice piece = slice_of(bytes.data + offset, length == 0 ? 1 : length);
+    if (length == 0) {
+        escape_bytes(piece, out);
+    } else if (point == '\n') {
+        builder_text(out, "\\n");
+    } else if (point == '\t') {
+        builder_text(out, "\\t");
+    } else if (point == '\\') {
+        builder_text(out, "\\\\");
+    } else if (utf8_is_hostile(point)) {
+        escape_bytes(piece, out);
+    } else {
+        builder_bytes(out, piece);
+    }
+    return piece.size;
+}
+
 void text_escape(struct slice bytes, struct builder *out) {
     size_t offset = 0;
     while (offset < bytes.size) {
-        uint32_t point = 0;
-        size_t length = utf8_next(bytes, offset, &point);
-        struct slice piece = slice_of(bytes.data + offset, length == 0 ? 1 : length);
-        if (length == 0) {
-            escape_bytes(piece, out);
-        } else if (point == '\n') {
-            builder_text(out, "\\n");
-        } else if (point == '\t') {
-            builder_text(out, "\\t");
-        } else if (point == '\\') {
-            builder_text(out, "\\\\");
-        } else if (utf8_is_hostile(point)) {
-            escape_bytes(piece, out);
-        } else {
-            builder_bytes(out, piece);
+        offset += escape_one(bytes, offset, out);
+    }
+}
+
+void text_escape_short(struct slice bytes, size_t size, struct builder *out) {
+    size_t start = out->size;
+    size_t offset = 0;
+    while (offset < bytes.size) {
+        size_t before = out->size;
+        offset += escape_one(bytes, offset, out);
+        if (out->size - start > size) {
+            out->size = before; /* the character that does not fit goes again */
+            builder_text(out, "...");
+            return;
         }
-        offset += piece.size;
     }
 }
