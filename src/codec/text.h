@@ -28,3 +28,6 @@ bool text_is_utf8(struct slice bytes);
 /* Any bytes as printable UTF-8: control characters, invalid UTF-8, backslash and bidirectional
  * controls become \n \t \\ \xHH. Used wherever a name from outside is shown or logged. */
 void text_escape(struct slice bytes, struct builder *out);
+/* The same of what fits into `size` bytes of output, never half a character; "..." behind it when
+ * something was left out. */
+void text_escape_short(struct slice bytes, size_t size, struct builder *out);

@@ -22,8 +22,6 @@
 #include "codec/text.h"
 #include "codec/yaml_text.h"
 
-enum { KEYS_COMPARED_IN_PAIRS = 8 };
-
 struct yaml_tree {
     struct arena *arena;
     const struct yaml_node *root;
@@ -182,56 +180,6 @@ static bool add_scalar(struct reader *reader, const yaml_event_t *event) {
     return place_node(reader, node);
 }
 
-static int compare_keys(const void *left, const void *right) {
-    const struct yaml_node *a = *(const struct yaml_node *const *)left;
-    const struct yaml_node *b = *(const struct yaml_node *const *)right;
-    int order = strcmp(a->text, b->text);
-    if (order != 0) {
-        return order;
-    }
-    if (a->line != b->line) {
-        return a->line < b->line ? -1 : 1;
-    }
-    return (a->column > b->column) - (a->column < b->column);
-}
-
-static bool stands_before(const struct yaml_node *a, const struct yaml_node *b) {
-    return a->line != b->line ? a->line < b->line : a->column < b->column;
-}
-
-static const struct yaml_node *find_duplicate_in_pairs(const struct yaml_node *mapping) {
-    for (const struct yaml_node *late = mapping->first; late != nullptr; late = late->next) {
-        for (const struct yaml_node *early = mapping->first; early != late; early = early->next) {
-            if (strcmp(early->key->text, late->key->text) == 0) {
-                return late->key;
-            }
-        }
-    }
-    return nullptr;
-}
-
-/* Sorting, not a hash table: nobody can choose keys that make it slow. */
-static bool find_duplicate_sorted(const struct yaml_node *mapping, const struct yaml_node **ret) {
-    CLEANUP(memory_freep)
-    const struct yaml_node **keys = calloc(mapping->count, sizeof(struct yaml_node *));
-    if (keys == nullptr) {
-        return false;
-    }
-    size_t count = 0;
-    for (const struct yaml_node *value = mapping->first; value != nullptr; value = value->next) {
-        keys[count++] = value->key;
-    }
-    qsort(keys, count, sizeof keys[0], compare_keys);
-    *ret = nullptr;
-    for (size_t i = 1; i < count; i++) {
-        if (strcmp(keys[i - 1]->text, keys[i]->text) == 0 &&
-            (*ret == nullptr || stands_before(keys[i], *ret))) {
-            *ret = keys[i];
-        }
-    }
-    return true;
-}
-
 static bool close_container(struct reader *reader) {
     ASSERT(reader->depth > 0);
     const struct yaml_node *node = reader->frames[--reader->depth].node;
@@ -239,9 +187,7 @@ static bool close_container(struct reader *reader) {
     if (node->kind != YAML_KIND_MAPPING) {
         return true;
     }
-    if (node->count <= KEYS_COMPARED_IN_PAIRS) {
-        twice = find_duplicate_in_pairs(node);
-    } else if (!find_duplicate_sorted(node, &twice)) {
+    if (!yaml_keys_find_duplicate(node, &twice)) {
         return refuse_memory(reader);
     }
     if (twice == nullptr) {
@@ -250,10 +196,10 @@ static bool close_container(struct reader *reader) {
     reader->place.line = twice->line;
     reader->place.column = twice->column;
     struct builder shown;
-    builder_init(&shown, 4 * (size_t)twice->size + 1);
-    text_escape(slice_of(twice->text, twice->size), &shown);
+    builder_init(&shown, 256);
+    text_escape_short(slice_of(twice->text, twice->size), 64, &shown);
     bool ok = refuse(reader, ERROR_BAD_ENCODING, "Remove one of the two, or put both into one.",
-                     "the key \"%.64s\" stands here twice", builder_c_string(&shown));
+                     "the key \"%s\" stands here twice", builder_c_string(&shown));
     builder_deinit(&shown);
     return ok;
 }

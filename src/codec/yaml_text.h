@@ -24,6 +24,10 @@ void yaml_place_advance(struct yaml_place *place, struct slice text, size_t line
  * reader would not see or that ends a line in another way than \n and \r\n. */
 bool yaml_text_check(struct slice text, struct yaml_fault *ret_fault);
 
+/* The first key that stands for the second time in a mapping; nullptr: none does. false when memory
+ * ran out. */
+bool yaml_keys_find_duplicate(const struct yaml_node *mapping, const struct yaml_node **ret_key);
+
 /* What may help where libyaml gave up. A constant. */
 const char *yaml_syntax_hint(struct slice text, const struct yaml_place *place);
 

@@ -92,5 +92,5 @@ struct policy_document {
     size_t group_count;
     const struct policy_exemption *exemptions;
     size_t exemption_count;
-    struct policy_arena *arena; /* owns everything above */
+    struct arena *arena; /* base/arena.h; owns everything above and the document itself */
 };
