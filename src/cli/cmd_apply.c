@@ -44,6 +44,10 @@ static void print_text(const struct cli *cli, const struct run *run,
     }
 }
 
+static void print_not_carried(const char *path) {
+    (void)fprintf(stderr, "airlock: the access list of %s was not carried over\n", path);
+}
+
 static status_t apply(struct cli *cli, struct kernel *kernel,
                       const struct apply_arguments *arguments, int count, char **operands,
                       struct error *err) {
@@ -90,6 +94,7 @@ int cli_apply(struct cli *cli, int argc, char **argv) {
     }
     kernel.ask_review = cli_ask_review;
     kernel.ask_context = cli;
+    kernel.not_carried = print_not_carried;
     status = apply(cli, &kernel, &arguments, argc, argv + 1, &err);
     kernel_close(&kernel);
     return status_is_ok(status) ? 0 : cli_error(cli, &err);

@@ -174,6 +174,18 @@ static status_t admit(void *context, uint32_t step_count, const struct digest *d
     return STATUS_OK;
 }
 
+static void not_carried(void *context, const char *path) {
+    const struct application *apply = context;
+    if (apply->kernel->not_carried == nullptr) {
+        return;
+    }
+    struct builder shown;
+    builder_init(&shown, (size_t)4 * LIMIT_PATH_BYTES + 1);
+    text_escape(slice_of_string(path), &shown);
+    apply->kernel->not_carried(builder_c_string(&shown));
+    builder_deinit(&shown);
+}
+
 static status_t append_applied(struct application *apply, const struct apply_result *result,
                                const struct error *failure, struct error *err) {
     struct json *fields = request_fields(apply, "stage.apply");
@@ -248,6 +260,7 @@ status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const 
         .skip_refused = skip_refused,
         .decide = decide_path,
         .admitted = admit,
+        .not_carried = not_carried,
         .finished = finished,
         .context = &apply,
     };

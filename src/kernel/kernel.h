@@ -29,6 +29,8 @@ struct kernel {
     char caller[32];               /* "uid:1000" */
     kernel_ask_review *ask_review; /* nullptr: nobody can be asked */
     void *ask_context;
+    /* Told about each applied path whose access list was not carried over, escaped; or nullptr. */
+    void (*not_carried)(const char *path);
 };
 
 /* Opens state and log, finishes what a crash cut short (applies, lost runs). The kernel must stay

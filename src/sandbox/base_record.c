@@ -176,7 +176,8 @@ status_t base_record_write(const struct run *run, const struct change_list *list
         state_encode(&change->before, &out);
         state_encode(&change->after, &out);
         builder_u8(&out, change->refusal);
-        builder_u8(&out, (uint8_t)((change->moved ? 1 : 0) | (change->has_copy ? 2 : 0)));
+        builder_u8(&out, (uint8_t)((change->moved ? 1 : 0) | (change->has_copy ? 2 : 0) |
+                                   (change->is_relisted ? 4 : 0)));
     }
     if (!builder_is_ok(&out)) {
         return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot record the stage's changes");
@@ -198,6 +199,7 @@ static bool change_decode(struct cursor *in, uint32_t number, struct change *ret
     ret->refusal = (enum refusal)refusal;
     ret->moved = (flags & 1) != 0;
     ret->has_copy = (flags & 2) != 0;
+    ret->is_relisted = (flags & 4) != 0;
     union {
         const char *in;
         char *out;

@@ -33,6 +33,7 @@ struct change {
     enum refusal refusal;
     bool moved;                        /* the lower file changed while the run was live */
     bool has_copy;                     /* base/<number> holds what stood there */
+    bool is_relisted;                  /* has another access list, which apply does not carry */
     uint32_t number;                   /* its place in its own stage's index */
     uint8_t before_layer, after_layer; /* in a merged list: index into the stack */
 };

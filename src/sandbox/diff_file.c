@@ -215,7 +215,7 @@ static status_t diff_sides(const struct change *change, const struct diff_side *
 static void comment_folder(const struct change *change, struct builder *out) {
     bool was = change->before.kind == ENTRY_FOLDER;
     bool is = change->after.kind == ENTRY_FOLDER;
-    if (!was && !is) {
+    if ((!was && !is) || (was && is && change->before.mode == change->after.mode)) {
         return;
     }
     builder_text(out, was && is ? "# folder mode " : is ? "# new folder " : "# deleted folder ");
@@ -224,6 +224,22 @@ static void comment_folder(const struct change *change, struct builder *out) {
         builder_format(out, " %04o -> %04o", change->before.mode, change->after.mode);
     }
     builder_u8(out, '\n');
+}
+
+/* git has no word for them. */
+static void comment_attributes(const struct change *change, struct builder *out) {
+    bool both = change->before.kind == change->after.kind &&
+                (change->after.kind == ENTRY_FILE || change->after.kind == ENTRY_FOLDER);
+    if (both && !digest_equal(&change->before.xattrs, &change->after.xattrs)) {
+        builder_text(out, "# other attributes (user.*) ");
+        diff_name("", change->path, out);
+        builder_u8(out, '\n');
+    }
+    if (change->is_relisted) {
+        builder_text(out, "# access list, not carried over: ");
+        diff_name("", change->path, out);
+        builder_u8(out, '\n');
+    }
 }
 
 static status_t diff_one_side(const struct merge *merge, const struct change *change, bool old,
@@ -267,6 +283,7 @@ status_t diff_file(const struct merge *merge, const struct change *change, bool 
     bool was = kind_is_shown(change->before.kind);
     bool is = kind_is_shown(change->after.kind);
     comment_folder(change, out);
+    comment_attributes(change, out);
     if (change->refusal != REFUSAL_NONE) {
         builder_text(out, "# never applied: ");
         diff_name("", change->path, out);

@@ -32,10 +32,12 @@ static void merge_fold(struct change_list *list) {
             folded.number = older->number;
             folded.has_copy = older->has_copy;
             folded.moved = folded.moved || older->moved;
+            folded.is_relisted = folded.is_relisted || older->is_relisted;
             free(list->items[next].path);
             next++;
         }
-        if (folded.refusal == REFUSAL_NONE && entry_is_equal(&folded.before, &folded.after)) {
+        if (folded.refusal == REFUSAL_NONE && !folded.is_relisted &&
+            entry_is_equal(&folded.before, &folded.after)) {
             free(folded.path);
         } else {
             list->items[kept++] = folded;

@@ -96,7 +96,7 @@ static status_t merge_steps_decode_one(struct cursor *in, struct merge_steps *st
     current.ino = cursor_u64(in);
     current.size = cursor_u64(in);
     current.mtime_ns = (int64_t)cursor_u64(in);
-    if (!cursor_is_ok(in) || operation > MERGE_MODE || makes_room > 1 || kind > ENTRY_OTHER ||
+    if (!cursor_is_ok(in) || operation > MERGE_ATTRIBUTES || makes_room > 1 || kind > ENTRY_OTHER ||
         path[0] == '\0') {
         return error_set(err, ERROR_BAD_ENCODING, 0, "a step list is damaged");
     }
@@ -215,6 +215,17 @@ static bool step_remove(const struct merge_step *step, int parent_fd, const char
     return step_target_is_expected(step, parent_fd, name) && unlinkat(parent_fd, name, flags) == 0;
 }
 
+static bool step_attributes(const struct merge_step *step, int parent_fd, const char *name,
+                            const char *temporary) {
+    if (step_is_gone(parent_fd, temporary)) {
+        return step_target_is_expected(step, parent_fd, name); /* done before a crash */
+    }
+    CLEANUP(fd_closep) int from = entry_open_folder(parent_fd, temporary, false);
+    CLEANUP(fd_closep) int to = entry_open_folder(parent_fd, name, true);
+    return from >= 0 && to >= 0 && step_target_is_expected(step, parent_fd, name) &&
+           upper_replace_attributes(from, to) && unlinkat(parent_fd, temporary, AT_REMOVEDIR) == 0;
+}
+
 static bool step_execute(const struct merge_steps *steps, const struct merge_step *step,
                          int workspace_fd) {
     char path[LIMIT_PATH_BYTES];
@@ -240,6 +251,8 @@ static bool step_execute(const struct merge_steps *steps, const struct merge_ste
     case MERGE_MODE:
         return step_target_is_expected(step, parent, name) &&
                fchmodat(parent, name, step->mode, AT_SYMLINK_NOFOLLOW) == 0;
+    case MERGE_ATTRIBUTES:
+        return step_attributes(step, parent, name, temporary);
     }
     return false;
 }
@@ -262,7 +275,8 @@ void merge_steps_remove_temporaries(const struct merge_steps *steps, int workspa
         const struct merge_step *step = &steps->items[i];
         char path[LIMIT_PATH_BYTES];
         const char *name = nullptr;
-        if (step->operation != MERGE_RENAME ||
+        bool has_temporary = step->operation == MERGE_RENAME || step->operation == MERGE_ATTRIBUTES;
+        if (!has_temporary ||
             !merge_temporary_path(steps->run_id, step->path, step->temporary, path)) {
             continue;
         }

@@ -16,12 +16,13 @@ enum merge_operation : uint8_t {
     MERGE_REMOVE_FILE,   /* a file or link goes */
     MERGE_REMOVE_FOLDER, /* an empty folder goes; one that is not empty any more stays */
     MERGE_MODE,          /* an existing folder gets another mode */
+    MERGE_ATTRIBUTES,    /* and the attributes of its temporary, an empty folder that goes */
 };
 
 struct merge_step {
     enum merge_operation operation;
     char *path;         /* owned */
-    uint32_t temporary; /* number, for MERGE_RENAME and for what makes room for one */
+    uint32_t temporary; /* number, for MERGE_RENAME, MERGE_ATTRIBUTES, and what makes room */
     bool makes_room;    /* a removal after which the temporary takes the place */
     uint32_t mode;      /* for MERGE_MODE */
     /* What stands there and may be replaced; anything else that came since is left alone. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Steps and temporaries. The order of the steps: what is new or replaced (parents first), then what
- * is removed (children first), then files that take the place of removed folders, then modes of
- * folders (deepest first, because a folder may become one that cannot be written).
+ * is removed (children first), then files that take the place of removed folders, then attributes
+ * and modes of folders (deepest first, because a folder may become one that cannot be written).
  *
  * Owners: a replaced file keeps its owner, a new one gets its folder's. Only root can and must do
  * that; anybody else's files are their own.
@@ -38,7 +38,8 @@ static status_t writer_add(struct step_writer *writer, enum merge_operation oper
                         &step, err));
     step->mode = change->after.mode;
     step->temporary = (uint32_t)index;
-    step->makes_room = operation != MERGE_RENAME && change->after.kind != ENTRY_NONE;
+    step->makes_room = (operation == MERGE_REMOVE_FILE || operation == MERGE_REMOVE_FOLDER) &&
+                       change->after.kind != ENTRY_NONE;
     return STATUS_OK;
 }
 
@@ -67,6 +68,19 @@ static status_t writer_remove(struct step_writer *writer, size_t i, struct error
     return STATUS_OK;
 }
 
+/* A folder that is there and stays. */
+static bool item_stays_folder(const struct merge *merge, const struct merge_plan *plan, size_t i) {
+    return plan->items[i].verdict == MERGE_VERDICT_APPLY &&
+           plan->items[i].current.kind == ENTRY_FOLDER &&
+           merge->list.items[i].after.kind == ENTRY_FOLDER;
+}
+
+static bool item_gets_attributes(const struct merge *merge, const struct merge_plan *plan,
+                                 size_t i) {
+    return item_stays_folder(merge, plan, i) &&
+           !digest_equal(&plan->items[i].current.xattrs, &merge->list.items[i].after.xattrs);
+}
+
 status_t merge_write_steps(const struct merge *merge, const struct merge_plan *plan,
                            struct merge_steps *steps, struct error *err) {
     struct step_writer writer = {.merge = merge, .plan = plan, .steps = steps};
@@ -90,9 +104,10 @@ status_t merge_write_steps(const struct merge *merge, const struct merge_plan *p
         }
     }
     for (size_t i = count; i-- > 0;) {
-        bool stays_folder = plan->items[i].current.kind == ENTRY_FOLDER &&
-                            merge->list.items[i].after.kind == ENTRY_FOLDER;
-        if (plan->items[i].verdict == MERGE_VERDICT_APPLY && stays_folder) {
+        if (item_gets_attributes(merge, plan, i)) {
+            TRY(writer_add(&writer, MERGE_ATTRIBUTES, i, err));
+        }
+        if (item_stays_folder(merge, plan, i)) {
             TRY(writer_add(&writer, MERGE_MODE, i, err));
         }
     }
@@ -188,7 +203,10 @@ static status_t write_file(const struct merge *merge, const struct change *chang
                          change->path);
     }
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, there.st_mtim};
-    if (!copy_content(from, to, there.st_size) || !upper_copy_attributes(from, to) ||
+    /* Who else may use a file is its owner's word and stays as it is. */
+    CLEANUP(fd_closep) int replaced = entry_open_file(merge->workspace_fd, change->path, false);
+    if ((replaced >= 0 && !upper_copy_access_list(replaced, to)) ||
+        !copy_content(from, to, there.st_size) || !upper_copy_attributes(from, to) ||
         (geteuid() == 0 && fchown(to, owner.uid, owner.gid) != 0) ||
         fchmod(to, change->after.mode & 0777) != 0 || futimens(to, times) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot write %s in the workspace", change->path);
@@ -244,8 +262,9 @@ static bool item_needs_temporary(const struct merge *merge, const struct merge_p
                                  size_t i) {
     const struct merge_plan_item *item = &plan->items[i];
     enum entry_kind after = merge->list.items[i].after.kind;
-    return item->verdict == MERGE_VERDICT_APPLY && after != ENTRY_NONE &&
-           !(after == ENTRY_FOLDER && item->current.kind == ENTRY_FOLDER);
+    return (item->verdict == MERGE_VERDICT_APPLY && after != ENTRY_NONE &&
+            !item_stays_folder(merge, plan, i)) ||
+           item_gets_attributes(merge, plan, i);
 }
 
 static status_t write_one(const struct merge *merge, const struct merge_plan *plan,
@@ -278,7 +297,8 @@ static status_t write_one(const struct merge *merge, const struct merge_plan *pl
     return STATUS_OK;
 }
 
-/* New folders get mode and attributes when everything is inside. */
+/* New folders get mode and attributes when everything is inside; one that only brings attributes to
+ * a folder that is there stays as it is. */
 static status_t finish_folder(const struct merge *merge, const struct merge_plan *plan,
                               const char *run_id, size_t i, struct error *err) {
     const struct change *change = &merge->list.items[i];
@@ -288,7 +308,7 @@ static status_t finish_folder(const struct merge *merge, const struct merge_plan
     int from = entry_open_folder(merge->upper_fds[change->after_layer], change->path, true);
     CLEANUP(fd_closep) int to = fits ? entry_open_folder(merge->workspace_fd, path, false) : -1;
     if (from < 0 || to < 0 || !upper_copy_attributes(from, to) ||
-        fchmod(to, change->after.mode) != 0) {
+        (!item_stays_folder(merge, plan, i) && fchmod(to, change->after.mode) != 0)) {
         return error_set(err, ERROR_IO, errno, "cannot finish the folder %s", change->path);
     }
     return STATUS_OK;

@@ -111,6 +111,9 @@ struct apply_options {
      * entry is written here. `digest` is over the list of steps. */
     status_t (*admitted)(void *context, uint32_t step_count, const struct digest *digest,
                          struct error *err);
+    /* Called once all is done for each path whose access list was not carried over; may be nullptr.
+     */
+    void (*not_carried)(void *context, const char *path);
     /* Called when every step is done, before the last trace of the apply goes: the outcome entry is
      * written here, so that whatever kills us, recovery still knows that one is owed. */
     status_t (*finished)(void *context, const struct apply_result *result, struct error *err);

@@ -157,6 +157,12 @@ static status_t apply_locked(const struct state *state, struct run *run,
     result.stage_is_closed = applied + done == merge.list.count;
     TRY(apply_digests(&merge, &plan, &result, err));
     TRY(apply_admitted(state, run, &merge, &plan, options, &result, err));
+    for (size_t i = 0; i < merge.list.count && options->not_carried != nullptr; i++) {
+        bool applied_it = plan.items[i].verdict == MERGE_VERDICT_APPLY;
+        if (applied_it && merge.list.items[i].is_relisted) {
+            options->not_carried(options->context, merge.list.items[i].path);
+        }
+    }
     *ret_result = result;
     return STATUS_OK;
 }

@@ -77,6 +77,9 @@ static status_t print_json(const struct merge *merge, const struct change *chang
     json_set_integer(object, "lines_deleted", counts.deleted);
     json_set_bool(object, "binary", counts.binary);
     json_set_bool(object, "conflict", moved);
+    if (change->is_relisted) {
+        json_set_bool(object, "access_list_not_carried", true);
+    }
     if (change->refusal != REFUSAL_NONE) {
         json_set_text(object, "refused", refusal_text(change->refusal));
     }

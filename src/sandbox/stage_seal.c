@@ -177,6 +177,34 @@ static enum refusal sealer_refusal(struct sealer *sealer, const char *path,
     return upper_has_refused_attribute(fd) ? REFUSAL_ATTRIBUTE : REFUSAL_NONE;
 }
 
+static int entry_open_as(enum entry_kind kind, int folder_fd, const char *path, bool force) {
+    return kind == ENTRY_FILE ? entry_open_file(folder_fd, path, force)
+                              : entry_open_folder(folder_fd, path, force);
+}
+
+/* Whether an entry has another access list than what stood there, or than one it inherits. */
+static bool sealer_is_relisted(const struct sealer *sealer, const struct change *change,
+                               int source_fd) {
+    enum entry_kind kind = change->after.kind;
+    if (kind != ENTRY_FILE && kind != ENTRY_FOLDER) {
+        return false;
+    }
+    CLEANUP(fd_closep) int fd = entry_open_as(kind, sealer->upper_fd, change->path, true);
+    if (fd >= 0 && change->before.kind == kind) {
+        CLEANUP(fd_closep) int before = entry_open_as(kind, source_fd, change->path, false);
+        return before >= 0 && !upper_has_same_access_lists(fd, before);
+    }
+    if (fd < 0 || upper_has_same_access_lists(fd, -1)) {
+        return false;
+    }
+    char folder[LIMIT_PATH_BYTES];
+    (void)snprintf(folder, sizeof folder, "%s", change->path);
+    char *slash = strrchr(folder, '/');
+    (void)snprintf(slash == nullptr ? folder : slash, 2, "%s", slash == nullptr ? "." : "");
+    CLEANUP(fd_closep) int parent = entry_open_folder(sealer->upper_fd, folder, true);
+    return parent < 0 || !upper_has_default_access_list(parent);
+}
+
 /* A folder that forbids its owner to look inside is opened up, in the stage only: the list keeps
  * the mode it had. Without this a payload could make a stage that nobody can read but root. */
 static status_t sealer_open_up(int fd, const char *path, const struct stat *there,
@@ -211,7 +239,10 @@ static status_t sealer_entry(struct sealer *sealer, const char *path, const stru
     if (change.before.kind == ENTRY_NONE && change.refusal == REFUSAL_NONE) {
         TRY(sealer_has_lost(sealer, path, source, &change.moved, err));
     }
-    if (change.refusal != REFUSAL_NONE || !entry_is_equal(&change.before, &change.after)) {
+    change.is_relisted =
+        change.refusal == REFUSAL_NONE && sealer_is_relisted(sealer, &change, source);
+    if (change.refusal != REFUSAL_NONE || change.is_relisted ||
+        !entry_is_equal(&change.before, &change.after)) {
         TRY(change_list_add(&sealer->list, &change, err));
     }
     bool was_folder = change.before.kind == ENTRY_FOLDER;

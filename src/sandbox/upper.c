@@ -138,121 +138,6 @@ bool entry_read_link(int folder_fd, const char *path, char *ret, size_t capacity
     return true;
 }
 
-/* Extended attributes. */
-
-enum { ATTRIBUTE_LIST_BYTES_MAX = 65536, ATTRIBUTE_BYTES_MAX = 65536 };
-
-enum upper_attribute upper_attribute_class(const char *name) {
-    if (strncmp(name, "user.overlay.", 13) == 0) {
-        return UPPER_ATTRIBUTE_INTERNAL;
-    }
-    if (strncmp(name, "user.", 5) == 0) {
-        return UPPER_ATTRIBUTE_KEPT;
-    }
-    static const char *const labels[] = {"security.selinux", "security.SMACK64", "security.ima",
-                                         "security.evm", "security.apparmor"};
-    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
-        if (strcmp(name, labels[i]) == 0) {
-            return UPPER_ATTRIBUTE_INTERNAL;
-        }
-    }
-    if (strncmp(name, "security.", 9) == 0 || strncmp(name, "trusted.", 8) == 0) {
-        return UPPER_ATTRIBUTE_REFUSED;
-    }
-    return UPPER_ATTRIBUTE_INTERNAL; /* system.*: access lists; modes carry what we keep of them */
-}
-
-struct attributes {
-    char *names; /* owned; NUL-terminated, one after the other */
-    size_t size;
-};
-
-static void attributes_deinit(struct attributes *attributes) {
-    free(attributes->names);
-}
-
-static bool attributes_read(int fd, struct attributes *ret) {
-    *ret = (struct attributes){0};
-    ssize_t size = flistxattr(fd, nullptr, 0);
-    if (size <= 0) {
-        return size == 0 || errno == ENOTSUP;
-    }
-    char *names = size > ATTRIBUTE_LIST_BYTES_MAX ? nullptr : malloc((size_t)size);
-    if (names != nullptr && (size = flistxattr(fd, names, (size_t)size)) >= 0) {
-        *ret = (struct attributes){names, (size_t)size};
-        return true;
-    }
-    free(names);
-    return false;
-}
-
-static const char *attributes_next(const struct attributes *attributes, const char *name) {
-    const char *next = name == nullptr ? attributes->names : name + strlen(name) + 1;
-    return next != nullptr && next < attributes->names + attributes->size ? next : nullptr;
-}
-
-/* The digest is the sum of the digests of each (name, value): lists have no order. */
-static bool attributes_digest(int fd, struct digest *ret) {
-    CLEANUP(attributes_deinit) struct attributes attributes;
-    CLEANUP(memory_freep) uint8_t *value = nullptr;
-    *ret = (struct digest){0};
-    if (!attributes_read(fd, &attributes)) {
-        return false;
-    }
-    for (const char *name = nullptr; (name = attributes_next(&attributes, name)) != nullptr;) {
-        if (upper_attribute_class(name) != UPPER_ATTRIBUTE_KEPT) {
-            continue;
-        }
-        value = value != nullptr ? value : malloc(ATTRIBUTE_BYTES_MAX);
-        ssize_t size = value == nullptr ? -1 : fgetxattr(fd, name, value, ATTRIBUTE_BYTES_MAX);
-        if (size < 0) {
-            return false;
-        }
-        struct sha256 hash;
-        struct digest one;
-        sha256_init(&hash);
-        sha256_update(&hash, slice_of(name, strlen(name) + 1));
-        sha256_update(&hash, slice_of(value, (size_t)size));
-        sha256_final(&hash, &one);
-        for (size_t i = 0; i < DIGEST_BYTES; i++) {
-            ret->bytes[i] ^= one.bytes[i];
-        }
-    }
-    return true;
-}
-
-bool upper_has_refused_attribute(int fd) {
-    CLEANUP(attributes_deinit) struct attributes attributes;
-    if (!attributes_read(fd, &attributes)) {
-        return true;
-    }
-    for (const char *name = nullptr; (name = attributes_next(&attributes, name)) != nullptr;) {
-        if (upper_attribute_class(name) == UPPER_ATTRIBUTE_REFUSED) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool upper_copy_attributes(int from_fd, int to_fd) {
-    CLEANUP(attributes_deinit) struct attributes attributes;
-    CLEANUP(memory_freep) uint8_t *value = nullptr;
-    if (!attributes_read(from_fd, &attributes)) {
-        return false;
-    }
-    for (const char *name = nullptr; (name = attributes_next(&attributes, name)) != nullptr;) {
-        if (upper_attribute_class(name) != UPPER_ATTRIBUTE_KEPT) {
-            continue;
-        }
-        value = value != nullptr ? value : malloc(ATTRIBUTE_BYTES_MAX);
-        ssize_t size = value == nullptr ? -1 : fgetxattr(from_fd, name, value, ATTRIBUTE_BYTES_MAX);
-        if (size < 0 || fsetxattr(to_fd, name, value, (size_t)size, 0) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Overlay marks. */
 
 enum upper_mark upper_mark_of_folder(int fd) {
@@ -365,7 +250,7 @@ status_t entry_hash(int folder_fd, const char *path, enum entry_depth depth,
         return STATUS_OK; /* not ours to read; inode numbers and times tell whether it changes */
     }
     if (fd < 0 || (is_file && !entry_hash_file(fd, &state->digest)) ||
-        !attributes_digest(fd, &state->xattrs)) {
+        !upper_attributes_digest(fd, &state->xattrs)) {
         return error_set(err, ERROR_IO, errno, "cannot read %s", path);
     }
     return STATUS_OK;

@@ -82,5 +82,16 @@ enum upper_attribute : uint8_t {
 enum upper_attribute upper_attribute_class(const char *name);
 /* Whether the open file has an attribute that is refused. */
 bool upper_has_refused_attribute(int fd);
+/* Over the kept attributes of an open file, in any order; zero for none. False with errno. */
+bool upper_attributes_digest(int fd, struct digest *ret);
 /* Copies the attributes that are kept; false with errno. */
 bool upper_copy_attributes(int from_fd, int to_fd);
+/* The same, and removes those of the kept kind that `from_fd` does not have. */
+bool upper_replace_attributes(int from_fd, int to_fd);
+
+/* Access lists (acl(5)). b_fd may be -1: the entry has none. */
+bool upper_has_same_access_lists(int a_fd, int b_fd);
+/* What is made in this folder inherits a list. */
+bool upper_has_default_access_list(int fd);
+/* Gives a file the list of another, or none when that has none; false with errno. */
+bool upper_copy_access_list(int from_fd, int to_fd);

@@ -92,4 +92,17 @@ check "a run stands on another" "$AIRLOCK" run --on @1 --quiet -- \
 check "its stack is applied whole" "$AIRLOCK" apply
 same "as if both had run directly" "d d/y one" "$(find . -mindepth 1 -path ./.git -prune -o -printf '%P\n' | sort | xargs)"
 same "both are closed" "2" "$("$AIRLOCK" runs | grep -c applied)"
+
+# An attribute of a folder that is there, and nothing else.
+if command -v python3 >/dev/null; then
+    mkdir -p noted/.git noted/d && touch noted/d/f
+    check "a command sets an attribute of a folder" "$AIRLOCK" run --workspace noted --quiet -- \
+        python3 -c "import os; os.setxattr('$SCRATCH/noted/d', 'user.note', b'hello')"
+    same "diff names it" "# other attributes (user.*) d" "$("$AIRLOCK" diff --workspace noted)"
+    check "it is applied" "$AIRLOCK" apply --workspace noted
+    same "and stands there" hello \
+        "$(python3 -c "import os; print(os.getxattr('$SCRATCH/noted/d', 'user.note').decode())")"
+else
+    skip "attributes of folders" "no python3"
+fi
 finish

@@ -22,6 +22,7 @@ bool fuzz_seed(unsigned number, struct builder *out) {
     ASSERT(status_is_ok(merge_steps_add(&steps, MERGE_RENAME, "a/b", &state, &step, &err)));
     ASSERT(status_is_ok(merge_steps_add(&steps, MERGE_REMOVE_FILE, "c", &state, &step, &err)));
     ASSERT(status_is_ok(merge_steps_add(&steps, MERGE_MODE, "d", &state, &step, &err)));
+    ASSERT(status_is_ok(merge_steps_add(&steps, MERGE_ATTRIBUTES, "e", &state, &step, &err)));
     merge_steps_encode(&steps, out);
     merge_steps_deinit(&steps);
     return true;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -54,6 +55,9 @@ static struct run make_case(struct run *ret_first) {
     put_file(below(upper, "to-folder/y"), "y\n", 0644);
     put_file(below(upper, "to-file"), "t\n", 0644);
     put_folder(below(upper, "mode"), 0700);
+    char attributes[900]; /* where the file system has none, the step is left out */
+    (void)snprintf(attributes, sizeof attributes, "%s/%s", fixture_folder, below(upper, "mode"));
+    (void)setxattr(attributes, "user.note", "n", 1, 0);
     if (!put_whiteout(below(upper, "gone")) || !put_whiteout(below(upper, "tree"))) {
         skip();
     }
