@@ -95,7 +95,7 @@ same "both are closed" "2" "$("$AIRLOCK" runs | grep -c applied)"
 
 # An attribute of a folder that is there, and nothing else.
 if command -v python3 >/dev/null; then
-    mkdir -p noted/.git noted/d && touch noted/d/f
+    mkdir -p "$SCRATCH/noted/.git" "$SCRATCH/noted/d" && cd "$SCRATCH" && touch noted/d/f
     check "a command sets an attribute of a folder" "$AIRLOCK" run --workspace noted --quiet -- \
         python3 -c "import os; os.setxattr('$SCRATCH/noted/d', 'user.note', b'hello')"
     same "diff names it" "# other attributes (user.*) d" "$("$AIRLOCK" diff --workspace noted)"
