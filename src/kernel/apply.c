@@ -297,6 +297,10 @@ static status_t admit_discard(void *context, struct error *err) {
 status_t kernel_discard(struct kernel *kernel, struct run *run, struct error *err) {
     struct application discard = {.kernel = kernel, .run = run};
     id_generate(clock_wall_ms(&kernel->clock), discard.request_id);
-    TRY(decide_whole(kernel, "stage.discard", &discard.decision, err));
+    status_t decided = decide_whole(kernel, "stage.discard", &discard.decision, err);
+    if (!status_is_ok(decided)) {
+        record_refusal(&discard, "stage.discard", &discard.decision, err);
+        return decided;
+    }
     return stage_discard_admitted(&kernel->state, run, admit_discard, &discard, err);
 }
