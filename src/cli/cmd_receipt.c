@@ -138,6 +138,9 @@ static status_t write_receipt(struct log_session *session, uint64_t seq, struct 
     if (status_is_ok(status)) {
         status = fd_write_all(STDOUT_FILENO, builder_slice(&text), "standard output", err);
     }
+    if (!status_is_ok(status) && err->code == ERROR_LIMIT) {
+        limit_hit(LIMIT_ID_RECEIPT_BYTES);
+    }
     builder_deinit(&text);
     return status;
 }

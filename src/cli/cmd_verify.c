@@ -153,6 +153,7 @@ int cli_verify(struct cli *cli, int argc, char **argv) {
     builder_deinit(&receipt);
     builder_deinit(&key);
     if (!status_is_ok(status) && err.code == ERROR_LIMIT) {
+        limit_hit(LIMIT_ID_RECEIPT_BYTES);
         (void)error_set(&err, ERROR_RECEIPT_MALFORMED, 0, "%s is too long for a receipt",
                         request.path);
     }

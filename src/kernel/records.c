@@ -107,6 +107,19 @@ static struct json *stage_object(const struct stage_summary *stage) {
     return object;
 }
 
+/* Limits that refused something in this process, by name; nullptr when none did. */
+static struct json *limits_object(void) {
+    struct json *object = nullptr;
+    for (unsigned id = 0; id < LIMIT_ID_COUNT; id++) {
+        uint64_t count = limit_hit_count((enum limit_id)id);
+        if (count > 0) {
+            object = object != nullptr ? object : json_object_new();
+            json_set_integer(object, limit_row((enum limit_id)id)->name, (int64_t)count);
+        }
+    }
+    return object;
+}
+
 struct json *record_run_finished(const struct kernel *kernel, const struct record_finish *finish) {
     struct json *fields = json_object_new();
     json_set_text(fields, "caller", kernel->caller);
@@ -136,6 +149,10 @@ struct json *record_run_finished(const struct kernel *kernel, const struct recor
     json_set_integer(output, "kept_bytes", (int64_t)finish->output_kept_bytes);
     json_set(fields, "output", output);
     json_set_integer(fields, "duration_us", (int64_t)finish->duration_us);
+    struct json *limits = limits_object();
+    if (limits != nullptr) {
+        json_set(fields, "limits_hit", limits);
+    }
     return fields;
 }
 

@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
+#include "kernel/command.h"
 #include "kernel/environment.h"
 #include "kernel/plan_file.h"
 #include "kernel/records.h"
@@ -153,6 +154,8 @@ static status_t make_plan(struct execution *run, struct error *err) {
             .root = geteuid() == 0,
         },
         &run->environment, err));
+    TRY(command_check_size(request->argv, "arguments", err));
+    TRY(command_check_size((const char *const *)run->environment.entries, "variables", err));
     char folder[LIMIT_PATH_BYTES + 64];
     (void)snprintf(folder, sizeof folder, "%s/runs/%s", run->kernel->state.path,
                    run->result->run.id);
@@ -182,26 +185,6 @@ static status_t make_plan(struct execution *run, struct error *err) {
             .wait_all = request->wait_all,
         },
         &run->plan, err);
-}
-
-/* First words of the command for lists, escaped. */
-static void describe(struct run *run, const char *const *argv) {
-    struct builder text;
-    builder_init(&text, (size_t)64 * 1024);
-    for (size_t i = 0; argv[i] != nullptr && text.size < sizeof run->command; i++) {
-        builder_text(&text, i == 0 ? "" : " ");
-        size_t length = strnlen(argv[i], sizeof run->command);
-        text_escape(slice_of(argv[i], length), &text);
-    }
-    const char *whole = builder_c_string(&text);
-    size_t length = strlen(whole);
-    size_t kept = length < sizeof run->command ? length : sizeof run->command - 4;
-    while (kept < length && kept > 0 && ((unsigned char)whole[kept] & 0xc0) == 0x80) {
-        kept--; /* never half a character */
-    }
-    (void)snprintf(run->command, sizeof run->command, "%.*s%s", (int)kept, whole,
-                   kept < length ? "..." : "");
-    builder_deinit(&text);
 }
 
 static status_t intend(struct execution *run, struct error *err) {
@@ -295,7 +278,7 @@ static status_t execute(struct execution *run, struct error *err) {
     if (run->layers != nullptr) {
         TRY(run_layers_check(&kernel->state, &run->result->run, run->layers, err));
     }
-    describe(&run->result->run, request->argv);
+    command_describe(&run->result->run, request->argv);
     TRY(make_plan(run, err));
     TRY(launcher_prepare(run->launcher, run->plan, &run->streams, err));
     streams_close(&run->streams);

@@ -93,4 +93,7 @@ refuse "nor in what log prints" grep -q correct-horse-battery "$SCRATCH/log.json
 refuse "nor in what is kept of a run that did not print it" \
     grep -rq correct-horse-battery "$AIRLOCK_STATE_DIR/runs/$(ls "$AIRLOCK_STATE_DIR/runs" | tail -1)"
 check "its name is" grep -q TOKEN "$SCRATCH/log.json"
+# shellcheck disable=SC2046 # many words are the point
+"$AIRLOCK" run --quiet -- true $(seq 65537) 2>many.err
+same "more arguments than a plan holds are told as a limit" 1 "$(grep -c '\[limit\]' many.err)"
 finish
