@@ -14,8 +14,10 @@ enum {
     WORD_BYTES_MAX = 32,
 };
 
-void policy_diagnostics_start(struct policy_diagnostics *diagnostics, const char *file) {
+void policy_diagnostics_start(struct policy_diagnostics *diagnostics, const char *file,
+                              struct slice text) {
     diagnostics->file = file;
+    diagnostics->text = text;
     diagnostics->error_count = 0;
     diagnostics->warning_count = 0;
     diagnostics->errors_kept = 0;
@@ -102,10 +104,10 @@ static void set_excerpt(struct policy_diagnostic *diagnostic, struct slice text)
     builder_deinit(&out);
 }
 
-void policy_diagnostics_add(struct policy_diagnostics *diagnostics, enum policy_severity severity,
-                            struct slice text, struct policy_place place, const char *hint,
-                            const char *format, va_list arguments) {
-    bool is_error = severity == POLICY_SEVERITY_ERROR;
+void policy_diagnostics_add(struct policy_diagnostics *diagnostics,
+                            const struct policy_finding *finding, const char *format,
+                            va_list arguments) {
+    bool is_error = finding->severity == POLICY_SEVERITY_ERROR;
     size_t *found = is_error ? &diagnostics->error_count : &diagnostics->warning_count;
     size_t *kept = is_error ? &diagnostics->errors_kept : &diagnostics->warnings_kept;
     (*found)++;
@@ -114,13 +116,13 @@ void policy_diagnostics_add(struct policy_diagnostics *diagnostics, enum policy_
     }
     struct policy_diagnostic *all = is_error ? diagnostics->errors : diagnostics->warnings;
     struct policy_diagnostic *diagnostic = &all[(*kept)++];
-    ASSERT(place.line > 0 && place.column > 0);
-    diagnostic->severity = severity;
-    diagnostic->line = place.line;
-    diagnostic->column = place.column;
+    ASSERT(finding->place.line > 0 && finding->place.column > 0);
+    diagnostic->severity = finding->severity;
+    diagnostic->line = finding->place.line;
+    diagnostic->column = finding->place.column;
     (void)vsnprintf(diagnostic->message, sizeof diagnostic->message, format, arguments);
-    (void)snprintf(diagnostic->hint, sizeof diagnostic->hint, "%s", hint);
-    set_excerpt(diagnostic, text);
+    (void)snprintf(diagnostic->hint, sizeof diagnostic->hint, "%s", finding->hint);
+    set_excerpt(diagnostic, diagnostics->text);
 }
 
 static int compare_places(const void *left, const void *right) {
@@ -132,7 +134,8 @@ static int compare_places(const void *left, const void *right) {
     return (a->column > b->column) - (a->column < b->column);
 }
 
-void policy_diagnostics_sort(struct policy_diagnostics *diagnostics) {
+void policy_diagnostics_end(struct policy_diagnostics *diagnostics) {
+    diagnostics->text = (struct slice){};
     qsort(diagnostics->errors, diagnostics->errors_kept, sizeof diagnostics->errors[0],
           compare_places);
     qsort(diagnostics->warnings, diagnostics->warnings_kept, sizeof diagnostics->warnings[0],

@@ -25,6 +25,7 @@ enum { POLICY_DIAGNOSTIC_COUNT_MAX = 20 };
 /* Fixed size, owns nothing. `file` is borrowed from whoever called the loader. */
 struct policy_diagnostics {
     const char *file;
+    struct slice text;                 /* only while it is loaded */
     size_t error_count, warning_count; /* all that were found */
     size_t errors_kept, warnings_kept; /* at most POLICY_DIAGNOSTIC_COUNT_MAX */
     struct policy_diagnostic errors[POLICY_DIAGNOSTIC_COUNT_MAX];
@@ -40,19 +41,27 @@ struct policy_diagnostics {
  */
 void policy_diagnostics_format(const struct policy_diagnostics *diagnostics, struct builder *out);
 
-/* For the loader: where a diagnostic stands. */
+/* For the loader. */
 struct policy_place {
     uint32_t line, column;
 };
 
-void policy_diagnostics_start(struct policy_diagnostics *diagnostics, const char *file);
-/* Adds one; past the maximum it is only counted. `text` is the whole file. */
-[[gnu::format(printf, 6, 0)]]
-void policy_diagnostics_add(struct policy_diagnostics *diagnostics, enum policy_severity severity,
-                            struct slice text, struct policy_place place, const char *hint,
-                            const char *format, va_list arguments);
-/* Puts them into the order of the file. */
-void policy_diagnostics_sort(struct policy_diagnostics *diagnostics);
+struct policy_finding {
+    enum policy_severity severity;
+    struct policy_place place;
+    const char *hint; /* copied */
+};
+
+/* `text` is the whole file, borrowed until the end. */
+void policy_diagnostics_start(struct policy_diagnostics *diagnostics, const char *file,
+                              struct slice text);
+/* Adds one; past the maximum it is only counted. */
+[[gnu::format(printf, 3, 0)]]
+void policy_diagnostics_add(struct policy_diagnostics *diagnostics,
+                            const struct policy_finding *finding, const char *format,
+                            va_list arguments);
+/* Puts them into the order of the file, and lets go of the text. */
+void policy_diagnostics_end(struct policy_diagnostics *diagnostics);
 
 /* The one of `words` that is nearest to `word`, when it is near enough to be meant; nullptr
  * otherwise. Two neighbours swapped count as one change. */

@@ -143,10 +143,8 @@ static void read_file(struct policy_loader *loader, const struct yaml_node *root
 static status_t refuse_yaml(struct policy_loader *loader, const struct yaml_fault *fault,
                             struct error *err) {
     const struct yaml_node at = {.line = fault->line, .column = fault->column};
-    if (loader->text.size > LIMIT_YAML_BYTES) {
-        loader->text = (struct slice){}; /* too large to be looked at, even for an excerpt */
-    }
     load_error(loader, &at, fault->hint, "%s", fault->message);
+    policy_diagnostics_end(loader->diagnostics);
     if (err->code == ERROR_BAD_ENCODING) {
         err->code = ERROR_POLICY_INVALID;
     }
@@ -155,7 +153,6 @@ static status_t refuse_yaml(struct policy_loader *loader, const struct yaml_faul
 
 static status_t refuse_file(struct policy_loader *loader, struct error *err) {
     struct policy_diagnostics *all = loader->diagnostics;
-    policy_diagnostics_sort(all);
     const struct policy_diagnostic *first = &all->errors[0];
     status_t status = error_set(err, ERROR_POLICY_INVALID, 0, "%s:%u:%u: %s", all->file,
                                 first->line, first->column, first->message);
@@ -182,31 +179,31 @@ static status_t load_tree(struct policy_loader *loader, const struct yaml_node *
         load_warning(loader, (struct policy_place){1, 1},
                      "Take the file away to have the default again, or give it rules.",
                      "the file is empty: everything is denied");
+        policy_diagnostics_end(loader->diagnostics);
         return STATUS_OK;
     }
     read_file(loader, root, document);
+    if (!loader->starved && loader->diagnostics->error_count == 0) {
+        load_warn(loader, document);
+    }
+    policy_diagnostics_end(loader->diagnostics);
     if (loader->diagnostics->error_count > 0) {
         return refuse_file(loader, err);
     }
-    if (!loader->starved) {
-        load_warn(loader, document);
-    }
-    if (loader->starved) {
-        return refuse_memory(loader, err);
-    }
-    policy_diagnostics_sort(loader->diagnostics);
-    return STATUS_OK;
+    return loader->starved ? refuse_memory(loader, err) : STATUS_OK;
 }
 
 status_t policy_load(struct slice text, const char *file, struct policy_diagnostics *diagnostics,
                      struct policy_document **ret_document, struct error *err) {
     ASSERT(file != nullptr && diagnostics != nullptr && ret_document != nullptr);
-    policy_diagnostics_start(diagnostics, file);
+    /* What is too large is not looked at, not even for an excerpt. */
+    policy_diagnostics_start(diagnostics, file,
+                             text.size <= LIMIT_YAML_BYTES ? text : (struct slice){});
     CLEANUP(arena_freep) struct arena *arena = arena_new(LIMIT_POLICY_MEMORY_BYTES);
     if (arena == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "memory ran out while reading %s", file);
     }
-    struct policy_loader loader = {.text = text, .arena = arena, .diagnostics = diagnostics};
+    struct policy_loader loader = {.arena = arena, .diagnostics = diagnostics};
     loader.file = arena_text(arena, slice_of_string(file));
     struct policy_document *document = load_alloc(&loader, 1, sizeof *document);
     if (document == nullptr || loader.file == nullptr) {

@@ -11,7 +11,6 @@
 #include "policy/load.h"
 
 struct policy_loader {
-    struct slice text;
     const char *file; /* in the arena */
     struct arena *arena;
     struct policy_diagnostics *diagnostics;

@@ -11,27 +11,21 @@
 
 enum { KEY_COUNT_MAX = 32 };
 
-static void report(struct policy_loader *loader, enum policy_severity severity,
-                   struct policy_place place, const char *hint, const char *format,
-                   va_list arguments) {
-    policy_diagnostics_add(loader->diagnostics, severity, loader->text, place, hint, format,
-                           arguments);
-}
-
 void load_error(struct policy_loader *loader, const struct yaml_node *at, const char *hint,
                 const char *format, ...) {
+    const struct policy_finding finding = {POLICY_SEVERITY_ERROR, {at->line, at->column}, hint};
     va_list arguments;
     va_start(arguments, format);
-    report(loader, POLICY_SEVERITY_ERROR, (struct policy_place){at->line, at->column}, hint, format,
-           arguments);
+    policy_diagnostics_add(loader->diagnostics, &finding, format, arguments);
     va_end(arguments);
 }
 
 void load_warning(struct policy_loader *loader, struct policy_place at, const char *hint,
                   const char *format, ...) {
+    const struct policy_finding finding = {POLICY_SEVERITY_WARNING, at, hint};
     va_list arguments;
     va_start(arguments, format);
-    report(loader, POLICY_SEVERITY_WARNING, at, hint, format, arguments);
+    policy_diagnostics_add(loader->diagnostics, &finding, format, arguments);
     va_end(arguments);
 }
 
