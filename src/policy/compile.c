@@ -93,9 +93,14 @@ static status_t fail_at(const struct policy_value *value, const char *problem, s
     return (status_t){ERROR_POLICY_INVALID};
 }
 
-/* What of a rule narrows holds for the folded path too; see match.h. */
-static status_t add_globs(struct policy_rules *rules, struct policy_pattern *pattern, bool narrows,
-                          struct error *err) {
+/* How the values of a match are asked; see match.h. */
+struct use {
+    bool narrows; /* it holds back */
+    bool both;    /* of a review rule: it grants as well */
+};
+
+static status_t add_globs(struct policy_rules *rules, struct policy_pattern *pattern,
+                          const struct use *use, struct error *err) {
     struct slice text = slice_of_string(pattern->source->text);
     struct glob *glob = &rules->globs[rules->glob_count];
     const char *problem = glob_compile(text, 0, glob);
@@ -104,7 +109,8 @@ static status_t add_globs(struct policy_rules *rules, struct policy_pattern *pat
     }
     pattern->glob = rules->glob_count++;
     pattern->folded = POLICY_NO_GLOB;
-    if (narrows != glob->excludes) {
+    pattern->narrows = use->narrows != glob->excludes;
+    if (pattern->narrows || use->both) {
         pattern->folded = pattern->glob;
         if (glob->folds) {
             problem = glob_compile(text, GLOB_FOLD, &rules->globs[rules->glob_count]);
@@ -138,7 +144,8 @@ static void set_host(struct policy_rules *rules, struct policy_pattern *pattern)
 }
 
 static status_t add_pattern(struct policy_rules *rules, enum policy_field field,
-                            const struct policy_value *value, bool narrows, struct error *err) {
+                            const struct policy_value *value, const struct use *use,
+                            struct error *err) {
     struct policy_pattern *pattern = &rules->patterns[rules->pattern_count++];
     *pattern = (struct policy_pattern){.source = value, .low = value->low, .high = value->high};
     switch (policy_kind_of(field)) {
@@ -150,7 +157,7 @@ static status_t add_pattern(struct policy_rules *rules, enum policy_field field,
         set_host(rules, pattern);
         break;
     case POLICY_KIND_PATH:
-        return add_globs(rules, pattern, narrows, err);
+        return add_globs(rules, pattern, use, err);
     case POLICY_KIND_RANGE:
         break;
     }
@@ -175,12 +182,13 @@ static void sort_patterns(struct policy_rules *rules, struct policy_test *test) 
 }
 
 static status_t add_test(struct policy_rules *rules, enum policy_field field,
-                         const struct policy_values *values, bool narrows, struct error *err) {
+                         const struct policy_values *values, const struct use *use,
+                         struct error *err) {
     struct policy_test *test = &rules->tests[rules->test_count++];
     *test = (struct policy_test){
         .field = field, .first = rules->pattern_count, .count = (uint32_t)values->count};
     for (size_t i = 0; i < values->count; i++) {
-        TRY(add_pattern(rules, field, &values->values[i], narrows, err));
+        TRY(add_pattern(rules, field, &values->values[i], use, err));
     }
     sort_patterns(rules, test);
     if (test->count > 0 && test->inclusion_count == 0) {
@@ -193,33 +201,34 @@ static status_t add_test(struct policy_rules *rules, enum policy_field field,
 }
 
 static status_t add_condition(struct policy_rules *rules, const struct policy_match *match,
-                              bool narrows, struct error *err) {
+                              const struct use *use, struct error *err) {
     struct policy_condition *condition = &rules->conditions[rules->condition_count++];
     condition->first = rules->test_count;
     for (size_t i = 0; i < POLICY_FIELD_COUNT; i++) {
         enum policy_field field = test_order[i];
         if (is_present(match, field)) {
-            TRY(add_test(rules, field, &match->fields[field], narrows, err));
+            TRY(add_test(rules, field, &match->fields[field], use, err));
         }
     }
     condition->count = rules->test_count - condition->first;
     return STATUS_OK;
 }
 
-static status_t add_rule(struct policy_rules *rules, enum policy_layer layer,
+static status_t add_rule(struct policy_rules *rules, const struct policy_layer_source *layer,
                          const struct policy_rule_source *source, struct error *err) {
-    bool narrows = source->action == POLICY_ACTION_DENY || source->action == POLICY_ACTION_REVIEW;
-    struct policy_compiled_rule *rule = &rules->rules[rules->rule_count];
+    struct use use = {.both = source->action == POLICY_ACTION_REVIEW};
+    use.narrows = use.both || source->action == POLICY_ACTION_DENY;
+    struct policy_compiled_rule *rule = &rules->rules[rules->rule_count++];
     *rule = (struct policy_compiled_rule){
         .source = source,
-        .ref = {source->name, source->at.file, source->at.line, layer},
+        .ref = {source->name, source->at.file, source->at.line, layer->layer},
         .condition = rules->condition_count,
-        .order = rules->rule_count,
+        .restricted = layer->mode == POLICY_LAYER_RESTRICT,
     };
-    rules->rule_count++;
-    TRY(add_condition(rules, &source->match, narrows, err));
+    TRY(add_condition(rules, &source->match, &use, err));
+    use.narrows = !use.narrows;
     for (size_t i = 0; i < source->except_count; i++) {
-        TRY(add_condition(rules, &source->excepts[i], !narrows, err));
+        TRY(add_condition(rules, &source->excepts[i], &use, err));
     }
     return STATUS_OK;
 }
@@ -235,7 +244,7 @@ status_t policy_compile(const struct policy_layer_source *layers, size_t layer_c
         const struct policy_document *document = layers[i].document;
         for (size_t r = 0; r < document->rule_count; r++) {
             if (!is_dropped(&layers[i], &document->rules[r])) {
-                TRY(add_rule(rules, layers[i].layer, &document->rules[r], err));
+                TRY(add_rule(rules, &layers[i], &document->rules[r], err));
             }
         }
     }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/assert.h"
+
 void policy_decision_add_fact(struct policy_decision *decision, const struct policy_fact *fact) {
     if (decision->fact_count == POLICY_FACT_COUNT_MAX) {
         decision->facts_dropped++;
@@ -44,4 +46,36 @@ struct policy_fact policy_fact_make(const struct policy_pattern *pattern, enum p
         break;
     }
     return fact;
+}
+
+const char *policy_outcome_text(enum policy_outcome outcome) {
+    switch (outcome) {
+    case POLICY_ALLOW:
+        return "allow";
+    case POLICY_DENY:
+        return "deny";
+    case POLICY_REVIEW:
+        return "require_review";
+    }
+    ASSERT(!"an outcome of the enum");
+    return "";
+}
+
+const char *policy_layer_text(enum policy_layer layer) {
+    switch (layer) {
+    case POLICY_LAYER_BUILTIN:
+        return "builtin";
+    case POLICY_LAYER_TOKEN:
+        return "token";
+    case POLICY_LAYER_USER:
+        return "user";
+    case POLICY_LAYER_WORKSPACE:
+        return "workspace";
+    case POLICY_LAYER_EXTENSION:
+        return "extension";
+    case POLICY_LAYER_NONE:
+        return "none";
+    }
+    ASSERT(!"a layer of the enum");
+    return "";
 }

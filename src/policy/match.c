@@ -252,7 +252,7 @@ static bool path_holds(const struct policy_rules *rules, const struct policy_pat
     if (glob_match(&rules->globs[pattern->glob], view->path, view->is_folder)) {
         return true;
     }
-    return pattern->folded != POLICY_NO_GLOB &&
+    return pattern->folded != POLICY_NO_GLOB && pattern->narrows != view->granting &&
            glob_match(&rules->globs[pattern->folded], view->folded, view->is_folder);
 }
 
@@ -316,4 +316,16 @@ bool policy_rule_applies(const struct policy_rules *rules, const struct policy_c
         }
     }
     return true;
+}
+
+bool policy_rule_grants(const struct policy_rules *rules, const struct policy_compiled_rule *rule,
+                        struct policy_view *view) {
+    ASSERT(rule->source->action == POLICY_ACTION_REVIEW);
+    if (rule->restricted || view->path.data == nullptr) {
+        return !rule->restricted;
+    }
+    view->granting = true;
+    bool grants = policy_rule_applies(rules, rule, view);
+    view->granting = false;
+    return grants;
 }

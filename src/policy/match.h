@@ -4,10 +4,12 @@
  * make these, policy.c and explain.c ask them. Nothing here changes after compile.
  *
  * Case. A policy means exact bytes, but a workspace may lie on a filesystem that folds names
- * (path.h). So whatever narrows (the match of a deny or review rule, the except and the exclusions
- * of an allow rule) holds for the folded form of the path too; whatever widens (the match of an
- * allow rule, the except and the exclusions of a deny or review rule) only for the exact bytes.
- * Folding can turn an allow into a review or deny, never the other way.
+ * (path.h). So whatever narrows (the match of a deny rule, the except and the exclusions of an
+ * allow rule) holds for the folded form of the path too; whatever widens (the match of an allow
+ * rule, the except and the exclusions of a deny rule) only for the exact bytes. A review rule does
+ * both: it holds back what others allow, so it is asked like a deny; and it lets through what a
+ * person agrees to, which it grants only where it applies when asked like an allow. Folding can
+ * turn an allow into a review or a deny, and a review into a deny, never the other way.
  */
 #pragma once
 
@@ -24,7 +26,8 @@ struct policy_pattern {
     uint64_t low, high; /* KIND_RANGE */
     uint32_t glob;      /* KIND_PATH */
     uint32_t folded;    /* the same, folded; POLICY_NO_GLOB: only the exact form counts */
-    bool open;          /* text ended (of a host: began) with a star */
+    bool narrows; /* the folded form counts when asked to hold back, not when asked to grant */
+    bool open;    /* text ended (of a host: began) with a star */
 };
 
 /* A field that has to match. Exclusions of a path stand behind the inclusions. */
@@ -43,7 +46,7 @@ struct policy_compiled_rule {
     const struct policy_rule_source *source;
     struct policy_rule_ref ref;
     uint32_t condition; /* its excepts follow it */
-    uint32_t order;     /* among all rules, in the order they were given */
+    bool restricted;    /* of a layer that is not trusted: it holds back, it grants nothing */
 };
 
 /* What a request must have for a rule to be worth a look: bits 0.. are fields, the rest hashes. */
@@ -84,6 +87,7 @@ struct policy_view {
     const struct policy_path *parsed; /* nullptr without a path */
     struct policy_mask mask;
     bool is_folder;
+    bool granting;     /* patterns are asked to grant instead of to hold back */
     const char *unfit; /* why nothing may be allowed: what cannot be judged; nullptr: it can */
     char folded_text[POLICY_PATH_BYTES_MAX];
     struct policy_path parsed_path;
@@ -106,6 +110,10 @@ const struct policy_test *policy_condition_failure(const struct policy_rules *ru
 /* The match holds and no except does. */
 bool policy_rule_applies(const struct policy_rules *rules, const struct policy_compiled_rule *rule,
                          const struct policy_view *view);
+/* Of a review rule that applies: whether it also lets through what a person agrees to. The view is
+ * as before afterwards. */
+bool policy_rule_grants(const struct policy_rules *rules, const struct policy_compiled_rule *rule,
+                        struct policy_view *view);
 
 /* Adds the bits of a hash. */
 void policy_mask_add_text(struct policy_mask *mask, unsigned kind, struct slice text);

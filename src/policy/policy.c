@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One decision. Every rule that applies speaks: the strongest outcome so far is kept with those who
- * said it, a stronger one starts the list anew. That is why the order cannot matter. An allow (or a
- * review, which is an allow once a person agrees) whose constraints the request does not keep to is
- * no allow: the allow is set aside with its reason, the review becomes a deny, because dropping it
- * could let another rule's allow through.
+ * said it, a stronger one starts the list anew. That is why the order cannot matter.
+ *
+ * Besides, something has to grant: an allow, or a review by a rule that may let things through once
+ * a person agrees. Built-in reviews and those of a workspace that is not trusted only hold back
+ * what others grant; on their own they are a deny, else a cloned repository could have a person
+ * asked about anything.
+ *
+ * An allow or review whose constraints the request does not keep to is no grant: the allow is set
+ * aside with its reason, the review becomes a deny, because dropping it could let another rule's
+ * allow through.
  */
 #include "policy/policy.h"
 
@@ -45,51 +51,21 @@ static const struct policy_rule default_rules[] = {
      default_stage_review},
 };
 
-const char *policy_outcome_text(enum policy_outcome outcome) {
-    switch (outcome) {
-    case POLICY_ALLOW:
-        return "allow";
-    case POLICY_DENY:
-        return "deny";
-    case POLICY_REVIEW:
-        return "require_review";
-    }
-    ASSERT(!"an outcome of the enum");
-    return "";
-}
-
-const char *policy_layer_text(enum policy_layer layer) {
-    switch (layer) {
-    case POLICY_LAYER_BUILTIN:
-        return "builtin";
-    case POLICY_LAYER_TOKEN:
-        return "token";
-    case POLICY_LAYER_USER:
-        return "user";
-    case POLICY_LAYER_WORKSPACE:
-        return "workspace";
-    case POLICY_LAYER_EXTENSION:
-        return "extension";
-    case POLICY_LAYER_NONE:
-        return "none";
-    }
-    ASSERT(!"a layer of the enum");
-    return "";
-}
-
 /* What a rule says. */
 struct voice {
     enum policy_outcome outcome;
     struct policy_rule_ref ref;
     const char *reason;
     const struct policy_compiled_rule *rule; /* nullptr: in code */
+    bool grants;
 };
 
 struct tally {
     const struct policy_rules *rules;
-    const struct policy_view *view;
+    struct policy_view *view;
     struct policy_decision *decision;
-    int rank;                                                             /* 0: no rule spoke */
+    int rank;     /* 0: no rule spoke */
+    bool granted; /* by an allow, or by a review that may */
     const struct policy_compiled_rule *speakers[POLICY_REASON_COUNT_MAX]; /* as deciders */
     struct voice unmet[POLICY_REASON_COUNT_MAX];
     size_t unmet_count, unmet_dropped;
@@ -125,6 +101,7 @@ static void decision_add(struct tally *tally, const struct voice *voice) {
 
 static void tally_add(struct tally *tally, const struct voice *voice) {
     int rank = outcome_rank(voice->outcome);
+    tally->granted = tally->granted || voice->grants;
     if (rank > tally->rank) {
         tally->rank = rank;
         tally->decision->outcome = voice->outcome;
@@ -145,7 +122,8 @@ static void tally_unmet(struct tally *tally, const struct voice *voice) {
     }
 }
 
-static void tally_coded(struct tally *tally, const struct policy_rule *rules, size_t count) {
+static void tally_coded(struct tally *tally, const struct policy_rule *rules, size_t count,
+                        bool reviews_grant) {
     const struct policy_view *view = tally->view;
     for (size_t i = 0; i < count; i++) {
         if (!rules[i].matches(view->request, view->parsed)) {
@@ -154,9 +132,11 @@ static void tally_coded(struct tally *tally, const struct policy_rule *rules, si
         if (rules[i].outcome == POLICY_REVIEW) {
             policy_obligations_add_review(&tally->decision->obligations, POLICY_REVIEWER_UI, 1);
         }
+        bool review = rules[i].outcome == POLICY_REVIEW;
         tally_add(tally, &(struct voice){.outcome = rules[i].outcome,
                                          .ref = {.name = rules[i].name},
-                                         .reason = rules[i].reason});
+                                         .reason = rules[i].reason,
+                                         .grants = !review || reviews_grant});
     }
 }
 
@@ -205,6 +185,8 @@ static void tally_rule(struct tally *tally, const struct policy_compiled_rule *r
     }
     const char *unmet = policy_constraint_unmet(&source->constraints, tally->view->request);
     if (unmet == nullptr) {
+        voice.grants =
+            voice.outcome == POLICY_ALLOW || policy_rule_grants(tally->rules, rule, tally->view);
         policy_obligations_merge(&tally->decision->obligations, source);
         tally_add(tally, &voice);
         return;
@@ -270,6 +252,7 @@ static void tally_extension(struct tally *tally, const struct policy_extension *
     if (voice.reason == nullptr) {
         voice.reason = default_reason(voice.outcome);
     }
+    voice.grants = true;
     if (voice.outcome == POLICY_REVIEW) {
         policy_obligations_add_review(&tally->decision->obligations, POLICY_REVIEWER_UI, 1);
     }
@@ -285,10 +268,12 @@ static bool tally_token(struct tally *tally) {
     }
     struct voice voice = {.outcome = POLICY_ALLOW,
                           .ref = {.name = "token", .layer = POLICY_LAYER_TOKEN},
-                          .reason = "a capability token remembers that this was allowed"};
+                          .reason = "a capability token remembers that this was allowed",
+                          .grants = true};
     enum policy_token_state state = token->check(token->context, request);
     if (state == POLICY_TOKEN_VALID) {
         if (tally->rank == outcome_rank(POLICY_REVIEW)) {
+            tally->granted = true;
             return true;
         }
         if (token->use == nullptr || token->use(token->context)) {
@@ -331,7 +316,7 @@ static void add_facts(struct tally *tally, size_t decider) {
 
 static void tally_end(struct tally *tally) {
     struct policy_decision *decision = tally->decision;
-    if (tally->rank == 0) {
+    if (!tally->granted && !tally_denies(tally)) {
         tally_add(tally,
                   &(struct voice){.outcome = POLICY_DENY,
                                   .ref = {.name = "default.deny", .layer = POLICY_LAYER_NONE},
@@ -354,7 +339,7 @@ static void tally_end(struct tally *tally) {
 }
 
 static void evaluate(const struct policy_engine *engine, struct tally *tally) {
-    tally_coded(tally, engine->builtins, engine->builtin_count);
+    tally_coded(tally, engine->builtins, engine->builtin_count, false);
     if (tally->view->unfit != nullptr) {
         tally_add(tally, &(struct voice){.outcome = POLICY_DENY,
                                          .ref = {.name = "builtin.unfit"},
@@ -389,6 +374,6 @@ void policy_decide(const struct policy_request *request, struct policy_decision 
     const struct policy_engine builtins = {.builtins = policy_builtin_rules,
                                            .builtin_count = policy_builtin_count};
     evaluate(&builtins, &tally);
-    tally_coded(&tally, default_rules, sizeof default_rules / sizeof default_rules[0]);
+    tally_coded(&tally, default_rules, sizeof default_rules / sizeof default_rules[0], true);
     tally_end(&tally);
 }

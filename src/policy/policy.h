@@ -5,6 +5,9 @@
  * outcome never depends on the order of rules or layers: built-in rules, then the token, then the
  * rules of files, then extensions, is only the cheap order.
  *
+ * A review rule of the user's is also a grant: what a person agrees to happens. Built-in reviews
+ * and those of a workspace that is not trusted only hold back what something else grants.
+ *
  * A field that the request does not have never matches: neither a rule's match nor an except.
  */
 #pragma once
