@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/runs_prune.h"
 #include "cli/secret.h"
 #include "cli/streams.h"
 #include "cli/summary.h"
@@ -204,6 +205,9 @@ static status_t run(const struct cli *cli, const struct run_options *options,
     streams_close(streams);
     if (status_is_ok(status)) {
         print_summary(cli, options, &result);
+        if (!options->quiet && !cli->json) {
+            runs_warn(cli, &kernel.state);
+        }
         *ret_exit = result.exit_status;
     }
     run_close(&result.run);

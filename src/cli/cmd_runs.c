@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "cli/runs_prune.h"
 #include "cli/stage_names.h"
 #include "codec/json.h"
 #include "codec/text.h"
@@ -12,13 +13,17 @@
 #include "sandbox/run.h"
 
 static const char examples[] = "  airlock runs                 (of this workspace)\n"
-                               "  airlock runs --all --json\n";
+                               "  airlock runs --all --json\n"
+                               "  airlock runs prune --dry-run (files of closed runs; rows stay)\n"
+                               "  airlock runs prune --all --older 14d\n";
 
 enum { COMMAND_COLUMNS = 60, DAY_S = 86400 };
 
 struct runs_arguments {
     const char *workspace;
+    const char *older;
     bool all;
+    bool dry_run;
 };
 
 static void format_age(uint64_t now_ms, uint64_t then_ms, char ret[static 16]) {
@@ -163,14 +168,26 @@ int cli_runs(struct cli *cli, int argc, char **argv) {
          .argument = "DIR",
          .help = "the workspace (default: the git top, or here)"},
         {.name = "all", .letter = 'a', .flag = &arguments.all, .help = "runs of every workspace"},
+        {.name = "older",
+         .value = &arguments.older,
+         .argument = "AGE",
+         .help = "with prune: runs that ended so long ago, open ones after a yes"},
+        {.name = "dry-run", .flag = &arguments.dry_run, .help = "with prune: only say what"},
     };
     struct error err;
     bool done = false;
     status_t status = cli_parse(cli, &argc, argv, rows, sizeof rows / sizeof rows[0], false,
                                 examples, &done, &err);
     if (status_is_ok(status) && !done) {
-        if (argc > 0) {
-            status = error_set(&err, ERROR_USAGE, 0, "runs takes no operands");
+        bool is_prune = argc == 1 && strcmp(argv[1], "prune") == 0;
+        if (is_prune) {
+            status = runs_prune(cli,
+                                &(struct runs_prune_request){arguments.workspace, arguments.older,
+                                                             arguments.all, arguments.dry_run},
+                                &err);
+        } else if (argc > 0 || arguments.older != nullptr || arguments.dry_run) {
+            status = error_set(&err, ERROR_USAGE, 0,
+                               "runs takes no operand but prune, which --older and --dry-run need");
         } else {
             status = runs(cli, &arguments, &err);
         }
