@@ -2,6 +2,7 @@
 #include "audit/check.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "audit/checkpoint.h"
@@ -21,6 +22,7 @@ struct check {
     uint64_t gone;         /* entries without bytes so far */
     uint64_t gone_told;    /* how many the entries about retention account for */
     const char *wrong; /* what is wrong with the entry at frontier.size; nullptr while nothing is */
+    char place[64];    /* room for a text of `wrong` */
 };
 
 /* The newest entry about retention counts: it tells the whole of what is gone. */
@@ -46,8 +48,13 @@ static const char *check_entry(struct check *check, const struct audit_row *row)
     if (!place.has_v || place.v != 1) {
         return "it is of another version";
     }
-    if (!place.has_seq || place.seq != row->seq) {
-        return "it names another place";
+    if (!place.has_seq) {
+        return "it names no place";
+    }
+    if (place.seq != row->seq) {
+        (void)snprintf(check->place, sizeof check->place,
+                       "it is out of order: entry %" PRIu64 " stands in its place", place.seq);
+        return check->place;
     }
     if (!place.has_time_ms) {
         return "it has no time";
@@ -131,7 +138,9 @@ static status_t check_rows(struct audit_log *log, struct check *check,
     status_t scanned = audit_log_scan_rows(log, 0, check_row, check, err);
     TRY(scanned);
     if (check->wrong == nullptr && check->frontier.size != tail->frontier.size) {
-        check->wrong = "it is missing";
+        return error_set(err, ERROR_AUDIT_DAMAGED, 0,
+                         "the log is truncated: it has %" PRIu64 " entries, its head names %" PRIu64,
+                         check->frontier.size, tail->frontier.size);
     }
     if (check->wrong != nullptr) {
         uint64_t seq = check->frontier.size;
@@ -160,7 +169,8 @@ static status_t check_signed(const struct check *check, const struct note *note,
     }
     if (!digest_equal(&check->signed_root, &note->checkpoint.root)) {
         return error_set(err, ERROR_AUDIT_DAMAGED, 0,
-                         "the last checkpoint was signed over other entries");
+                         "the log was rewritten, or has a second writer: its last checkpoint was "
+                         "signed over other entries");
     }
     return STATUS_OK;
 }
@@ -176,7 +186,9 @@ static status_t check_all(struct audit_log *log, struct check *check, struct bui
     check->signed_size = last.size;
     if (last.size > tail.frontier.size) {
         return error_set(err, ERROR_AUDIT_ROLLED_BACK, 0,
-                         "the log is smaller than what was signed");
+                         "the log was rolled back or truncated: it has %" PRIu64
+                         " entries, a checkpoint over %" PRIu64 " was signed",
+                         tail.frontier.size, last.size);
     }
     TRY(check_rows(log, check, &tail, err));
     if (last.size > 0) {

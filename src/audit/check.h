@@ -24,3 +24,11 @@ struct audit_check_result {
 /* AUDIT_DAMAGED names the first entry that is wrong. */
 status_t audit_log_check(struct audit_log *log, const struct audit_check_options *options,
                          struct audit_check_result *ret_result, struct error *err);
+
+/* Holds the log against something its owner cannot have changed: a receipt or a published
+ * checkpoint (`log export` writes one) that others kept. AUDIT_ROLLED_BACK: the log is smaller than
+ * it was then; AUDIT_DAMAGED: it was rewritten since; RECEIPT_*: it is not this log's at all. */
+status_t audit_check_receipt(struct audit_log *log, struct slice receipt, uint64_t *ret_size,
+                             struct error *err);
+status_t audit_check_checkpoint(struct audit_log *log, struct slice checkpoint, uint64_t *ret_size,
+                                struct error *err);

@@ -260,7 +260,11 @@ static status_t finish(const struct parsed *parsed, struct receipt_result *ret_r
         json_free(entry);
         return error_set(err, ERROR_RECEIPT_ENTRY, 0, "the entry names another place in the log");
     }
-    struct receipt_result result = {parsed->index, parsed->note.checkpoint.size, {0}, entry};
+    struct receipt_result result = {.seq = parsed->index,
+                                    .tree_size = parsed->note.checkpoint.size,
+                                    .root = parsed->note.checkpoint.root,
+                                    .entry = entry};
+    merkle_leaf(builder_slice(&parsed->entry), &result.leaf);
     static_assert(sizeof result.origin == NOTE_NAME_BYTES);
     memcpy(result.origin, parsed->note.checkpoint.origin, NOTE_NAME_BYTES);
     *ret_result = result;

@@ -34,6 +34,8 @@ struct receipt_result {
     uint64_t tree_size;
     char origin[256];
     struct json *entry; /* owned by the caller */
+    struct digest root; /* of the tree */
+    struct digest leaf; /* of the entry */
 };
 
 /* Verifies a receipt offline against a vkey. Errors: RECEIPT_MALFORMED, RECEIPT_ENTRY,

@@ -19,17 +19,6 @@ static const char EXAMPLES[] = "  airlock verify receipt.txt\n"
                                "  airlock verify --key \"$(cat log.vkey)\" receipt.txt\n"
                                "  airlock receipt | airlock verify -\n";
 
-static status_t read_receipt(const char *path, struct builder *out, struct error *err) {
-    if (strcmp(path, "-") == 0) {
-        return fd_read_to_end(STDIN_FILENO, "standard input", out, err);
-    }
-    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        return error_set(err, ERROR_IO, errno, "cannot open %s", path);
-    }
-    return fd_read_to_end(fd, path, out, err);
-}
-
 /* The key that is trusted here when none is named: the log's own. */
 static status_t own_key(struct builder *out, struct error *err) {
     struct state state;
@@ -104,7 +93,7 @@ struct request {
 static status_t verify(const struct cli *cli, const struct request *request,
                        struct builder *receipt, struct builder *key, struct error *err) {
     struct receipt_result result;
-    TRY(read_receipt(request->path, receipt, err));
+    TRY(log_read_file(request->path, receipt, err));
     if (request->key == nullptr) {
         TRY(own_key(key, err));
     }

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/log_view.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "audit/storage.h"
+#include "base/cleanup.h"
 #include "codec/text.h"
+#include "sys/fd.h"
 
 status_t log_session_open(struct log_session *ret_session, struct error *err) {
     *ret_session = (struct log_session){.clock = clock_system(),
@@ -42,6 +48,20 @@ status_t log_session_cover(struct log_session *session, uint64_t seq, struct err
     status_t status = receipt_checkpoint(session->log, keys, seq, err);
     keys_client_stop(keys);
     return status;
+}
+
+void log_warn_storage(struct log_session *session) {
+    struct audit_storage storage;
+    struct error ignored = {0};
+    if (!status_is_ok(audit_storage_read(session->log, &storage, &ignored)) ||
+        storage.percent < (unsigned)LIMIT_LOG_WARN_PERCENT) {
+        return;
+    }
+    (void)fprintf(stderr,
+                  "warning: the log takes %u %% of its %" PRIu64
+                  " MiB; past it the oldest entries lose their bytes. Keep a copy: airlock log "
+                  "export DIR\n",
+                  storage.percent, storage.bytes_max / 1048576);
 }
 
 void log_format_time(int64_t time_ms, char ret_text[static LOG_TIME_BYTES]) {
@@ -147,6 +167,17 @@ void log_describe(const struct json *entry, struct builder *ret_outcome,
     if (outcome == nullptr) {
         add_text(ret_detail, "in ", json_get_text(entry, "workspace"));
     }
+}
+
+status_t log_read_file(const char *path, struct builder *out, struct error *err) {
+    if (strcmp(path, "-") == 0) {
+        return fd_read_to_end(STDIN_FILENO, "standard input", out, err);
+    }
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        return error_set(err, ERROR_IO, errno, "cannot open %s", path);
+    }
+    return fd_read_to_end(fd, path, out, err);
 }
 
 void log_print(const struct builder *text) {

@@ -19,6 +19,9 @@ void log_session_close(struct log_session *session);
 /* Sees to it that the last checkpoint covers `seq`; starts airlock-keys when it does not. */
 status_t log_session_cover(struct log_session *session, uint64_t seq, struct error *err);
 
+/* Tells on standard error when the log nears its size limit, and what to do. */
+void log_warn_storage(struct log_session *session);
+
 enum { LOG_TIME_BYTES = 32 };
 /* "2026-11-21 02:41:44" in UTC. */
 void log_format_time(int64_t time_ms, char ret_text[static LOG_TIME_BYTES]);
@@ -30,6 +33,9 @@ bool log_parse_since(const char *text, uint64_t now_ms, uint64_t *ret_ms);
 /* One line about an entry: what was decided or what came of it. Escaped for showing. */
 void log_describe(const struct json *entry, struct builder *ret_outcome,
                   struct builder *ret_detail);
+
+/* Reads a file the user names, "-" for standard input. */
+status_t log_read_file(const char *path, struct builder *out, struct error *err);
 
 /* Prints what a builder holds to stdout, as it is. */
 void log_print(const struct builder *text);
