@@ -14,8 +14,8 @@ static bool step(struct yaml_place *place, struct slice text) {
     if (place->offset >= text.size) {
         return false;
     }
-    uint32_t point;
-    size_t size = utf8_next(text, place->offset, &point);
+    uint32_t point = text.data[place->offset];
+    size_t size = point < 0x80 ? 1 : utf8_next(text, place->offset, &point);
     size = size > 0 ? size : 1;
     place->offset += size;
     if (point == '\n') {
@@ -69,6 +69,17 @@ static bool check_point(uint32_t point, const struct yaml_place *place, struct y
     return true;
 }
 
+/* Over printable ASCII, which most of a file is. */
+static void skip_plain(struct yaml_place *place, struct slice text) {
+    size_t start = place->offset;
+    while (place->offset < text.size && text.data[place->offset] >= 0x20 &&
+           text.data[place->offset] < 0x7f) {
+        place->offset++;
+    }
+    place->column += (uint32_t)(place->offset - start);
+    place->characters += place->offset - start;
+}
+
 bool yaml_text_check(struct slice text, struct yaml_fault *ret_fault) {
     struct yaml_place place = yaml_place_first();
     while (place.offset < text.size) {
@@ -87,6 +98,7 @@ bool yaml_text_check(struct slice text, struct yaml_fault *ret_fault) {
             return false;
         }
         (void)step(&place, text);
+        skip_plain(&place, text);
     }
     return true;
 }
