@@ -22,8 +22,8 @@ static inline enum error_code load_and_show(const char *text, char *ret_shown, s
     struct error err = {};
     struct builder out;
     builder_init(&out, 1 << 16);
-    bool ok =
-        status_is_ok(policy_load(slice_of_string(text), "p.yaml", &diagnostics, &document, &err));
+    bool ok = status_is_ok(
+        policy_load(slice_of_string(text), "policy.yaml", &diagnostics, &document, &err));
     assert_int_equal(ok, document != nullptr);
     assert_int_equal(ok, diagnostics.error_count == 0);
     policy_diagnostics_format(&diagnostics, &out);
