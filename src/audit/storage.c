@@ -244,8 +244,7 @@ static status_t retain(struct audit_log *log, uint64_t keep_from,
     return STATUS_OK;
 }
 
-/* Whether anything is due at all, without a lock. */
-static status_t may_be_due(struct audit_log *log, bool *ret_due, struct error *err) {
+status_t audit_storage_is_due(struct audit_log *log, bool *ret_due, struct error *err) {
     struct retention retention = {.log = log};
     struct audit_tail tail;
     uint64_t first;
@@ -260,7 +259,7 @@ status_t audit_storage_retain(struct audit_log *log, uint64_t keep_from,
                               struct audit_retained *ret_retained, struct error *err) {
     struct audit_retained retained = {0};
     bool due = false;
-    TRY(may_be_due(log, &due, err));
+    TRY(audit_storage_is_due(log, &due, err));
     if (due) {
         CLEANUP(fd_closep) int lock = -1;
         TRY(audit_lock_take(log, &lock, err));

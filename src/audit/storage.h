@@ -21,11 +21,14 @@ status_t audit_storage_read(struct audit_log *log, struct audit_storage *ret_sto
 /* Other limits than those of schema/limits.def, for this opened log. */
 void audit_storage_limit(struct audit_log *log, uint64_t bytes_max, uint64_t retention_ms);
 
+/* Whether anything is due; a few reads. */
+status_t audit_storage_is_due(struct audit_log *log, bool *ret_due, struct error *err);
+
 struct audit_retained {
     uint64_t from, to; /* the entries whose bytes went; to is past the last one */
     bool is_held;      /* more was due, but `keep_from` stopped it */
 };
 /* Deletes what is due, at most LIMIT_RETENTION_BUNDLES at a time; nothing from entry `keep_from`
- * on, where the entries of the oldest open stage begin. Costs two reads when nothing is due. */
+ * on, where the entries of the oldest open stage begin. */
 status_t audit_storage_retain(struct audit_log *log, uint64_t keep_from,
                               struct audit_retained *ret_retained, struct error *err);

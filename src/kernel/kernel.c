@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "kernel/records.h"
 #include "kernel/recover.h"
+#include "kernel/retention.h"
 #include "sandbox/cgroup_sweep.h"
 
 /* What the log says about a run whose command died. */
@@ -86,7 +87,10 @@ static status_t open_parts(struct kernel *kernel, struct error *err) {
         &(struct audit_log_options){.state = &kernel->state, .clock = &kernel->clock}, &kernel->log,
         err));
     TRY(stage_recover_each(&kernel->state, kernel_close_apply, kernel, err));
-    return run_collect(&kernel->state, close_lost_run, kernel, err);
+    TRY(run_collect(&kernel->state, close_lost_run, kernel, err));
+    struct error ignored = {0}; /* what is not deleted today is tomorrow */
+    (void)!status_is_ok(kernel_retain(kernel, &ignored));
+    return STATUS_OK;
 }
 
 status_t kernel_open(struct kernel *ret_kernel, struct error *err) {
