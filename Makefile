@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check lint fmt asan fuzz torture bench cover shell install tidy clang-tidy
+.PHONY: help demo build test check lint fmt asan fuzz proof torture bench cover shell install tidy clang-tidy
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -57,11 +57,15 @@ fmt: ## format all C files
 fuzz: ## libFuzzer on every parser, FUZZ_SECONDS=60 each
 	@$(CHECK) tools/fuzz $(BUILD)-fuzz $(FUZZ_SECONDS)
 
+proof: ## CBMC, bounded, see docs/soundness.md
+	@$(CHECK) tools/proof
+
 torture: build ## kill -9 at 200 moments; 200 runs at once, twice
 	@AIRLOCK_KILLS=200 AIRLOCK_MANY=200 $(ENTER) tools/run-tests $(BUILD) --time-factor 10 \
 	    --match 'e2e/(kill_loop|many)' --jobs 1 --verbose
 
-bench: build ## measure beside bubblewrap, runc, podman, runsc; writes docs/bench.md
+bench: build ## measure beside bubblewrap, runc, podman, runsc, Cedar; writes docs/bench.md
+	@bench/cedar/install $(BUILD)/cedar
 	@$(CHECK) bench/bench $(BUILD) --write docs/bench.md
 
 cover: ## line coverage; base, audit and sandbox must reach 85 %

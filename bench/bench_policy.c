@@ -42,6 +42,13 @@ static uint64_t now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* Processor time of this thread: for what takes long enough that others get the core meanwhile. */
+static uint64_t used_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 static unsigned operation_of(unsigned rule, bool same) {
     return same ? 0 : rule % OPERATIONS;
 }
@@ -141,25 +148,25 @@ static void measure_rate(const struct set *set, const char *what) {
     static struct policy_decision decision;
     const struct policy_engine engine = engine_of(set);
     unsigned allowed = 0;
-    uint64_t start = now_ns();
+    uint64_t start = used_ns();
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned i = 0; i < REQUESTS; i++) {
             policy_evaluate(&engine, &set->requests[i], &decision);
             allowed += decision.outcome == POLICY_ALLOW ? 1 : 0;
         }
     }
-    double seconds = (double)(now_ns() - start) / 1e9;
-    (void)printf("%-52s %9.0f decisions/s (%u%% allowed)\n", what, ROUNDS * REQUESTS / seconds,
-                 allowed * 100 / (ROUNDS * REQUESTS));
+    double seconds = (double)(used_ns() - start) / 1e9;
+    (void)printf("%-52s %9.0f decisions/s of processor time (%u%% allowed)\n", what,
+                 ROUNDS * REQUESTS / seconds, allowed * 100 / (ROUNDS * REQUESTS));
 }
 
 static void measure_loads(struct set *set) {
     static uint64_t samples[LOADS];
     for (unsigned i = 0; i < LOADS; i++) {
         unload(set);
-        uint64_t start = now_ns();
+        uint64_t start = used_ns();
         load(set);
-        samples[i] = now_ns() - start;
+        samples[i] = used_ns() - start;
     }
     row("load and compile 1,000 rules from YAML", samples, LOADS, 1e6, "ms");
 }
