@@ -179,6 +179,7 @@ static status_t append_all(struct audit_log *log, struct audit_append *entries, 
         ret_positions[i] = (struct audit_position){tail.frontier.size - 1, tail.leaf};
     }
     TRY(append_warning(log, &tail, before, err));
+    TRY(audit_signed_keep(log, err));
     merkle_frontier_root(&tail.frontier, &tail.root);
     return tail_write(log, &tail, err);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "audit/log.h"
+#include "keys/note.h"
 #include "store/database.h"
 
 enum statement : uint8_t {
@@ -22,6 +23,10 @@ enum statement : uint8_t {
     STATEMENT_PAGES_UNUSED,
     STATEMENT_PAGE_BYTES,
     STATEMENT_DELETE,
+    STATEMENT_SIGNED_THERE,
+    STATEMENT_SIGNED_MAKE,
+    STATEMENT_SIGNED,
+    STATEMENT_SIGNED_WRITE,
     STATEMENT_COUNT,
 };
 static_assert((int)STATEMENT_COUNT <= (int)DATABASE_STATEMENTS_MAX);
@@ -46,9 +51,11 @@ struct audit_log {
     struct audit_buffer buffer;
     uint64_t bytes_max;
     uint64_t retention_ms;
-    uint64_t page_bytes;  /* 0: not read yet */
-    const struct state *state; /* borrowed */
-    const struct clock *clock; /* borrowed */
+    uint64_t page_bytes;           /* 0: not read yet */
+    struct checkpoint signed_last; /* what keys/last_checkpoint said when it was read last */
+    uint64_t signed_kept;          /* the size in table `signed`; 0 while it has no row */
+    const struct state *state;     /* borrowed */
+    const struct clock *clock;     /* borrowed */
 };
 
 /* Waits for audit.lock, at most LIMIT_SQLITE_BUSY_MS. */
@@ -82,3 +89,12 @@ void audit_buffer_written(struct audit_log *log);
 status_t audit_storage_used(struct audit_log *log, uint64_t *ret_bytes, struct error *err);
 /* The warning percentage that growing from `before` to `after` bytes crosses; 0 for none. */
 unsigned audit_storage_crossed(const struct audit_log *log, uint64_t before, uint64_t after);
+
+/* What was signed last stands in audit.db too (signed.c), so that a lost or older keys/ is noticed.
+ * Reads the row and holds it against log->signed_last. AUDIT_ROLLED_BACK, AUDIT_DAMAGED. */
+status_t audit_signed_check(struct audit_log *log, struct error *err);
+/* Writes log->signed_last when it is newer than the row. Inside a transaction. */
+status_t audit_signed_keep(struct audit_log *log, struct error *err);
+/* After a signature. The row follows with the next append, but for the first one, which is written
+ * at once. */
+status_t audit_signed_note(struct audit_log *log, const struct checkpoint *last, struct error *err);

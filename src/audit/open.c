@@ -53,6 +53,14 @@ static const char *const STATEMENTS[] = {
         "UPDATE head SET size = ?1, leaf = ?2, frontier = ?3, root = ?4 WHERE id = 0",
     [STATEMENT_INSERT] = "INSERT INTO entries(seq, leaf, nodes, bytes) VALUES(?1, ?2, ?3, ?4)",
     [STATEMENT_ROW] = "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq = ?1",
+    [STATEMENT_SIGNED_THERE] =
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'signed'",
+    [STATEMENT_SIGNED_MAKE] = "CREATE TABLE IF NOT EXISTS signed(id INTEGER PRIMARY KEY"
+                              " CHECK(id = 0), size INTEGER NOT NULL, root BLOB NOT NULL,"
+                              " origin BLOB NOT NULL)",
+    [STATEMENT_SIGNED] = "SELECT size, root, origin FROM signed WHERE id = 0",
+    [STATEMENT_SIGNED_WRITE] = "INSERT INTO signed VALUES(0, ?1, ?2, ?3) ON CONFLICT(id) DO UPDATE"
+                               " SET size = ?1, root = ?2, origin = ?3 WHERE ?1 > size",
     [STATEMENT_ROWS] = "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq >= ?1 ORDER BY seq",
     [STATEMENT_ROWS_BACK] =
         "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq <= ?1 ORDER BY seq DESC",
@@ -105,8 +113,8 @@ static status_t check_tail(struct audit_log *log, const struct checkpoint *signe
     TRY(merkle_root_of_size(signed_last->size, audit_log_read_hash, log, &root, err));
     return digest_equal(&root, &signed_last->root)
                ? STATUS_OK
-               : audit_damaged(err,
-                         "it was rewritten: its last checkpoint was signed over other entries");
+               : audit_damaged(
+                     err, "it was rewritten: its last checkpoint was signed over other entries");
 }
 
 /* Opens a file that is there. *ret_made is false when it has no tables yet: another command is
@@ -193,6 +201,8 @@ status_t audit_log_open_renewing(const struct audit_log_options *options,
     /* One snapshot for all of it: other processes append between two reads. */
     TRY(database_run(&log->database, STATEMENT_BEGIN_READ, err));
     TRY(check_tail(log, &signed_last, err));
+    log->signed_last = signed_last;
+    TRY(audit_signed_check(log, err));
     TRY(database_run(&log->database, STATEMENT_COMMIT, err));
     *ret_log = TAKE(log);
     return STATUS_OK;

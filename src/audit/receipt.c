@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "audit/checkpoint.h"
+#include "audit/log_file.h"
 #include "audit/rows.h"
 #include "base/assert.h"
 #include "codec/text.h"
@@ -46,7 +47,7 @@ status_t receipt_checkpoint(struct audit_log *log, struct keys_client *keys, uin
         struct checkpoint last;
         TRY(checkpoint_last(audit_log_state(log), &last, err));
         if (last.size > seq) {
-            return STATUS_OK;
+            return i > 0 ? audit_signed_note(log, &last, err) : STATUS_OK;
         }
         ASSERT(keys != nullptr);
         TRY(sign_head(log, keys, last.size, err));

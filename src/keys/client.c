@@ -163,7 +163,7 @@ static status_t refused(const struct keys_reply *reply, struct error *err) {
                                     "airlock-keys refuses to sign: keys/last_checkpoint is gone");
         error_detail(err, "this key has signed before; without that file it would sign any tree");
         error_hint(err, "Put keys/last_checkpoint back from a backup that is not older than the "
-                        "last receipt, or begin a new log in another AIRLOCK_STATE_DIR.");
+                        "last receipt, or begin a new log: airlock log renew");
         return status;
     }
     case KEYS_ANSWER_CRYPTO:

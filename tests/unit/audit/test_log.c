@@ -228,6 +228,49 @@ static void a_log_that_is_gone_is_found(void **state) {
     scratch_close(&scratch);
 }
 
+/* keys/ is lost or put back from a backup: audit.db knows better. */
+static void an_older_checkpoint_is_found(void **state) {
+    (void)state;
+    struct scratch scratch;
+    scratch_open(&scratch);
+    scratch_append(&scratch, 1);
+    sign(&scratch, 0); /* the first signature is known at once */
+    copy_file(&scratch, "keys/last_checkpoint", "first");
+    assert_int_equal(unlinkat(scratch.state.keys_fd, "last_checkpoint", 0), 0);
+    must_fail(reopen(&scratch, &scratch_error), ERROR_AUDIT_ROLLED_BACK);
+    assert_non_null(strstr(scratch_error.message, "gone"));
+    copy_file(&scratch, "first", "keys/last_checkpoint");
+    must(reopen(&scratch, &scratch_error));
+    scratch_append(&scratch, 3);
+    sign(&scratch, 3);
+    scratch_append(&scratch, 1); /* the others with the next entry */
+    must(reopen(&scratch, &scratch_error));
+    copy_file(&scratch, "keys/last_checkpoint", "second");
+    copy_file(&scratch, "first", "keys/last_checkpoint");
+    must_fail(reopen(&scratch, &scratch_error), ERROR_AUDIT_ROLLED_BACK);
+    assert_non_null(strstr(scratch_error.message, "older"));
+    copy_file(&scratch, "second", "keys/last_checkpoint");
+    must(reopen(&scratch, &scratch_error));
+    must(check(&scratch, &scratch_error));
+    scratch_close(&scratch);
+}
+
+/* A log made before the table was: it gets it with its next entry. */
+static void a_log_without_the_table_gets_it(void **state) {
+    (void)state;
+    struct scratch scratch;
+    scratch_open(&scratch);
+    scratch_append(&scratch, 2);
+    sign(&scratch, 1);
+    audit_log_closep(&scratch.log);
+    sql(&scratch, "DROP TABLE signed");
+    must(reopen(&scratch, &scratch_error));
+    scratch_append(&scratch, 1);
+    assert_int_equal(unlinkat(scratch.state.keys_fd, "last_checkpoint", 0), 0);
+    must_fail(reopen(&scratch, &scratch_error), ERROR_AUDIT_ROLLED_BACK);
+    scratch_close(&scratch);
+}
+
 static void a_file_that_is_no_database_is_damage(void **state) {
     (void)state;
     struct scratch scratch;
@@ -266,6 +309,8 @@ int main(void) {
         cmocka_unit_test(any_change_inside_is_found_by_the_full_check),
         cmocka_unit_test(a_log_put_back_to_an_older_copy_is_found),
         cmocka_unit_test(a_log_that_is_gone_is_found),
+        cmocka_unit_test(an_older_checkpoint_is_found),
+        cmocka_unit_test(a_log_without_the_table_gets_it),
         cmocka_unit_test(a_file_that_is_no_database_is_damage),
         cmocka_unit_test(a_log_half_made_is_made),
     };
