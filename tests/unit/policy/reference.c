@@ -86,26 +86,30 @@ static bool component_fits(const char *pattern, const char *name, bool fold) {
     return same_byte(pattern[0], name[0], fold) && component_fits(pattern + 1, name + 1, fold);
 }
 
-static bool all_fit(const struct components *pattern, size_t p, const struct components *path,
-                    size_t n, size_t stop, bool fold) {
-    if (p == pattern->count) {
-        return n == stop;
+/* What all_fit() walks: parts of the pattern over the first `stop` components of the path. */
+struct fit {
+    struct components parts, names;
+    size_t stop;
+    bool fold;
+};
+
+static bool all_fit(const struct fit *fit, size_t p, size_t n) {
+    if (p == fit->parts.count) {
+        return n == fit->stop;
     }
-    if (strcmp(pattern->at[p], "**") == 0) {
-        bool last = p + 1 == pattern->count;
-        if (!last && all_fit(pattern, p + 1, path, n, stop, fold)) {
+    if (strcmp(fit->parts.at[p], "**") == 0) {
+        bool last = p + 1 == fit->parts.count;
+        if (!last && all_fit(fit, p + 1, n)) {
             return true;
         }
-        return n < stop &&
-               ((last && n + 1 == stop) || all_fit(pattern, p, path, n + 1, stop, fold));
+        return n < fit->stop && ((last && n + 1 == fit->stop) || all_fit(fit, p, n + 1));
     }
-    return n < stop && component_fits(pattern->at[p], path->at[n], fold) &&
-           all_fit(pattern, p + 1, path, n + 1, stop, fold);
+    return n < fit->stop && component_fits(fit->parts.at[p], fit->names.at[n], fit->fold) &&
+           all_fit(fit, p + 1, n + 1);
 }
 
 bool reference_glob(const char *pattern, const char *path, bool is_folder, bool fold) {
-    struct components names;
-    struct components parts;
+    static struct fit fit; /* not copied: its components point into it */
     char text[TEXT_MAX];
     size_t size = strlen(pattern);
     ASSERT(size > 0 && size < sizeof text);
@@ -115,15 +119,16 @@ bool reference_glob(const char *pattern, const char *path, bool is_folder, bool 
         text[size - 1] = '\0';
     }
     bool anchored = strchr(text, '/') != nullptr;
-    split(text[0] == '/' ? text + 1 : text, &parts);
-    split(path, &names);
+    split(text[0] == '/' ? text + 1 : text, &fit.parts);
+    split(path, &fit.names);
+    fit.fold = fold;
     /* The path itself, or any folder above it. */
-    for (size_t stop = 1; path[0] != '\0' && stop <= names.count; stop++) {
-        if (stop == names.count && folder_only && !is_folder) {
+    for (fit.stop = 1; path[0] != '\0' && fit.stop <= fit.names.count; fit.stop++) {
+        if (fit.stop == fit.names.count && folder_only && !is_folder) {
             continue;
         }
-        if (anchored ? all_fit(&parts, 0, &names, 0, stop, fold)
-                     : component_fits(parts.at[0], names.at[stop - 1], fold)) {
+        if (anchored ? all_fit(&fit, 0, 0)
+                     : component_fits(fit.parts.at[0], fit.names.at[fit.stop - 1], fold)) {
             return true;
         }
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Numbers in names are those of the normative cases.
+ * The rules that are in force where no file is.
  */
 #include "policy/policy.h"
 
@@ -19,7 +19,7 @@ static struct policy_decision decide(const struct policy_request *request) {
     return decision;
 }
 
-static void case_01_nothing_matches_is_deny(void **state) {
+static void nothing_matches_is_deny(void **state) {
     (void)state;
     struct policy_decision decision =
         decide(&(struct policy_request){.operation = "run.exec", .template_name = "unheard-of"});
@@ -28,7 +28,7 @@ static void case_01_nothing_matches_is_deny(void **state) {
     assert_string_equal(decision.reasons[0], "no rule allows this operation");
 }
 
-static void case_03_deny_beats_allow(void **state) {
+static void deny_beats_allow(void **state) {
     (void)state;
     struct policy_decision decision = decide(&(struct policy_request){
         .operation = "stage.apply",
@@ -40,7 +40,7 @@ static void case_03_deny_beats_allow(void **state) {
     assert_string_equal(decision.rule, "builtin.git-control");
 }
 
-static void case_04_review_beats_allow(void **state) {
+static void review_beats_allow(void **state) {
     (void)state;
     struct policy_decision decision = decide(&(struct policy_request){
         .operation = "stage.apply",
@@ -51,7 +51,7 @@ static void case_04_review_beats_allow(void **state) {
     assert_int_equal(decision.outcome, POLICY_REVIEW);
 }
 
-static void case_10_all_reasons_of_several_reviews(void **state) {
+static void all_reasons_of_several_reviews(void **state) {
     (void)state;
     struct policy_decision decision = decide(&(struct policy_request){
         .operation = "stage.apply",
@@ -63,7 +63,7 @@ static void case_10_all_reasons_of_several_reviews(void **state) {
     assert_int_equal(decision.reason_count, 3);
 }
 
-static void case_24_unknown_operation_is_deny(void **state) {
+static void unknown_operation_is_deny(void **state) {
     (void)state;
     struct policy_decision decision =
         decide(&(struct policy_request){.operation = "fs.format", .at_command_line = true});
@@ -93,11 +93,11 @@ static void the_default_is_what_it_says(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(case_01_nothing_matches_is_deny),
-        cmocka_unit_test(case_03_deny_beats_allow),
-        cmocka_unit_test(case_04_review_beats_allow),
-        cmocka_unit_test(case_10_all_reasons_of_several_reviews),
-        cmocka_unit_test(case_24_unknown_operation_is_deny),
+        cmocka_unit_test(nothing_matches_is_deny),
+        cmocka_unit_test(deny_beats_allow),
+        cmocka_unit_test(review_beats_allow),
+        cmocka_unit_test(all_reasons_of_several_reviews),
+        cmocka_unit_test(unknown_operation_is_deny),
         cmocka_unit_test(the_default_is_what_it_says),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
