@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "cli/log_view.h"
 #include "cli/stage_names.h"
 #include "codec/json.h"
 #include "kernel/kernel.h"
@@ -96,6 +97,9 @@ int cli_apply(struct cli *cli, int argc, char **argv) {
     kernel.ask_context = cli;
     kernel.not_carried = print_not_carried;
     status = apply(cli, &kernel, &arguments, argc, argv + 1, &err);
+    if (!cli->json) {
+        log_warn_storage(kernel.log);
+    }
     kernel_close(&kernel);
     return status_is_ok(status) ? 0 : cli_error(cli, &err);
 }

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/log_view.h"
 #include "cli/runs_prune.h"
 #include "cli/secret.h"
 #include "cli/streams.h"
@@ -207,6 +208,7 @@ static status_t run(const struct cli *cli, const struct run_options *options,
         print_summary(cli, options, &result);
         if (!options->quiet && !cli->json) {
             runs_warn(cli, &kernel.state);
+            log_warn_storage(kernel.log);
         }
         *ret_exit = result.exit_status;
     }

@@ -97,7 +97,7 @@ status_t log_verify(const struct cli *cli, struct log_session *session,
     struct audit_check_result result;
     uint64_t receipt_size;
     uint64_t checkpoint_size;
-    log_warn_storage(session);
+    log_warn_storage(session->log);
     status_t status = audit_log_check(session->log, &options, &result, err);
     if (bar.shown) {
         (void)fprintf(stderr, "\r\033[K");

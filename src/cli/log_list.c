@@ -185,7 +185,7 @@ status_t log_list(const struct cli *cli, struct log_session *session,
     struct listing listing = {.cli = cli, .request = request};
     builder_init(&listing.outcome, 4096);
     builder_init(&listing.detail, (size_t)8 * LIMIT_ENTRY_BYTES);
-    log_warn_storage(session);
+    log_warn_storage(session->log);
     status_t status = list_all(session, &listing, err);
     builder_deinit(&listing.outcome);
     builder_deinit(&listing.detail);

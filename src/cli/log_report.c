@@ -146,7 +146,7 @@ status_t log_report(const struct cli *cli, struct log_session *session,
     if (report == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot make a report");
     }
-    log_warn_storage(session);
+    log_warn_storage(session->log);
     TRY(audit_report_make(session->log, request->since_ms, request->until_ms, report, err));
     layout_of(report, &layout);
     if (cli->json) {

@@ -50,10 +50,10 @@ status_t log_session_cover(struct log_session *session, uint64_t seq, struct err
     return status;
 }
 
-void log_warn_storage(struct log_session *session) {
+void log_warn_storage(struct audit_log *log) {
     struct audit_storage storage;
     struct error ignored = {0};
-    if (!status_is_ok(audit_storage_read(session->log, &storage, &ignored)) ||
+    if (!status_is_ok(audit_storage_read(log, &storage, &ignored)) ||
         storage.percent < (unsigned)LIMIT_LOG_WARN_PERCENT) {
         return;
     }

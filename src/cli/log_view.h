@@ -20,7 +20,7 @@ void log_session_close(struct log_session *session);
 status_t log_session_cover(struct log_session *session, uint64_t seq, struct error *err);
 
 /* Tells on standard error when the log nears its size limit, and what to do. */
-void log_warn_storage(struct log_session *session);
+void log_warn_storage(struct audit_log *log);
 
 enum { LOG_TIME_BYTES = 32 };
 /* "2026-11-21 02:41:44" in UTC. */
