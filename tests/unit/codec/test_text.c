@@ -154,8 +154,29 @@ static void what_is_escaped_cannot_move_a_cursor(void **state) {
     assert_builds(text_escape, SLICE_LITERAL("\xc2\x9b\xe2\x80\xae"), "\\xc2\\x9b\\xe2\\x80\\xae");
 }
 
+static void assert_short(struct slice bytes, size_t size, const char *expected) {
+    struct builder out;
+    builder_init(&out, 64);
+    builder_text(&out, "> ");
+    text_escape_short(bytes, size, &out);
+    assert_string_equal(builder_c_string(&out) + 2, expected);
+    builder_deinit(&out);
+}
+
+static void what_is_cut_short_is_still_utf8(void **state) {
+    (void)state;
+    assert_short(SLICE_LITERAL(""), 3, "");
+    assert_short(SLICE_LITERAL("abc"), 3, "abc");
+    assert_short(SLICE_LITERAL("abcd"), 3, "abc...");
+    assert_short(SLICE_LITERAL("ab\xc3\xa9"), 4, "ab\xc3\xa9");
+    assert_short(SLICE_LITERAL("ab\xc3\xa9"), 3, "ab...");
+    assert_short(SLICE_LITERAL("a\nb"), 2, "a...");
+    assert_short(SLICE_LITERAL("a"), 0, "...");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_cut_short_is_still_utf8),
         cmocka_unit_test(base64_vectors),
         cmocka_unit_test(only_canonical_base64_is_read),
         cmocka_unit_test(what_base64_writes_it_reads),
