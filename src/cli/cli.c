@@ -106,3 +106,14 @@ int cli_error(const struct cli *cli, const struct error *err) {
     }
     return error_exit_status(err->code);
 }
+
+bool cli_begin(struct cli *cli, int *argc, char **argv, const struct cli_form *form,
+               int *ret_exit) {
+    struct error err;
+    if (!status_is_ok(cli_parse(cli, argc, argv, form, &err))) {
+        *ret_exit = cli_error(cli, &err);
+        return false;
+    }
+    *ret_exit = 0;
+    return !cli->is_answered;
+}

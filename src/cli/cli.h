@@ -12,7 +12,8 @@
 struct cli {
     const char *program; /* argv[0], for messages */
     bool json;
-    bool color_out; /* colour on stdout / stderr: a terminal, no NO_COLOR, TERM is not dumb */
+    bool is_answered; /* --help was asked for and given */
+    bool color_out;   /* colour on stdout / stderr: a terminal, no NO_COLOR, TERM is not dumb */
     bool color_err;
 };
 
@@ -44,13 +45,24 @@ struct cli_option {
     const char *argument; /* "DIR", for help */
     const char *help;
 };
+/* What a sub-command takes. */
+struct cli_form {
+    const struct cli_option *options;
+    size_t option_count;
+    bool stop_at_operand; /* the first operand ends the options (for `run`) */
+    const char *examples; /* for help */
+};
+#define CLI_FORM(rows, text) \
+    ((struct cli_form){      \
+        .options = (rows), .option_count = sizeof(rows) / sizeof(rows)[0], .examples = (text)})
 /* Parses argv in place. Operands are left in argv[1..*argc], so *argc is their number and argv[1]
  * the first one; argv[*argc + 1] is nullptr. --json sets cli->json. --help prints the row's text,
- * the options and `examples`, and sets *ret_done. `stop_at_operand` ends the options at the first
- * operand (for `run`). */
-status_t cli_parse(struct cli *cli, int *argc, char **argv, const struct cli_option *options,
-                   size_t option_count, bool stop_at_operand, const char *examples, bool *ret_done,
+ * the options and the examples, and sets cli->is_answered. */
+status_t cli_parse(struct cli *cli, int *argc, char **argv, const struct cli_form *form,
                    struct error *err);
+/* How a sub-command begins: cli_parse(), and what comes of it. False: there is nothing left to do,
+ * and *ret_exit is the exit status. */
+bool cli_begin(struct cli *cli, int *argc, char **argv, const struct cli_form *form, int *ret_exit);
 
 /* A kernel_ask_review() for commands at a terminal: names the paths and asks y/N. Answers no when
  * stdin or stderr is not a terminal. `context` is the struct cli. */

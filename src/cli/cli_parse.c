@@ -156,24 +156,22 @@ static status_t parse_all(struct parser *parser, bool stop_at_operand) {
     return STATUS_OK;
 }
 
-status_t cli_parse(struct cli *cli, int *argc, char **argv, const struct cli_option *options,
-                   size_t option_count, bool stop_at_operand, const char *examples, bool *ret_done,
+status_t cli_parse(struct cli *cli, int *argc, char **argv, const struct cli_form *form,
                    struct error *err) {
     ASSERT(*argc >= 1 && argv[0] != nullptr);
     struct parser parser = {
         .cli = cli,
-        .options = options,
-        .option_count = option_count,
+        .options = form->options,
+        .option_count = form->option_count,
         .argc = *argc,
         .argv = argv,
         .next = 1,
         .err = err,
     };
-    *ret_done = false;
-    TRY(parse_all(&parser, stop_at_operand));
+    TRY(parse_all(&parser, form->stop_at_operand));
     if (parser.help) {
-        print_help(&parser, examples);
-        *ret_done = true;
+        print_help(&parser, form->examples);
+        cli->is_answered = true;
     }
     argv[parser.operands + 1] = nullptr; /* at most the nullptr that ends argv anyway */
     *argc = parser.operands;

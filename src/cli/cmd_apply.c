@@ -80,16 +80,12 @@ int cli_apply(struct cli *cli, int argc, char **argv) {
          .help = "apply the rest when some paths are refused or in conflict"},
     };
     struct error err;
-    bool done = false;
+    int exit_status;
     struct kernel kernel;
-    status_t status = cli_parse(cli, &argc, argv, rows, sizeof rows / sizeof rows[0], false,
-                                examples, &done, &err);
-    if (status_is_ok(status) && done) {
-        return 0;
+    if (!cli_begin(cli, &argc, argv, &CLI_FORM(rows, examples), &exit_status)) {
+        return exit_status;
     }
-    if (status_is_ok(status)) {
-        status = kernel_open(&kernel, &err);
-    }
+    status_t status = kernel_open(&kernel, &err);
     if (!status_is_ok(status)) {
         return cli_error(cli, &err);
     }

@@ -75,12 +75,9 @@ int cli_completion(struct cli *cli, int argc, char **argv) {
         "  source <(airlock completion bash)\n"
         "  airlock completion fish > ~/.config/fish/completions/airlock.fish\n";
     struct error err;
-    bool done;
-    if (!status_is_ok(cli_parse(cli, &argc, argv, nullptr, 0, false, examples, &done, &err))) {
-        return cli_error(cli, &err);
-    }
-    if (done) {
-        return 0;
+    int exit_status;
+    if (!cli_begin(cli, &argc, argv, &(struct cli_form){.examples = examples}, &exit_status)) {
+        return exit_status;
     }
     const char *shell = argc == 1 ? argv[1] : "";
     if (strcmp(shell, "bash") == 0) {

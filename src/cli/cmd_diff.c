@@ -71,11 +71,10 @@ int cli_diff(struct cli *cli, int argc, char **argv) {
          .help = "auto (default), always or never"},
     };
     struct error err;
-    bool done = false;
-    status_t status = cli_parse(cli, &argc, argv, rows, sizeof rows / sizeof rows[0], false,
-                                examples, &done, &err);
-    if (status_is_ok(status) && !done) {
-        status = diff(cli, &arguments, argc, argv + 1, &err);
+    int exit_status;
+    if (!cli_begin(cli, &argc, argv, &CLI_FORM(rows, examples), &exit_status)) {
+        return exit_status;
     }
+    status_t status = diff(cli, &arguments, argc, argv + 1, &err);
     return status_is_ok(status) ? 0 : cli_error(cli, &err);
 }

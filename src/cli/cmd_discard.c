@@ -47,16 +47,12 @@ int cli_discard(struct cli *cli, int argc, char **argv) {
          .help = "the workspace (default: the git top, or here)"},
     };
     struct error err;
-    bool done = false;
+    int exit_status;
     struct kernel kernel;
-    status_t status = cli_parse(cli, &argc, argv, rows, sizeof rows / sizeof rows[0], false,
-                                examples, &done, &err);
-    if (status_is_ok(status) && done) {
-        return 0;
+    if (!cli_begin(cli, &argc, argv, &CLI_FORM(rows, examples), &exit_status)) {
+        return exit_status;
     }
-    if (status_is_ok(status)) {
-        status = kernel_open(&kernel, &err);
-    }
+    status_t status = kernel_open(&kernel, &err);
     if (!status_is_ok(status)) {
         return cli_error(cli, &err);
     }

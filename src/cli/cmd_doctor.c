@@ -285,13 +285,11 @@ int cli_doctor(struct cli *cli, int argc, char **argv) {
         {.name = "templates", .flag = &templates, .help = "list the sandbox templates"},
     };
     struct error err = {};
-    bool done = false;
-    if (!status_is_ok(cli_parse(cli, &argc, argv, options, 1, false,
-                                "  airlock doctor\n  airlock doctor --templates\n", &done, &err))) {
-        return cli_error(cli, &err);
-    }
-    if (done) {
-        return 0;
+    int exit_status;
+    if (!cli_begin(cli, &argc, argv,
+                   &CLI_FORM(options, "  airlock doctor\n  airlock doctor --templates\n"),
+                   &exit_status)) {
+        return exit_status;
     }
     if (templates) {
         return print_templates(cli);

@@ -70,12 +70,9 @@ int cli_explain(struct cli *cli, int argc, char **argv) {
                                    "  airlock explain limit\n"
                                    "  airlock explain              (lists every error)\n";
     struct error err;
-    bool done;
-    if (!status_is_ok(cli_parse(cli, &argc, argv, nullptr, 0, false, examples, &done, &err))) {
-        return cli_error(cli, &err);
-    }
-    if (done) {
-        return 0;
+    int exit_status;
+    if (!cli_begin(cli, &argc, argv, &(struct cli_form){.examples = examples}, &exit_status)) {
+        return exit_status;
     }
     if (argc == 0) {
         list_errors();

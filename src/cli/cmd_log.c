@@ -126,10 +126,8 @@ static status_t log_run(struct cli *cli, int argc, char **argv, struct error *er
          "with import: the log's verifier key, else this user's own"},
         {"yes", 'y', &request.yes, nullptr, nullptr, nullptr, "with renew: do not ask"},
     };
-    bool done;
-    TRY(cli_parse(cli, &argc, argv, options, sizeof options / sizeof options[0], false, EXAMPLES,
-                  &done, err));
-    return done ? STATUS_OK : log_answer(cli, argc, argv, &request, err);
+    TRY(cli_parse(cli, &argc, argv, &CLI_FORM(options, EXAMPLES), err));
+    return cli->is_answered ? STATUS_OK : log_answer(cli, argc, argv, &request, err);
 }
 
 int cli_log(struct cli *cli, int argc, char **argv) {

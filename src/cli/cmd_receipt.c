@@ -175,13 +175,9 @@ int cli_receipt(struct cli *cli, int argc, char **argv) {
          .help = "write the entry and its proof as Debian's spicy-litetlog reads them"},
     };
     struct error err = {0};
-    bool done;
-    if (!status_is_ok(cli_parse(cli, &argc, argv, options, sizeof options / sizeof options[0],
-                                false, EXAMPLES, &done, &err))) {
-        return cli_error(cli, &err);
-    }
-    if (done) {
-        return 0;
+    int exit_status;
+    if (!cli_begin(cli, &argc, argv, &CLI_FORM(options, EXAMPLES), &exit_status)) {
+        return exit_status;
     }
     if (argc > 1 || (argc == 1 && request.entry != nullptr)) {
         (void)error_set(&err, ERROR_USAGE, 0, "receipt takes one run, or --entry SEQ");

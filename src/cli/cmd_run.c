@@ -277,11 +277,11 @@ int cli_run(struct cli *cli, int argc, char **argv) {
          .help = "do not filter what the command sends to the terminal"},
     };
     struct error err;
-    bool done = false;
     int exit_status = 0;
-    status_t status = cli_parse(cli, &argc, argv, rows, sizeof rows / sizeof rows[0], true,
-                                examples, &done, &err);
-    if (status_is_ok(status) && done) {
+    struct cli_form form = CLI_FORM(rows, examples);
+    form.stop_at_operand = true;
+    status_t status = cli_parse(cli, &argc, argv, &form, &err);
+    if (status_is_ok(status) && cli->is_answered) {
         return 0;
     }
     if (status_is_ok(status)) {

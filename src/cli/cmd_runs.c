@@ -175,22 +175,21 @@ int cli_runs(struct cli *cli, int argc, char **argv) {
         {.name = "dry-run", .flag = &arguments.dry_run, .help = "with prune: only say what"},
     };
     struct error err;
-    bool done = false;
-    status_t status = cli_parse(cli, &argc, argv, rows, sizeof rows / sizeof rows[0], false,
-                                examples, &done, &err);
-    if (status_is_ok(status) && !done) {
-        bool is_prune = argc == 1 && strcmp(argv[1], "prune") == 0;
-        if (is_prune) {
-            status = runs_prune(cli,
-                                &(struct runs_prune_request){arguments.workspace, arguments.older,
-                                                             arguments.all, arguments.dry_run},
-                                &err);
-        } else if (argc > 0 || arguments.older != nullptr || arguments.dry_run) {
-            status = error_set(&err, ERROR_USAGE, 0,
-                               "runs takes no operand but prune, which --older and --dry-run need");
-        } else {
-            status = runs(cli, &arguments, &err);
-        }
+    int exit_status;
+    if (!cli_begin(cli, &argc, argv, &CLI_FORM(rows, examples), &exit_status)) {
+        return exit_status;
+    }
+    status_t status = STATUS_OK;
+    if (argc == 1 && strcmp(argv[1], "prune") == 0) {
+        status = runs_prune(cli,
+                            &(struct runs_prune_request){arguments.workspace, arguments.older,
+                                                         arguments.all, arguments.dry_run},
+                            &err);
+    } else if (argc > 0 || arguments.older != nullptr || arguments.dry_run) {
+        status = error_set(&err, ERROR_USAGE, 0,
+                           "runs takes no operand but prune, which --older and --dry-run need");
+    } else {
+        status = runs(cli, &arguments, &err);
     }
     return status_is_ok(status) ? 0 : cli_error(cli, &err);
 }

@@ -121,13 +121,9 @@ int cli_verify(struct cli *cli, int argc, char **argv) {
          .help = "pass over lines and signatures this version does not know"},
     };
     struct error err = {0};
-    bool done;
-    if (!status_is_ok(cli_parse(cli, &argc, argv, options, sizeof options / sizeof options[0],
-                                false, EXAMPLES, &done, &err))) {
-        return cli_error(cli, &err);
-    }
-    if (done) {
-        return 0;
+    int exit_status;
+    if (!cli_begin(cli, &argc, argv, &CLI_FORM(options, EXAMPLES), &exit_status)) {
+        return exit_status;
     }
     if (argc != 1) {
         (void)error_set(&err, ERROR_USAGE, 0, "verify takes one file (- is standard input)");

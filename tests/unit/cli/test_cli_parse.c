@@ -22,7 +22,6 @@ struct parsed {
     const char *name;
     const char **list;
     int argc;
-    bool done;
     struct error err;
 };
 
@@ -36,8 +35,13 @@ static status_t parse(struct parsed *parsed, const char **argv, bool stop) {
     while (argv[parsed->argc] != nullptr) {
         parsed->argc++;
     }
-    return cli_parse(&parsed->cli, &parsed->argc, (char **)(uintptr_t)argv, options, 3, stop, "",
-                     &parsed->done, &parsed->err);
+    const struct cli_form form = {
+        .options = options,
+        .option_count = 3,
+        .stop_at_operand = stop,
+        .examples = "",
+    };
+    return cli_parse(&parsed->cli, &parsed->argc, (char **)(uintptr_t)argv, &form, &parsed->err);
 }
 
 #define ARGV(...) ((const char *[]){"cmd", __VA_ARGS__, nullptr})
