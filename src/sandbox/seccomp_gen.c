@@ -4,6 +4,7 @@
  * profiles as C arrays, so that nothing is computed when a sandbox starts.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -90,17 +91,29 @@ static void emit_allow_values(struct filter_code *code, unsigned argument, const
     emit_allow(code);
 }
 
-/* AF_UNIX, AF_INET, AF_INET6, and the route family of netlink, which may only be read: writing
- * needs a capability that no payload has. */
+/* AF_UNIX; TCP, UDP and ICMP over AF_INET and AF_INET6, because the kernel loads a module for a
+ * type or protocol that it does not have; and the route family of netlink, which may only be read:
+ * writing needs a capability that no payload has. Each jump names the line it leads to. */
 static void emit_socket(struct filter_code *code) {
     filter_emit_load(code, 0);
-    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 6, 0, AF_UNIX);
-    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 5, 0, AF_INET);
-    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 4, 0, AF_INET6);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 17, 0, AF_UNIX); /* allow */
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 5, 0, AF_INET);  /* internet */
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 4, 0, AF_INET6); /* internet */
     filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, AF_NETLINK);
     filter_emit_load(code, 2);
-    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 12, 0, 0); /* allow */
     emit_errno(code, EPERM);
+    filter_emit_load(code, 1); /* internet: the type, without its flags */
+    filter_emit(code, BPF_ALU | BPF_AND | BPF_K, 0, 0, 0xf);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, SOCK_STREAM);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, 6, SOCK_DGRAM); /* else unsupported */
+    filter_emit_load(code, 2);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 0); /* allow, and so on */
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 4, 0, IPPROTO_TCP);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 3, 0, IPPROTO_UDP);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 2, 0, IPPROTO_ICMP);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, IPPROTO_ICMPV6);
+    emit_errno(code, EPROTONOSUPPORT); /* what a kernel without the protocol answers */
     emit_allow(code);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,6 +75,8 @@ static unsigned ask(enum seccomp_profile profile, long number, uint64_t a, uint6
 
 #define ALLOWED(...) assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ALLOW)
 #define REFUSED(...) assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO | EPERM)
+#define UNSUPPORTED(...) \
+    assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO | EPROTONOSUPPORT)
 #define MISSING(...) \
     assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO | ENOSYS)
 
@@ -138,6 +141,16 @@ static void test_arguments(void **state) {
     REFUSED(SYS_socket, AF_PACKET, SOCK_RAW, 0);
     REFUSED(SYS_socket, AF_VSOCK, SOCK_STREAM, 0);
     REFUSED(SYS_socket, AF_ALG, SOCK_SEQPACKET, 0);
+    ALLOWED(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    ALLOWED(SYS_socket, AF_INET6, SOCK_DGRAM, IPPROTO_UDP);
+    ALLOWED(SYS_socket, AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+    ALLOWED(SYS_socket, AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6);
+    /* What no program needs could load a module of the host's kernel. */
+    UNSUPPORTED(SYS_socket, AF_INET, SOCK_STREAM, IPPROTO_SCTP);
+    UNSUPPORTED(SYS_socket, AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE);
+    UNSUPPORTED(SYS_socket, AF_INET, SOCK_DCCP, 0);
+    UNSUPPORTED(SYS_socket, AF_INET, SOCK_SEQPACKET, 0);
+    UNSUPPORTED(SYS_socket, AF_INET, SOCK_RAW, IPPROTO_ICMP);
     ALLOWED(SYS_socketpair, AF_UNIX, 0, 0);
     REFUSED(SYS_socketpair, AF_TIPC, 0, 0);
     ALLOWED(SYS_personality, 0xffffffff, 0, 0);
