@@ -109,21 +109,15 @@ static status_t tail_write(struct audit_log *log, const struct audit_tail *tail,
 
 static status_t append_one(struct audit_log *log, struct audit_tail *tail,
                            struct audit_append *entry, uint64_t time_ms, struct error *err) {
-    struct builder bytes;
     struct digest completed[64];
     unsigned count;
-    builder_init(&bytes, LIMIT_ENTRY_BYTES);
-    status_t status = entry_encode(tail, entry, time_ms, &bytes, err);
-    if (status_is_ok(status)) {
-        struct audit_row row = {.seq = tail->frontier.size, .bytes = builder_slice(&bytes)};
-        merkle_leaf(row.bytes, &tail->leaf);
-        merkle_frontier_append(&tail->frontier, &tail->leaf, completed, &count);
-        row.leaf = slice_of(tail->leaf.bytes, DIGEST_BYTES);
-        row.nodes = slice_of(completed, count * DIGEST_BYTES);
-        status = audit_row_insert(log, &row, err);
-    }
-    builder_deinit(&bytes);
-    return status;
+    TRY(entry_encode(tail, entry, time_ms, &log->bytes, err));
+    struct audit_row row = {.seq = tail->frontier.size, .bytes = builder_slice(&log->bytes)};
+    merkle_leaf(row.bytes, &tail->leaf);
+    merkle_frontier_append(&tail->frontier, &tail->leaf, completed, &count);
+    row.leaf = slice_of(tail->leaf.bytes, DIGEST_BYTES);
+    row.nodes = slice_of(completed, count * DIGEST_BYTES);
+    return audit_row_insert(log, &row, err);
 }
 
 /* An entry of the log's own about itself; fields are consumed. */

@@ -49,6 +49,7 @@ struct audit_buffer {
 struct audit_log {
     struct database database;
     struct audit_buffer buffer;
+    struct builder bytes; /* of the entry that is appended; owned, kept between entries */
     uint64_t bytes_max;
     uint64_t retention_ms;
     uint64_t page_bytes;           /* 0: not read yet */

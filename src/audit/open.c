@@ -193,6 +193,7 @@ status_t audit_log_open_renewing(const struct audit_log_options *options,
     }
     log->state = options->state;
     log->clock = options->clock;
+    builder_init(&log->bytes, LIMIT_ENTRY_BYTES);
     audit_storage_limit(log, (uint64_t)LIMIT_LOG_BYTES, (uint64_t)LIMIT_LOG_DAYS * 86400000);
     /* The checkpoint first: what is signed is durable before, so a log read later covers it. */
     struct checkpoint signed_last;
@@ -213,6 +214,7 @@ void audit_log_close(struct audit_log *log) {
         struct error ignored = {0}; /* whoever wants to know flushes first */
         (void)!status_is_ok(audit_buffer_flush(log, &ignored));
         audit_buffer_written(log);
+        builder_deinit(&log->bytes);
         database_close(&log->database);
         free(log);
     }
