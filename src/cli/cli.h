@@ -64,6 +64,9 @@ status_t cli_parse(struct cli *cli, int *argc, char **argv, const struct cli_for
  * and *ret_exit is the exit status. */
 bool cli_begin(struct cli *cli, int *argc, char **argv, const struct cli_form *form, int *ret_exit);
 
+/* Reads one line from stdin: y or yes, in any case. */
+bool cli_answer_is_yes(void);
+
 /* A kernel_ask_review() for commands at a terminal: names the paths and asks y/N. Answers no when
  * stdin or stderr is not a terminal. `context` is the struct cli. */
 struct kernel_review_item;

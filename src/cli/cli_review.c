@@ -8,6 +8,16 @@
 #include "cli/cli.h"
 #include "kernel/kernel.h"
 
+bool cli_answer_is_yes(void) {
+    char answer[16] = "";
+    ssize_t length;
+    do {
+        length = read(STDIN_FILENO, answer, sizeof answer - 1);
+    } while (length < 0 && errno == EINTR);
+    answer[strcspn(answer, "\r\n")] = '\0';
+    return length > 0 && (strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0);
+}
+
 /* A yes is about every path, so every path is shown: one that is not could be the one that matters.
  * LIMIT_REVIEW_PATHS bounds the list; the kernel does not ask about more. */
 bool cli_ask_review(void *context, const struct kernel_review_item *items, size_t count) {
@@ -23,14 +33,5 @@ bool cli_ask_review(void *context, const struct kernel_review_item *items, size_
     }
     (void)fprintf(stderr, "apply them too? [y/N] ");
     (void)fflush(stderr);
-    char answer[16] = "";
-    ssize_t length = read(STDIN_FILENO, answer, sizeof answer - 1);
-    while (length < 0 && errno == EINTR) {
-        length = read(STDIN_FILENO, answer, sizeof answer - 1);
-    }
-    if (length <= 0) {
-        return false;
-    }
-    answer[strcspn(answer, "\r\n")] = '\0';
-    return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
+    return cli_answer_is_yes();
 }

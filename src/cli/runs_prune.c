@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -132,13 +131,7 @@ static bool ask_about_open(const struct pruning *pruning) {
     }
     (void)fprintf(stderr, "throw these away? [y/N] ");
     (void)fflush(stderr);
-    char answer[16] = "";
-    ssize_t length;
-    do {
-        length = read(STDIN_FILENO, answer, sizeof answer - 1);
-    } while (length < 0 && errno == EINTR);
-    answer[strcspn(answer, "\r\n")] = '\0';
-    return length > 0 && (strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0);
+    return cli_answer_is_yes();
 }
 
 /* Newest first, so that what stands on another goes before it. */
