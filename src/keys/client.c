@@ -166,8 +166,6 @@ static status_t refused(const struct keys_reply *reply, struct error *err) {
                         "last receipt, or begin a new log: airlock log renew");
         return status;
     }
-    case KEYS_ANSWER_CRYPTO:
-        return error_set(err, ERROR_KEYS_FAILED, 0, "libcrypto failed in airlock-keys");
     case KEYS_ANSWER_SIGNED:
     case KEYS_ANSWER_STALE:
         break;

@@ -36,7 +36,6 @@ enum keys_answer : uint32_t {
     KEYS_ANSWER_NO_KEY,    /* log.key or origin cannot be made, read or understood */
     KEYS_ANSWER_DAMAGED,   /* last_checkpoint is there and is no checkpoint of this key */
     KEYS_ANSWER_IO,        /* last_checkpoint cannot be read or written; see os_errno */
-    KEYS_ANSWER_CRYPTO,    /* libcrypto failed */
     KEYS_ANSWER_LOST,      /* the key has signed before, and last_checkpoint is gone */
 };
 

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
 #include "sys/fd.h"
@@ -190,7 +191,7 @@ static status_t signer_load(struct signer *signer, struct error *err) {
     explicit_bzero(&seed, sizeof seed);
     TRY(status);
     uint8_t public_key[ED25519_PUBLIC_BYTES];
-    TRY(ed25519_key_public(signer->key, public_key, err));
+    ed25519_key_public(signer->key, public_key);
     note_vkey_make(origin, public_key, &signer->vkey);
     return is_there(signer->folder, KEYS_FILE_VKEY) ? STATUS_OK : vkey_write(signer, err);
 }
@@ -258,18 +259,16 @@ static enum keys_answer sign_and_keep(struct signer *signer, const struct keys_r
     uint8_t signature[ED25519_SIGNATURE_BYTES];
     builder_init(&text, NOTE_BYTES_MAX);
     checkpoint_format(&checkpoint, &text);
-    enum keys_answer answer = KEYS_ANSWER_CRYPTO;
-    if (builder_is_ok(&text) &&
-        status_is_ok(ed25519_sign(signer->key, builder_slice(&text), signature, &err))) {
-        builder_u8(&text, '\n');
-        note_format_signature(&signer->vkey, signature, &text);
-        answer = KEYS_ANSWER_SIGNED;
-        if (!status_is_ok(
-                write_file(signer->folder, KEYS_FILE_CHECKPOINT, builder_slice(&text), &err)) ||
-            (!signer->has_signed && !status_is_ok(seed_mark_signed(signer, &err)))) {
-            *ret_errno = err.os_errno;
-            answer = KEYS_ANSWER_IO;
-        }
+    ASSERT(builder_is_ok(&text)); /* a checkpoint is smaller than a note may be */
+    ed25519_sign(signer->key, builder_slice(&text), signature);
+    builder_u8(&text, '\n');
+    note_format_signature(&signer->vkey, signature, &text);
+    enum keys_answer answer = KEYS_ANSWER_SIGNED;
+    if (!status_is_ok(
+            write_file(signer->folder, KEYS_FILE_CHECKPOINT, builder_slice(&text), &err)) ||
+        (!signer->has_signed && !status_is_ok(seed_mark_signed(signer, &err)))) {
+        *ret_errno = err.os_errno;
+        answer = KEYS_ANSWER_IO;
     }
     builder_deinit(&text);
     return answer;

@@ -84,10 +84,10 @@ static void a_known_signature_comes_out_and_verifies(void **state) {
     assert_true(text_unhex(SLICE_LITERAL(PUBLIC), expected_public, sizeof expected_public));
     assert_true(text_unhex(SLICE_LITERAL(SIGNED), expected, sizeof expected));
     assert_true(status_is_ok(ed25519_key_new(seed, &key, &err)));
-    assert_true(status_is_ok(ed25519_key_public(key, public_key, &err)));
+    ed25519_key_public(key, public_key);
     assert_memory_equal(public_key, expected_public, sizeof public_key);
     for (int i = 0; i < 3; i++) { /* the prepared context is made anew each time */
-        assert_true(status_is_ok(ed25519_sign(key, SLICE_LITERAL("\x72"), signature, &err)));
+        ed25519_sign(key, SLICE_LITERAL("\x72"), signature);
         assert_memory_equal(signature, expected, sizeof signature);
     }
     ed25519_key_free(key);

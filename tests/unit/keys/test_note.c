@@ -91,10 +91,10 @@ static void what_is_signed_verifies_with_that_key_only(void **state) {
         struct ed25519_key *key;
         uint8_t public_key[ED25519_PUBLIC_BYTES];
         assert_true(status_is_ok(ed25519_key_new(SEED[i], &key, &err)));
-        assert_true(status_is_ok(ed25519_key_public(key, public_key, &err)));
+        ed25519_key_public(key, public_key);
         note_vkey_make("example.com/log", public_key, &vkeys[i]);
         if (i == 0) {
-            assert_true(status_is_ok(ed25519_sign(key, slice_of_string(BODY), signature, &err)));
+            ed25519_sign(key, slice_of_string(BODY), signature);
         }
         ed25519_key_free(key);
     }
