@@ -94,9 +94,12 @@ static status_t run_once(const struct bench *bench, const char *const *argv,
         .wall_ms_max = bench->wall_ms,
     };
     CLEANUP(launcher_closep) struct launcher *launcher = nullptr;
+    CLEANUP(plan_freep) struct plan *ground = nullptr;
     CLEANUP(plan_freep) struct plan *plan = nullptr;
     TRY(launcher_start(&launcher, err));
-    TRY(plan_build(&request, &plan, err));
+    TRY(plan_build_ground(&request, &ground, err));
+    TRY(launcher_ground(launcher, ground, err));
+    TRY(plan_build(&request, ground, &plan, err));
     struct launcher_streams streams = {0, 1, 2};
     TRY(launcher_prepare(launcher, plan, &streams, err));
     TRY(launcher_ready(launcher, ret_levels, err));

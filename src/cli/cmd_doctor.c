@@ -160,9 +160,12 @@ static status_t run_sandbox(const char *base, struct launcher_message *ret_messa
     };
     CLEANUP(fd_closep) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     CLEANUP(launcher_closep) struct launcher *launcher = nullptr;
+    CLEANUP(plan_freep) struct plan *ground = nullptr;
     CLEANUP(plan_freep) struct plan *plan = nullptr;
-    TRY(plan_build(&request, &plan, err));
+    TRY(plan_build_ground(&request, &ground, err));
+    TRY(plan_build(&request, ground, &plan, err));
     TRY(launcher_start(&launcher, err));
+    TRY(launcher_ground(launcher, ground, err));
     struct launcher_streams streams = {null, null, null};
     TRY(launcher_prepare(launcher, plan, &streams, err));
     TRY(launcher_ready(launcher, ret_levels, err));

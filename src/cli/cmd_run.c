@@ -158,52 +158,56 @@ static void print_summary(const struct cli *cli, const struct run_options *optio
     }
 }
 
-/* Launcher and streams first, then the kernel: the launcher starts while the log opens. */
+/* Launcher and streams first, then the kernel: the launcher lays the ground of the sandbox while
+ * the log opens. */
+static status_t open_and_run(const struct streams_options *options,
+                             struct run_exec_request *request, struct kernel *ret_kernel,
+                             struct run_exec_result *ret_result, struct error *err) {
+    struct run_ahead ahead;
+    struct streams *streams;
+    TRY(run_ahead_start(request, &ahead, err));
+    status_t status = streams_open(options, &streams, &request->streams, err);
+    if (!status_is_ok(status)) {
+        run_ahead_deinit(&ahead);
+        return status;
+    }
+    request->relay = streams_relay;
+    request->context = streams;
+    status = kernel_open(ret_kernel, err);
+    if (status_is_ok(status)) {
+        status = run_exec(ret_kernel, &ahead, request, ret_result, err);
+    } else {
+        run_ahead_deinit(&ahead);
+    }
+    streams_close(streams);
+    return status;
+}
+
 static status_t run(const struct cli *cli, const struct run_options *options,
                     const char *const *argv, int *ret_exit, struct error *err) {
     char workspace[LIMIT_PATH_BYTES];
     char folder[LIMIT_PATH_BYTES];
-    struct launcher *launcher;
-    struct streams *streams;
-    struct kernel kernel;
-    struct launcher_streams payload;
+    struct kernel kernel = {};
+    struct run_exec_result result = {.run = {.fd = -1, .lock_fd = -1}};
     TRY(workspace_find(options->workspace, workspace, err));
     say_resolved(cli, options, workspace);
     working_folder(workspace, folder);
     bool terminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
-    TRY(launcher_start(&launcher, err));
-    status_t status = streams_open(
+    struct run_exec_request request = {
+        .workspace = workspace,
+        .working_folder = folder,
+        .template_name = options->template_name,
+        .on = options->on,
+        .root = options->root,
+        .argv = argv,
+        .environment = (const char *const *)options->variables.entries,
+        .wall_ms_max = options->wall_ms,
+        .terminal = terminal,
+        .wait_all = options->wait_all,
+    };
+    status_t status = open_and_run(
         &(struct streams_options){.terminal = terminal, .raw_terminal = options->raw_terminal},
-        &streams, &payload, err);
-    if (!status_is_ok(status)) {
-        launcher_close(launcher);
-        return status;
-    }
-    status = kernel_open(&kernel, err);
-    if (!status_is_ok(status)) {
-        launcher_close(launcher);
-        streams_close(streams);
-        return status;
-    }
-    struct run_exec_result result;
-    status = run_exec(&kernel, launcher,
-                      &(struct run_exec_request){
-                          .workspace = workspace,
-                          .working_folder = folder,
-                          .template_name = options->template_name,
-                          .on = options->on,
-                          .root = options->root,
-                          .argv = argv,
-                          .environment = (const char *const *)options->variables.entries,
-                          .wall_ms_max = options->wall_ms,
-                          .terminal = terminal,
-                          .wait_all = options->wait_all,
-                          .streams = payload,
-                          .relay = streams_relay,
-                          .context = streams,
-                      },
-                      &result, err);
-    streams_close(streams);
+        &request, &kernel, &result, err);
     if (status_is_ok(status)) {
         print_summary(cli, options, &result);
         if (!options->quiet && !cli->json) {
@@ -213,7 +217,9 @@ static status_t run(const struct cli *cli, const struct run_options *options,
         *ret_exit = result.exit_status;
     }
     run_close(&result.run);
-    kernel_close(&kernel);
+    if (kernel.log != nullptr) {
+        kernel_close(&kernel);
+    }
     return status;
 }
 

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -29,21 +28,16 @@
 #include "sys/ids.h"
 #include "sys/random.h"
 
-extern char **environ;
-
 struct execution {
     struct kernel *kernel;
     const struct run_exec_request *request;
     struct run_exec_result *result;
-    struct launcher *launcher; /* owned */
-    const struct template_row *template_row;
+    struct run_ahead *ahead; /* owned */
     struct policy_decision decision;
     struct workspace_identity identity;
-    struct environment environment; /* owned */
-    struct plan *plan;              /* owned */
-    char **layers;                  /* owned; nullptr when it stands on nothing */
+    struct plan *plan; /* owned */
+    char **layers;     /* owned; nullptr when it stands on nothing */
     char parent[ID_TEXT_BYTES];
-    uint32_t host_uid, host_gid;
     char request_id[ID_TEXT_BYTES];
     struct launcher_streams streams; /* -1 once closed */
     struct audit_position intent;
@@ -81,22 +75,12 @@ static status_t deny(struct execution *run, struct error *err) {
 }
 
 static status_t decide(struct execution *run, struct error *err) {
-    run->template_row = template_find(run->request->template_name);
-    if (run->template_row == nullptr) {
-        struct builder shown;
-        builder_init(&shown, 256);
-        text_escape(slice_of_string(run->request->template_name), &shown);
-        (void)error_set(err, ERROR_SANDBOX_TEMPLATE, 0, "there is no template named '%s'",
-                        builder_c_string(&shown));
-        builder_deinit(&shown);
-        return (status_t){ERROR_SANDBOX_TEMPLATE};
-    }
     policy_decide(
         &(struct policy_request){
             .operation = "run.exec",
             .caller = run->kernel->caller,
             .workspace = run->request->workspace,
-            .template_name = run->template_row->name,
+            .template_name = run->ahead->template_row->name,
             .at_command_line = true,
         },
         &run->decision);
@@ -121,92 +105,57 @@ static status_t stand_on(struct execution *run, struct error *err) {
     struct stat upper;
     if (status_is_ok(status) && ids_are_all_ours() && run->layers != nullptr &&
         run->layers[0] != nullptr && stat(run->layers[0], &upper) == 0 && upper.st_uid != 0) {
-        run->host_uid = upper.st_uid;
-        run->host_gid = upper.st_gid;
+        run->ahead->host_uid = upper.st_uid;
+        run->ahead->host_gid = upper.st_gid;
+        status = run_ahead_again(run->request, run->ahead, err);
     }
     (void)memcpy(run->parent, parent.id, sizeof run->parent);
     run_close(&parent);
     return status;
 }
 
-/* Outside, the payload is the caller, or for root of the machine 2,000,000 + n. n is our process
- * id: no other live run of this machine has it, it needs no lock file, and it is below every
- * kernel's pid_max of 4,194,304, so the range is known. */
-static void choose_host_ids(struct execution *run) {
-    enum { HOST_UID_BASE = 2000000 };
-    bool root = ids_are_all_ours();
-    run->host_uid = root ? HOST_UID_BASE + (uint32_t)getpid() : geteuid();
-    run->host_gid = root ? HOST_UID_BASE + (uint32_t)getpid() : getegid();
-}
-
-static uint64_t ram_bytes(void) {
-    struct sysinfo info;
-    return sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 0;
-}
-
 static status_t make_plan(struct execution *run, struct error *err) {
     const struct run_exec_request *request = run->request;
-    TRY(environment_build(
-        &(struct environment_options){
-            .caller = (const char *const *)environ,
-            .added = request->environment,
-            .run_id = run->result->run.id,
-            .root = geteuid() == 0,
-        },
-        &run->environment, err));
+    const char *const *variables = (const char *const *)run->ahead->environment.entries;
     TRY(command_check_size(request->argv, "arguments", err));
-    TRY(command_check_size((const char *const *)run->environment.entries, "variables", err));
+    TRY(command_check_size(variables, "variables", err));
     char folder[LIMIT_PATH_BYTES + 64];
     (void)snprintf(folder, sizeof folder, "%s/runs/%s", run->kernel->state.path,
                    run->result->run.id);
-    return plan_build(
-        &(struct plan_request){
-            .run_id = run->result->run.id,
-            .template_row = run->template_row,
-            .argv = request->argv,
-            .environment = (const char *const *)run->environment.entries,
-            .workspace = request->workspace,
-            .working_folder = request->working_folder,
-            .home = run->environment.home,
-            .path = run->environment.path,
-            .root = request->root,
-            .run_folder = folder,
-            .layers = (const char *const *)run->layers,
-            .workspace_dev = run->identity.dev,
-            .workspace_ino = run->identity.ino,
-            .uid = geteuid(),
-            .gid = getegid(),
-            .host_uid = run->host_uid,
-            .host_gid = run->host_gid,
-            .wall_ms_max = request->wall_ms_max != 0 ? request->wall_ms_max
-                                                     : run->template_row->limits.wall_ms_max,
-            .ram_bytes = ram_bytes(),
-            .terminal = request->terminal,
-            .wait_all = request->wait_all,
-        },
-        &run->plan, err);
+    struct plan_request plan = run_ahead_request(request, run->ahead);
+    plan.argv = request->argv;
+    plan.environment = variables;
+    plan.workspace = request->workspace;
+    plan.working_folder = request->working_folder;
+    plan.run_folder = folder;
+    plan.layers = (const char *const *)run->layers;
+    plan.workspace_dev = run->identity.dev;
+    plan.workspace_ino = run->identity.ino;
+    plan.terminal = request->terminal;
+    plan.wait_all = request->wait_all;
+    return plan_build(&plan, run->ahead->ground, &run->plan, err);
 }
 
 static status_t intend(struct execution *run, struct error *err) {
     struct plan_commitments commitments;
     TRY(plan_file_write(&run->result->run, run->request->argv,
-                        (const char *const *)run->environment.entries, plan_bytes(run->plan),
+                        (const char *const *)run->ahead->environment.entries, plan_bytes(run->plan),
                         &commitments, err));
     struct audit_append append = {
         .event = AUDIT_EVENT_RUN_STARTED,
-        .fields =
-            record_run_started(run->kernel,
-                               &(struct record_start){
-                                   .request = run->request_id,
-                                   .run = run->result->run.id,
-                                   .workspace = run->request->workspace,
-                                   .template_name = run->template_row->name,
-                                   .decision = &run->decision,
-                                   .plan = &commitments.plan,
-                                   .argv = &commitments.argv,
-                                   .parent = run->layers != nullptr ? run->parent : "",
-                                   .environment = (const char *const *)run->environment.entries,
-                               }),
+        .fields = record_run_started(
+            run->kernel,
+            &(struct record_start){
+                .request = run->request_id,
+                .run = run->result->run.id,
+                .workspace = run->request->workspace,
+                .template_name = run->ahead->template_row->name,
+                .decision = &run->decision,
+                .plan = &commitments.plan,
+                .argv = &commitments.argv,
+                .parent = run->layers != nullptr ? run->parent : "",
+                .environment = (const char *const *)run->ahead->environment.entries,
+            }),
     };
     TRY(audit_log_append(run->kernel->log, &append, 1, &run->intent, err));
     run->intended = true;
@@ -236,9 +185,9 @@ static int exit_status_of(const struct launcher_message *exit) {
 }
 
 static status_t go(struct execution *run, struct error *err) {
-    TRY(launcher_ready(run->launcher, &run->result->levels, err));
+    TRY(launcher_ready(run->ahead->launcher, &run->result->levels, err));
     run->levels_known = true;
-    TRY(launcher_go(run->launcher, err));
+    TRY(launcher_go(run->ahead->launcher, err));
     /* The key process warms up beside the payload; earlier it would take the processor from the
      * making of the sandbox. A failure shows when the signature is needed. */
     struct keys_client *warming;
@@ -251,14 +200,15 @@ static status_t go(struct execution *run, struct error *err) {
         return error_set(err, ERROR_IO, errno, "cannot make the output file of run %s",
                          run->result->run.id);
     }
-    TRY(run->request->relay(run->request->context,
-                            &(struct run_exec_relay){
-                                .launcher = run->launcher,
-                                .output_fd = output,
-                                .output_bytes_max = run->template_row->limits.output_bytes_max,
-                                .result = run->result,
-                            },
-                            err));
+    TRY(run->request->relay(
+        run->request->context,
+        &(struct run_exec_relay){
+            .launcher = run->ahead->launcher,
+            .output_fd = output,
+            .output_bytes_max = run->ahead->template_row->limits.output_bytes_max,
+            .result = run->result,
+        },
+        err));
     run->exited = true;
     run->result->exit_status = exit_status_of(&run->result->exit);
     return STATUS_OK;
@@ -270,17 +220,22 @@ static status_t execute(struct execution *run, struct error *err) {
     struct kernel *kernel = run->kernel;
     TRY(decide(run, err));
     TRY(workspace_check(&kernel->state, request->workspace, &run->identity, err));
-    choose_host_ids(run);
     TRY(stand_on(run, err));
-    TRY(run_create(&kernel->state, &kernel->clock, request->workspace,
-                   run->layers != nullptr ? run->parent : "", run->host_uid, run->host_gid,
+    TRY(run_create(&kernel->state, &kernel->clock,
+                   &(struct run_create_options){
+                       .id = run->ahead->run_id,
+                       .workspace = request->workspace,
+                       .parent = run->layers != nullptr ? run->parent : nullptr,
+                       .host_uid = run->ahead->host_uid,
+                       .host_gid = run->ahead->host_gid,
+                   },
                    &run->result->run, err));
     if (run->layers != nullptr) {
         TRY(run_layers_check(&kernel->state, &run->result->run, run->layers, err));
     }
     command_describe(&run->result->run, request->argv);
     TRY(make_plan(run, err));
-    TRY(launcher_prepare(run->launcher, run->plan, &run->streams, err));
+    TRY(launcher_prepare(run->ahead->launcher, run->plan, &run->streams, err));
     streams_close(&run->streams);
     TRY(intend(run, err));
     TRY(run_save(&run->result->run, false, err));
@@ -322,8 +277,9 @@ static status_t append_outcome(struct execution *run, const struct error *failur
 static status_t conclude(struct execution *run, const struct error *failure, struct error *err) {
     struct run_exec_result *result = run->result;
     if (!run->exited) {
-        launcher_closep(&run->launcher); /* nothing of the sandbox lives when its stage is sealed */
-        cgroup_sweep(result->run.id);    /* before the run counts as finished: nobody looks again */
+        launcher_closep(
+            &run->ahead->launcher);   /* nothing of the sandbox lives when its stage is sealed */
+        cgroup_sweep(result->run.id); /* before the run counts as finished: nobody looks again */
     }
     struct error seal_error;
     status_t seal = stage_seal(&run->kernel->state, &result->run, &result->stage, &seal_error);
@@ -340,17 +296,17 @@ static status_t conclude(struct execution *run, const struct error *failure, str
 }
 
 static void execution_deinit(struct execution *run) {
-    launcher_closep(&run->launcher);
+    launcher_closep(&run->ahead->launcher);
     if (!run->exited && run->result->run.id[0] != '\0') {
         cgroup_sweep(run->result->run.id); /* the launcher may have been killed */
     }
     streams_close(&run->streams);
-    environment_wipe(&run->environment);
+    run_ahead_deinit(run->ahead);
     plan_free(run->plan);
     free(run->layers);
 }
 
-status_t run_exec(struct kernel *kernel, struct launcher *launcher,
+status_t run_exec(struct kernel *kernel, struct run_ahead *ahead,
                   const struct run_exec_request *request, struct run_exec_result *ret_result,
                   struct error *err) {
     ASSERT(request->argv != nullptr && request->argv[0] != nullptr && request->relay != nullptr);
@@ -359,7 +315,7 @@ status_t run_exec(struct kernel *kernel, struct launcher *launcher,
         .kernel = kernel,
         .request = request,
         .result = ret_result,
-        .launcher = launcher,
+        .ahead = ahead,
         .streams = request->streams,
         .started_ns = clock_monotonic_ns(&kernel->clock),
     };

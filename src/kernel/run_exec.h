@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernel/kernel.h"
+#include "kernel/run_ahead.h"
 
 struct run_exec_relay;
 
@@ -45,9 +46,9 @@ struct run_exec_relay {
 };
 
 /* The whole path: policy, plan, launcher and intent side by side, go, relay, seal, outcome, signed
- * checkpoint. `launcher` is started already and consumed. ERROR_POLICY_DENIED leaves a decision
- * entry; an error past the intent leaves an outcome entry with the error's slug. The caller closes
- * ret_result->run. */
-status_t run_exec(struct kernel *kernel, struct launcher *launcher,
+ * checkpoint. `ahead` is from run_ahead_start() with the same request, and consumed.
+ * ERROR_POLICY_DENIED leaves a decision entry; an error past the intent leaves an outcome entry
+ * with the error's slug. The caller closes ret_result->run. */
+status_t run_exec(struct kernel *kernel, struct run_ahead *ahead,
                   const struct run_exec_request *request, struct run_exec_result *ret_result,
                   struct error *err);

@@ -8,6 +8,10 @@
  *
  * They share one SEQPACKET channel of fixed-size reports (upwards) and orders (downwards), a go
  * pipe that the payload waits on, and an exec pipe that closes when the command was exec'd.
+ *
+ * A sandbox is made in two parts. The ground comes first, when nobody has said yet what is to run:
+ * namespaces, cgroup, uids, and the operations that every plan of this kind begins with. The plan
+ * comes later and begins with the same operations; only its rest is left to do.
  */
 #pragma once
 
@@ -42,17 +46,40 @@ struct jail_report {
 
 enum jail_order_kind : uint8_t {
     ORDER_MAPPED,  /* the maps of the user namespace are written */
-    ORDER_OVERLAY, /* with the overlay, made by the launcher because it is root */
+    ORDER_PLAN,    /* with the plan, and three streams unless it wants a terminal */
+    ORDER_SOURCES, /* of the next binds, made by the launcher because it is root */
+    ORDER_OVERLAY, /* the same for the overlay, with its upper folder */
     ORDER_SIGNAL,
 };
 
 struct jail_order {
     enum jail_order_kind kind;
+    uint8_t source_count; /* of how many binds it tells */
+    uint8_t source_mask;  /* which of them have a source, from bit 0; those fds come along */
     int32_t signal_number;
 };
 
+struct jail_cgroup {
+    const char *level; /* "cgroup-v2", "cgroup-v1" or "rlimit" */
+    char memory[512];  /* folders, or "" */
+    char pids[512];
+    char own_memory[512]; /* version 1: where the launcher itself is */
+    char own_pids[512];
+    bool launcher_is_inside;
+};
+
+/* What an overlay is made from. */
+struct jail_overlay {
+    int layer[LIMIT_STAGE_LAYERS + 1];
+    unsigned layer_count;
+    int userns; /* the last one made for an id map */
+};
+
 struct jail {
-    struct plan_view plan;
+    struct plan_view plan; /* the ground, then the plan */
+    uint32_t done_count;   /* operations of the plan that the ground had */
+    struct jail_cgroup cgroup;
+    pid_t init; /* 0: there is none */
     bool is_root;
     bool samples_memory; /* no cgroup limits it */
     int kernel;          /* socket to the kernel's side */
@@ -62,7 +89,14 @@ struct jail {
     int exec_read, exec_write;
     int stream[3]; /* -1 with a terminal */
     int upper;     /* runs/<id>/upper, to measure it */
-    int *source;   /* one per operation; -1 where the child opens it itself */
+    struct jail_overlay overlay;
+
+    /* In the child, while it mounts. */
+    int root;                           /* of the sandbox */
+    int parent;                         /* the folder it was last in */
+    char parent_path[LIMIT_PATH_BYTES]; /* "" when there is none */
+    struct jail_order sources;          /* not used up yet */
+    struct socket_fds source_fds;
 };
 
 uint64_t jail_now_ns(void);
@@ -71,13 +105,28 @@ uint64_t jail_now_ns(void);
  * is optional and not there. */
 status_t jail_source_open(const struct jail *jail, const struct plan_operation *operation,
                           int *ret_fd, struct error *err);
-/* All operations of the plan, then pivot_root. In the child. */
-status_t jail_mount_all(struct jail *jail, struct error *err);
+/* The operations of jail->plan from `first` on; the last one of a plan is pivot_root. In the child.
+ */
+status_t jail_mount_from(struct jail *jail, uint32_t first, struct error *err);
+
+/* jail_target.c: where mounts go, below jail->root. All return -1 with errno. */
+/* The folder that holds a target's last part, made when it is not there, and that part. The folder
+ * stays open for the next target, which mostly lies beside this one; it is borrowed until then. */
+int jail_target_parent(struct jail *jail, const char *target, const char **ret_last);
+/* Opens what is there already. */
+int jail_target_find(struct jail *jail, const char *target);
+/* Opens it, making it (a folder, or an empty file) when it is not there. */
+int jail_target_open(struct jail *jail, const char *target, bool folder);
+/* To be called before something is mounted at a target: that hides what was opened below it. */
+void jail_target_cover(struct jail *jail, const char *target);
 
 /* jail_overlay.c: a detached overlay. `userns` is that of the sandbox (as root: for the idmap when
- * the workspace belongs to the uid the payload has inside), or -1. Sets jail->upper. */
+ * the workspace belongs to the uid the payload has inside), or -1. Sets jail->upper. What it was
+ * made from stays in jail->overlay until jail_overlay_forget(): to let go of a mount makes the
+ * kernel wait for all its processors, so that is done when nobody waits for us. */
 status_t jail_overlay_open(struct jail *jail, const struct plan_operation *operation, int userns,
                            int *ret_fd, struct error *err);
+void jail_overlay_forget(struct jail *jail);
 /* A user namespace that maps one id: inside `uid`, outside `host_uid`. */
 status_t jail_userns_open(uint32_t uid, uint32_t gid, const struct plan_view *plan, int *ret_fd,
                           struct error *err);
@@ -85,14 +134,31 @@ status_t jail_userns_open(uint32_t uid, uint32_t gid, const struct plan_view *pl
 status_t jail_map_write(pid_t pid, uint32_t uid, uint32_t gid, const struct plan_view *plan,
                         struct error *err);
 
+/* jail_make.c: the launcher's part in making a sandbox. Both leave it half made when they fail. */
+/* Decodes and checks a ground (consumes `memory`), starts the child, and lets it lay the ground. */
+status_t jail_make_ground(struct jail *jail, int memory, struct error *err);
+/* The same for the plan, fds->fd[0], which must stand on the ground; the rest are the streams. All
+ * are closed. */
+status_t jail_make_rest(struct jail *jail, struct socket_fds *fds, struct error *err);
+/* Reads a ground or a plan out of sealed memory. The bytes stay mapped. */
+status_t jail_plan_read(int memory, struct plan_view *ret_view, struct error *err);
+status_t jail_order_send(const struct jail *jail, const struct jail_order *order,
+                         const struct socket_fds *fds, struct error *err);
+/* In the child: the next order, which must be of that kind. */
+status_t jail_order_receive(const struct jail *jail, enum jail_order_kind kind,
+                            struct jail_order *ret_order, struct socket_fds *ret_fds,
+                            struct error *err);
+
 /* jail_init.c: the child. Never returns. */
 [[noreturn]] void jail_init_run(struct jail *jail);
 /* Sends a report from init or payload to the launcher; fd < 0: none. */
 status_t jail_report_send(const struct jail *jail, const struct jail_report *report, int fd,
                           struct error *err);
 
-/* jail_payload.c: becomes the command. Never returns. `terminal` is the pty's slave or -1. */
-[[noreturn]] void jail_payload_run(struct jail *jail, int terminal);
+/* jail_payload.c: becomes the command. Never returns. While init mounts it makes the network
+ * namespace, which it sends to init, and gives up what it can. Through `init`, a socket, come the
+ * plan with its streams, or with the slave of a pty, and at last a word that all is mounted. */
+[[noreturn]] void jail_payload_run(struct jail *jail, int init);
 
 /* jail_landlock.c: the ABI that was applied. Missing Landlock is ERROR_SANDBOX_NO_LANDLOCK. */
 status_t jail_landlock_apply(const struct plan_view *plan, int *ret_abi, struct error *err);
@@ -109,14 +175,6 @@ bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes);
 bool jail_memory_is_over(uint64_t limit_bytes);
 
 /* jail_cgroup.c */
-struct jail_cgroup {
-    const char *level; /* "cgroup-v2", "cgroup-v1" or "rlimit" */
-    char memory[512];  /* folders, or "" */
-    char pids[512];
-    char own_memory[512]; /* version 1: where the launcher itself is */
-    char own_pids[512];
-    bool launcher_is_inside;
-};
 /* Makes the cgroups with the plan's limits; none that can be had is level "rlimit". */
 void jail_cgroup_make(struct jail_cgroup *cgroup, const struct plan_view *plan);
 /* Around the clone. Version 1: the launcher steps in, its child is born there, and it steps out

@@ -7,15 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,6 +29,7 @@ enum { SAMPLE_MS = 50, SAMPLE_MS_MAX = 5000, SAMPLE_SHARE = 20 };
 /* What pid 1 knows of its sandbox. */
 struct init {
     struct jail *jail;
+    int socket; /* to the payload, until all is mounted */
     pid_t payload;
     bool payload_ended;
     bool by_signal;
@@ -69,11 +69,8 @@ static status_t become_user(const struct jail *jail, struct error *err) {
         return jail_map_write(0, plan->uid, plan->gid, plan, err);
     }
     struct jail_order order;
-    size_t size = 0;
-    TRY(socket_receive(jail->channel_child, &order, sizeof order, &size, nullptr, err));
-    if (size != sizeof order || order.kind != ORDER_MAPPED) {
-        return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the launcher is gone");
-    }
+    struct socket_fds none;
+    TRY(jail_order_receive(jail, ORDER_MAPPED, &order, &none, err));
     if (setgroups(0, nullptr) != 0 || setresgid(plan->gid, plan->gid, plan->gid) != 0 ||
         setresuid(plan->uid, plan->uid, plan->uid) != 0) {
         return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno,
@@ -82,19 +79,7 @@ static status_t become_user(const struct jail *jail, struct error *err) {
     return STATUS_OK;
 }
 
-/* Without a loopback no test suite that listens on 127.0.0.1 would pass. */
-static status_t raise_loopback(struct error *err) {
-    CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = {.ifr_flags = IFF_UP};
-    memcpy(request.ifr_name, "lo", 3);
-    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) != 0) {
-        return error_set(err, ERROR_SANDBOX_NAMESPACE, errno,
-                         "cannot bring up the loopback of the network namespace");
-    }
-    return STATUS_OK;
-}
-
-static status_t set_up(struct jail *jail, struct error *err) {
+static status_t protect(const struct jail *jail, struct error *err) {
     TRY(become_user(jail, err));
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
         return error_set(err, ERROR_JAIL_FAILED, errno, "cannot protect the init of the sandbox");
@@ -102,20 +87,13 @@ static status_t set_up(struct jail *jail, struct error *err) {
     if (sethostname("airlock", 7) != 0) {
         return error_set(err, ERROR_SANDBOX_NAMESPACE, errno, "cannot name the sandbox's host");
     }
-    TRY(raise_loopback(err));
-    (void)umask(0);
-    TRY(jail_mount_all(jail, err));
-    (void)umask(022);
     return STATUS_OK;
 }
 
 /* A pty on the sandbox's own devpts: its master goes out, no terminal of the host comes in. */
 static status_t open_terminal(const struct jail *jail, int *ret_slave, struct error *err) {
-    if (!jail->plan.terminal) {
-        *ret_slave = -1;
-        return STATUS_OK;
-    }
-    CLEANUP(fd_closep) int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CLEANUP(fd_closep)
+    int master = openat(jail->root, "dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
     int unlock = 0;
     int slave = -1;
     if (master >= 0 && ioctl(master, TIOCSPTLCK, &unlock) == 0) {
@@ -295,31 +273,90 @@ static void block_child_signal(void) {
     (void)sigprocmask(SIG_SETMASK, &set, nullptr);
 }
 
+/* The payload is born first: it makes the network namespace while init mounts. */
+static status_t start_payload(struct init *init, struct error *err) {
+    struct jail *jail = init->jail;
+    int pair[2];
+    TRY(socket_pair(pair, err));
+    block_child_signal();
+    init->payload = fork();
+    if (init->payload < 0) {
+        return error_set(err, ERROR_SANDBOX_LIMITS, errno, "cannot start the payload");
+    }
+    if (init->payload == 0) {
+        (void)close(pair[0]);
+        jail_payload_run(jail, pair[1]);
+    }
+    (void)close(pair[1]);
+    init->socket = pair[0];
+    fd_closep(&jail->go_read);
+    fd_closep(&jail->exec_write);
+    return STATUS_OK;
+}
+
+/* Into the payload's network namespace: whoever reads /proc/1/net must not see the host's. */
+static status_t enter_network(const struct init *init, struct error *err) {
+    char word = 0;
+    size_t size = 0;
+    struct socket_fds fds = {};
+    TRY(socket_receive(init->socket, &word, sizeof word, &size, &fds, err));
+    bool entered = size == 1 && fds.count == 1 && setns(fds.fd[0], CLONE_NEWNET) == 0;
+    int number = errno;
+    socket_fds_close(&fds);
+    return entered ? STATUS_OK
+                   : error_set(err, ERROR_SANDBOX_NAMESPACE, number,
+                               "cannot enter the network namespace of the sandbox");
+}
+
+/* The launcher has checked what it sends, and it is sealed. */
+static status_t receive_plan(struct init *init, struct error *err) {
+    struct jail *jail = init->jail;
+    struct jail_order order;
+    struct socket_fds fds;
+    TRY(jail_order_receive(jail, ORDER_PLAN, &order, &fds, err));
+    if (fds.count == 0) {
+        return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the plan did not come");
+    }
+    jail->done_count = jail->plan.operation_count;
+    plan_view_deinit(&jail->plan);
+    status_t status = jail_plan_read(fds.fd[0], &jail->plan, err);
+    if (status_is_ok(status) && jail->plan.terminal) {
+        status = open_terminal(jail, &fds.fd[1], err);
+        fds.count += status_is_ok(status) ? 1 : 0;
+    }
+    if (status_is_ok(status)) {
+        status = socket_send(init->socket, SLICE_LITERAL("p"), &fds, err);
+    }
+    socket_fds_close(&fds);
+    return status;
+}
+
+static status_t set_up(struct init *init, struct error *err) {
+    struct jail *jail = init->jail;
+    TRY(protect(jail, err));
+    TRY(start_payload(init, err));
+    (void)umask(0);
+    TRY(jail_mount_from(jail, 0, err));
+    TRY(enter_network(init, err));
+    TRY(receive_plan(init, err));
+    TRY(jail_mount_from(jail, jail->done_count, err));
+    fd_closep(&jail->root);
+    (void)umask(022);
+    TRY(socket_send(init->socket, SLICE_LITERAL("m"), nullptr, err));
+    fd_closep(&init->socket);
+    jail_overlay_forget(jail);
+    return STATUS_OK;
+}
+
 [[noreturn]] void jail_init_run(struct jail *jail) {
     struct error err = {};
-    int slave = -1;
+    struct init init = {.jail = jail, .socket = -1};
     fd_closep(&jail->kernel);
     fd_closep(&jail->channel);
     fd_closep(&jail->go_write);
     fd_closep(&jail->exec_read);
-    if (!status_is_ok(set_up(jail, &err)) || !status_is_ok(open_terminal(jail, &slave, &err))) {
+    if (!status_is_ok(set_up(&init, &err))) {
         init_fail(jail, &err);
-    }
-    block_child_signal();
-    struct init init = {.jail = jail};
-    init.payload = fork();
-    if (init.payload < 0) {
-        (void)!error_set(&err, ERROR_SANDBOX_LIMITS, errno, "cannot start the payload").code;
-        init_fail(jail, &err);
-    }
-    if (init.payload == 0) {
-        jail_payload_run(jail, slave);
-    }
-    fd_closep(&slave);
-    fd_closep(&jail->go_read);
-    fd_closep(&jail->exec_write);
-    for (int i = 0; i < 3; i++) {
-        fd_closep(&jail->stream[i]);
     }
     serve(&init);
     kill_rest(&init);

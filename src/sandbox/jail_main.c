@@ -32,8 +32,6 @@ enum { PATIENCE_MS = 60000, OOM_LOOK_MS = 50 };
 struct supervisor {
     struct jail jail;
     enum protocol_state state;
-    struct jail_cgroup cgroup;
-    pid_t init;
     int landlock_abi;
     uint64_t received_ns;
     uint64_t ready_ns;
@@ -54,11 +52,11 @@ static void send_kernel(struct supervisor *run, const struct protocol_message *m
 }
 
 static void end_init(struct supervisor *run) {
-    if (run->init > 0) {
-        (void)kill(run->init, SIGKILL);
-        while (waitpid(run->init, nullptr, __WALL) < 0 && errno == EINTR) {
+    if (run->jail.init > 0) {
+        (void)kill(run->jail.init, SIGKILL);
+        while (waitpid(run->jail.init, nullptr, __WALL) < 0 && errno == EINTR) {
         }
-        run->init = 0;
+        run->jail.init = 0;
     }
 }
 
@@ -71,17 +69,30 @@ static bool kernel_has_room(const struct supervisor *run) {
 /* Ends the sandbox, whatever state it is in, and leaves nothing of it behind. */
 static void destroy(struct supervisor *run) {
     end_init(run);
-    jail_cgroup_remove(&run->cgroup);
+    jail_cgroup_remove(&run->jail.cgroup);
 }
 
 [[noreturn]] static void fail(struct supervisor *run, const struct error *err) {
     destroy(run);
     if (run->state == PROTOCOL_STATE_NEW) {
-        run->state = PROTOCOL_STATE_PREPARING;
+        run->state = PROTOCOL_STATE_GROUNDING;
     }
     struct protocol_message message = protocol_failure_of(err);
     send_kernel(run, &message, -1);
     exit(1);
+}
+
+/* The next message; ends this process when the kernel is gone. */
+static status_t receive(struct supervisor *run, struct socket_fds *ret_fds, struct error *err) {
+    struct protocol_message message;
+    bool is_open = false;
+    TRY(protocol_receive(run->jail.kernel, PROTOCOL_TO_LAUNCHER, run->state, &message, ret_fds,
+                         &is_open, err));
+    if (!is_open) {
+        destroy(run);
+        exit(0);
+    }
+    return STATUS_OK;
 }
 
 static status_t check_host(struct error *err) {
@@ -96,160 +107,35 @@ static status_t check_host(struct error *err) {
     return STATUS_OK;
 }
 
-/* The plan must not change after it was checked: its memory has all its seals, or it is refused. */
-static status_t map_plan(int fd, struct slice *ret_bytes, struct error *err) {
-    int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-    struct stat status;
-    if (fcntl(fd, F_GET_SEALS) != seals || fstat(fd, &status) != 0 || status.st_size <= 0 ||
-        status.st_size > LIMIT_PLAN_BYTES) {
-        return error_set(err, ERROR_PLAN_INVALID, 0, "the plan did not come in sealed memory");
-    }
-    void *data =
-        mmap(nullptr, (size_t)status.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-    if (data == MAP_FAILED) {
-        return error_set(err, ERROR_NO_MEMORY, errno, "cannot read the plan");
-    }
-    *ret_bytes = slice_of(data, (size_t)status.st_size);
-    return STATUS_OK;
-}
-
-static status_t receive_plan(struct supervisor *run, struct error *err) {
-    struct protocol_message message;
+static status_t make_sandbox(struct supervisor *run, struct error *err) {
     struct socket_fds fds = {};
-    bool is_open = false;
-    TRY(protocol_receive(run->jail.kernel, PROTOCOL_TO_LAUNCHER, run->state, &message, &fds,
-                         &is_open, err));
-    if (!is_open) {
-        exit(0);
-    }
+    TRY(receive(run, &fds, err));
+    run->state = PROTOCOL_STATE_GROUNDING;
+    TRY(check_host(err));
+    TRY(jail_make_ground(&run->jail, fds.fd[0], err));
+    TRY(receive(run, &fds, err));
     run->received_ns = jail_now_ns();
     run->state = PROTOCOL_STATE_PREPARING;
-    CLEANUP(fd_closep) int plan = fds.fd[0];
-    for (size_t i = 1; i < fds.count; i++) {
-        run->jail.stream[i - 1] = fds.fd[i];
-    }
-    struct slice bytes;
-    TRY(map_plan(plan, &bytes, err));
-    TRY(plan_decode(bytes, &run->jail.plan, err));
-    TRY(plan_check(&run->jail.plan, err));
-    if (fds.count != (run->jail.plan.terminal ? 1u : 4u)) {
-        return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the plan came without its streams");
-    }
-    /* A payload with an id of its own needs root; root of the machine never gives away its own. */
-    const struct plan_view *view = &run->jail.plan;
-    bool is_all_ours = ids_are_all_ours();
-    run->jail.is_root = view->host_uid != geteuid();
-    if (run->jail.is_root != is_all_ours || (is_all_ours && view->host_gid == 0)) {
-        return error_set(err, ERROR_PLAN_INVALID, 0,
-                         "the payload's uid %u does not fit a launcher of uid %u",
-                         run->jail.plan.host_uid, geteuid());
-    }
-    return STATUS_OK;
+    return jail_make_rest(&run->jail, &fds, err);
 }
 
-static status_t make_channels(struct jail *jail, struct error *err) {
-    int pair[2];
-    int go[2];
-    int exec[2];
-    TRY(socket_pair(pair, err));
-    if (pipe2(go, O_CLOEXEC) != 0 || pipe2(exec, O_CLOEXEC) != 0) {
-        return error_set(err, ERROR_JAIL_FAILED, errno, "cannot make the launcher's pipes");
+/* When the child failed, nobody listens to what it is told any more, and its own words say why. */
+static void prefer_report(const struct supervisor *run, struct error *err) {
+    struct pollfd fd = {.fd = run->jail.channel, .events = POLLIN};
+    struct jail_report report;
+    struct socket_fds fds = {};
+    size_t size = 0;
+    struct error ignored;
+    if (run->jail.channel < 0 || poll(&fd, 1, 0) != 1 ||
+        !status_is_ok(
+            socket_receive(run->jail.channel, &report, sizeof report, &size, &fds, &ignored))) {
+        return;
     }
-    jail->channel = pair[0];
-    jail->channel_child = pair[1];
-    jail->go_read = go[0];
-    jail->go_write = go[1];
-    jail->exec_read = exec[0];
-    jail->exec_write = exec[1];
-    return STATUS_OK;
-}
-
-/* As root the sources are opened here, because the child will not be able to reach them. */
-static status_t open_sources(struct jail *jail, struct error *err) {
-    jail->source = calloc(jail->plan.operation_count, sizeof *jail->source);
-    if (jail->source == nullptr) {
-        return error_set(err, ERROR_NO_MEMORY, 0, "cannot hold the plan");
+    socket_fds_close(&fds);
+    if (size == sizeof report && report.kind == REPORT_FAILED) {
+        struct protocol_message message = {.failure = report.failure};
+        (void)protocol_failure_to_error(&message, err).code;
     }
-    for (uint32_t i = 0; i < jail->plan.operation_count; i++) {
-        jail->source[i] = -1;
-        if (jail->is_root && jail->plan.operations[i].type == PLAN_BIND) {
-            TRY(jail_source_open(jail, &jail->plan.operations[i], &jail->source[i], err));
-        }
-    }
-    return STATUS_OK;
-}
-
-static status_t send_order(const struct jail *jail, enum jail_order_kind kind, int signal_number,
-                           int fd, struct error *err) {
-    struct jail_order order = {.kind = kind, .signal_number = signal_number};
-    struct socket_fds fds = {.fd = {fd}, .count = fd >= 0 ? 1 : 0};
-    return socket_send(jail->channel, slice_of(&order, sizeof order), &fds, err);
-}
-
-/* What only root can do, while the child is already mounting. */
-static status_t assist(struct supervisor *run, struct error *err) {
-    struct jail *jail = &run->jail;
-    const struct plan_view *plan = &jail->plan;
-    TRY(jail_map_write(run->init, plan->uid, plan->gid, plan, err));
-    TRY(send_order(jail, ORDER_MAPPED, 0, -1, err));
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/ns/user", run->init);
-    CLEANUP(fd_closep) int userns = open(path, O_RDONLY | O_CLOEXEC);
-    CLEANUP(fd_closep) int overlay = -1;
-    for (uint32_t i = 0; i < plan->operation_count; i++) {
-        if (plan->operations[i].type == PLAN_OVERLAY) {
-            TRY(jail_overlay_open(jail, &plan->operations[i], userns, &overlay, err));
-        }
-    }
-    return send_order(jail, ORDER_OVERLAY, 0, overlay, err);
-}
-
-static status_t clone_init(struct supervisor *run, struct error *err) {
-    struct clone_args {
-        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
-    } arguments = {
-        .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-                 CLONE_NEWCGROUP | CLONE_NEWNET,
-        .exit_signal = SIGCHLD,
-    };
-    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid < 0) {
-        bool is_refused = errno == EPERM || errno == EACCES;
-        return error_set(err, is_refused ? ERROR_SANDBOX_USERNS_DENIED : ERROR_SANDBOX_NAMESPACE,
-                         errno, "cannot make the namespaces of the sandbox");
-    }
-    if (pid == 0) {
-        jail_init_run(&run->jail);
-    }
-    run->init = pid;
-    return STATUS_OK;
-}
-
-static status_t make_sandbox(struct supervisor *run, struct error *err) {
-    struct jail *jail = &run->jail;
-    TRY(make_channels(jail, err));
-    jail_cgroup_make(&run->cgroup, &jail->plan);
-    jail->samples_memory = run->cgroup.memory[0] == '\0';
-    TRY(open_sources(jail, err));
-    if (jail->is_root) {
-        /* The child gets it by inheritance, to measure the stage. */
-        char path[LIMIT_PATH_BYTES + 8];
-        (void)snprintf(path, sizeof path, "%s/upper", jail->plan.run_folder);
-        jail->upper = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    }
-    TRY(jail_cgroup_step_in(&run->cgroup, err));
-    TRY(clone_init(run, err));
-    TRY(jail_cgroup_step_out(&run->cgroup, run->init, err));
-    fd_closep(&jail->channel_child);
-    fd_closep(&jail->go_read);
-    fd_closep(&jail->exec_write);
-    for (int i = 0; i < 3; i++) {
-        fd_closep(&jail->stream[i]);
-    }
-    for (uint32_t i = 0; i < jail->plan.operation_count; i++) {
-        fd_closep(&jail->source[i]);
-    }
-    return jail->is_root ? assist(run, err) : STATUS_OK;
 }
 
 static enum launcher_outcome outcome_of(const struct supervisor *run,
@@ -277,7 +163,7 @@ static enum launcher_outcome outcome_of(const struct supervisor *run,
  * meanwhile. The kernel waits for this process before it is done. */
 [[noreturn]] static void finish(struct supervisor *run, const struct jail_report *report) {
     uint64_t peak = 0;
-    bool was_oom = jail_cgroup_was_oom(&run->cgroup, &peak);
+    bool was_oom = jail_cgroup_was_oom(&run->jail.cgroup, &peak);
     struct protocol_message message = {
         .type = PROTOCOL_EXITED,
         .exit =
@@ -339,7 +225,8 @@ static void on_ready(struct supervisor *run, const struct jail_report *report) {
     struct protocol_message message = {.type = PROTOCOL_READY};
     message.levels.landlock_abi = report->landlock_abi;
     message.levels.seccomp = run->jail.plan.seccomp;
-    (void)snprintf(message.levels.limits, sizeof message.levels.limits, "%s", run->cgroup.level);
+    (void)snprintf(message.levels.limits, sizeof message.levels.limits, "%s",
+                   run->jail.cgroup.level);
     send_kernel(run, &message, -1);
     run->state = PROTOCOL_STATE_READY;
 }
@@ -418,9 +305,10 @@ static void on_kernel(struct supervisor *run) {
         return;
     }
     if (message.signal_number == SIGKILL) {
-        (void)kill(run->init, SIGKILL);
+        (void)kill(run->jail.init, SIGKILL);
     } else if (message.signal_number > 0 && message.signal_number < NSIG) {
-        (void)!send_order(&run->jail, ORDER_SIGNAL, message.signal_number, -1, &err).code;
+        struct jail_order order = {.kind = ORDER_SIGNAL, .signal_number = message.signal_number};
+        (void)jail_order_send(&run->jail, &order, nullptr, &err).code;
     }
 }
 
@@ -432,7 +320,8 @@ static int time_left_ms(const struct supervisor *run) {
     if (run->state != PROTOCOL_STATE_RUNNING) {
         return -1;
     }
-    uint64_t left_ms = run->cgroup.memory[0] != '\0' && !run->over_memory ? OOM_LOOK_MS : INT32_MAX;
+    uint64_t left_ms =
+        run->jail.cgroup.memory[0] != '\0' && !run->over_memory ? OOM_LOOK_MS : INT32_MAX;
     uint64_t wall_ms = run->jail.plan.limits.wall_ms_max;
     if (wall_ms != 0 && !run->timed_out) {
         uint64_t end = run->go_ns + wall_ms * 1000000u;
@@ -448,7 +337,7 @@ static void end_in_time(struct supervisor *run) {
     if (run->state == PROTOCOL_STATE_RUNNING && wall_ns != 0 && !run->timed_out &&
         jail_now_ns() >= run->go_ns + wall_ns) {
         run->timed_out = true;
-        (void)kill(run->init, SIGKILL);
+        (void)kill(run->jail.init, SIGKILL);
     }
 }
 
@@ -460,10 +349,10 @@ static void on_time(struct supervisor *run) {
     }
     end_in_time(run);
     uint64_t peak = 0;
-    if (!run->timed_out && jail_cgroup_was_oom(&run->cgroup, &peak)) {
+    if (!run->timed_out && jail_cgroup_was_oom(&run->jail.cgroup, &peak)) {
         /* The kernel kills one process; what waits for it would wait for ever. */
         run->over_memory = true;
-        (void)kill(run->init, SIGKILL);
+        (void)kill(run->jail.init, SIGKILL);
     }
 }
 
@@ -521,10 +410,12 @@ int main(void) {
         .exec_write = -1,
         .stream = {-1, -1, -1},
         .upper = -1,
+        .root = -1,
+        .parent = -1,
     };
     struct error err = {};
-    if (!status_is_ok(receive_plan(run, &err)) || !status_is_ok(check_host(&err)) ||
-        !status_is_ok(make_sandbox(run, &err))) {
+    if (!status_is_ok(make_sandbox(run, &err))) {
+        prefer_report(run, &err);
         fail(run, &err);
     }
     serve(run);

@@ -11,9 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -37,81 +35,14 @@ static status_t mount_error(struct error *err, const char *what, const char *tar
     return status;
 }
 
-static int open_below(int root, const char *target, uint64_t flags) {
-    struct open_how how = {
-        .flags = flags | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-    };
-    const char *relative = target[1] == '\0' ? "." : target + 1;
-    return (int)syscall(SYS_openat2, root, relative, &how, sizeof how);
-}
-
-/* Opens the folder that holds the target's last part, making those on the way. */
-static int open_parent(int root, const char *target, char last[static NAME_MAX + 1]) {
-    char path[LIMIT_PATH_BYTES];
-    (void)snprintf(path, sizeof path, "%s", target);
-    char *slash = strrchr(path, '/');
-    (void)snprintf(last, NAME_MAX + 1, "%s", slash + 1);
-    *slash = '\0';
-    int folder = open_below(root, path[0] == '\0' ? "/" : path, O_PATH | O_DIRECTORY);
-    if (folder >= 0 || errno != ENOENT) {
-        return folder;
-    }
-    for (char *end = path + 1;; end++) {
-        if (*end != '/' && *end != '\0') {
-            continue;
-        }
-        char kept = *end;
-        *end = '\0';
-        char name[NAME_MAX + 1];
-        const char *part = strrchr(path, '/') + 1;
-        (void)snprintf(name, sizeof name, "%s", part);
-        char parent[LIMIT_PATH_BYTES];
-        (void)snprintf(parent, sizeof parent, "%.*s", (int)(part - path - 1), path);
-        CLEANUP(fd_closep)
-        int above = open_below(root, parent[0] == '\0' ? "/" : parent, O_PATH | O_DIRECTORY);
-        if (above < 0 || (mkdirat(above, name, 0755) != 0 && errno != EEXIST)) {
-            return -1;
-        }
-        *end = kept;
-        if (kept == '\0') {
-            return open_below(root, path, O_PATH | O_DIRECTORY);
-        }
-    }
-}
-
-/* Opens a mount's target, making it (a folder, or an empty file) when it is not there. */
-static int open_target(int root, const char *target, bool folder) {
-    int fd = open_below(root, target, O_PATH);
-    if (fd >= 0 || errno != ENOENT) {
-        return fd;
-    }
-    char last[NAME_MAX + 1];
-    CLEANUP(fd_closep) int parent = open_parent(root, target, last);
-    if (parent < 0) {
-        return -1;
-    }
-    if (folder) {
-        if (mkdirat(parent, last, 0755) != 0 && errno != EEXIST) {
-            return -1;
-        }
-    } else {
-        CLEANUP(fd_closep)
-        int made = openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
-        if (made < 0 && errno != EEXIST) {
-            return -1;
-        }
-    }
-    return openat(parent, last, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-}
-
 static bool set_flags(int fd, uint64_t set, bool recursive) {
     struct mount_attr attr = {.attr_set = set, .propagation = MS_PRIVATE};
     unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
     return syscall(SYS_mount_setattr, fd, "", flags, &attr, sizeof attr) == 0;
 }
 
-static bool move(int mount, int target) {
+static bool move(struct jail *jail, int mount, int target, const char *path) {
+    jail_target_cover(jail, path);
     return syscall(SYS_move_mount, mount, "", target, "",
                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
 }
@@ -189,21 +120,45 @@ status_t jail_source_open(const struct jail *jail, const struct plan_operation *
     return STATUS_OK;
 }
 
-static status_t do_bind(struct jail *jail, uint32_t index, int root, struct error *err) {
-    const struct plan_operation *operation = &jail->plan.operations[index];
-    CLEANUP(fd_closep) int fd = fd_take(&jail->source[index]);
-    if (fd < 0 && !jail->is_root) {
-        TRY(jail_source_open(jail, operation, &fd, err));
+/* The source of a bind: as the launcher sends it, or opened here. */
+static status_t find_source(struct jail *jail, const struct plan_operation *operation, int *ret_fd,
+                            struct error *err) {
+    if (!jail->is_root) {
+        return jail_source_open(jail, operation, ret_fd, err);
     }
+    struct jail_order *sources = &jail->sources;
+    if (sources->source_count == 0) {
+        TRY(jail_order_receive(jail, ORDER_SOURCES, sources, &jail->source_fds, err));
+        unsigned present = (unsigned)__builtin_popcount(sources->source_mask);
+        if (sources->source_count == 0 || jail->source_fds.count != present) {
+            return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the sources did not come");
+        }
+    }
+    *ret_fd = -1;
+    if ((sources->source_mask & 1) != 0) {
+        *ret_fd = jail->source_fds.fd[0];
+        jail->source_fds.count--;
+        memmove(jail->source_fds.fd, jail->source_fds.fd + 1,
+                jail->source_fds.count * sizeof jail->source_fds.fd[0]);
+    }
+    sources->source_mask >>= 1;
+    sources->source_count--;
+    return STATUS_OK;
+}
+
+static status_t do_bind(struct jail *jail, const struct plan_operation *operation,
+                        struct error *err) {
+    CLEANUP(fd_closep) int fd = -1;
+    TRY(find_source(jail, operation, &fd, err));
     if (fd < 0) {
         return STATUS_OK;
     }
     struct stat status;
     CLEANUP(fd_closep) int target = -1;
     if (fstat(fd, &status) == 0) {
-        target = open_target(root, operation->target, S_ISDIR(status.st_mode));
+        target = jail_target_open(jail, operation->target, S_ISDIR(status.st_mode));
     }
-    if (target < 0 || !move(fd, target)) {
+    if (target < 0 || !move(jail, fd, target, operation->target)) {
         return mount_error(err, "put a part of the host in place", operation->target);
     }
     return STATUS_OK;
@@ -226,7 +181,8 @@ static int new_filesystem(const char *type, const char *const *options, uint64_t
     return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, flags);
 }
 
-static status_t do_filesystem(const struct plan_operation *operation, int root, struct error *err) {
+static status_t do_filesystem(struct jail *jail, const struct plan_operation *operation,
+                              struct error *err) {
     char mode[16];
     char size[32];
     (void)snprintf(mode, sizeof mode, "%o", operation->mode);
@@ -242,22 +198,23 @@ static status_t do_filesystem(const struct plan_operation *operation, int root, 
     } else {
         fd = new_filesystem("proc", nullptr, flags | MOUNT_ATTR_NODEV);
     }
-    CLEANUP(fd_closep) int target = fd < 0 ? -1 : open_target(root, operation->target, true);
+    CLEANUP(fd_closep) int target = fd < 0 ? -1 : jail_target_open(jail, operation->target, true);
     if (fd < 0 && operation->type == PLAN_PROC && errno == EPERM) {
         status_t status = mount_error(err, "mount a procfs of the sandbox's own", "/proc");
         error_hint(err, "Parts of /proc are covered here, as containers do it; start the "
                         "container with --security-opt systempaths=unconfined.");
         return status;
     }
-    if (target < 0 || !move(fd, target)) {
+    if (target < 0 || !move(jail, fd, target, operation->target)) {
         return mount_error(err, "mount a filesystem of the sandbox's own", operation->target);
     }
     return STATUS_OK;
 }
 
-static status_t do_node(const struct plan_operation *operation, int root, struct error *err) {
-    char last[NAME_MAX + 1];
-    CLEANUP(fd_closep) int parent = open_parent(root, operation->target, last);
+static status_t do_node(struct jail *jail, const struct plan_operation *operation,
+                        struct error *err) {
+    const char *last;
+    int parent = jail_target_parent(jail, operation->target, &last);
     bool made = false;
     if (parent >= 0 && operation->type == PLAN_FOLDER) {
         made = mkdirat(parent, last, operation->mode) == 0 || errno == EEXIST;
@@ -278,8 +235,9 @@ static status_t do_node(const struct plan_operation *operation, int root, struct
 
 /* Covers a path with an empty inode of our own. The cover is compared by identity afterwards: a
  * mask that landed elsewhere, or nowhere, is an error and never a silent hole. */
-static status_t do_mask(const struct plan_operation *operation, int root, struct error *err) {
-    CLEANUP(fd_closep) int target = open_below(root, operation->target, O_PATH | O_NOFOLLOW);
+static status_t do_mask(struct jail *jail, const struct plan_operation *operation,
+                        struct error *err) {
+    CLEANUP(fd_closep) int target = jail_target_find(jail, operation->target);
     if (target < 0) {
         return errno == ENOENT || errno == ENOTDIR
                    ? STATUS_OK
@@ -293,12 +251,13 @@ static status_t do_mask(const struct plan_operation *operation, int root, struct
     }
     const char *source = S_ISDIR(old.st_mode) ? ".covered/folder" : ".covered/file";
     CLEANUP(fd_closep)
-    int fd = (int)syscall(SYS_open_tree, root, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    int fd = (int)syscall(SYS_open_tree, jail->root, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     uint64_t flags = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    if (fd < 0 || fstat(fd, &cover) != 0 || !set_flags(fd, flags, false) || !move(fd, target)) {
+    if (fd < 0 || fstat(fd, &cover) != 0 || !set_flags(fd, flags, false) ||
+        !move(jail, fd, target, operation->target)) {
         return mount_error(err, "cover a path", operation->target);
     }
-    CLEANUP(fd_closep) int seen = open_below(root, operation->target, O_PATH | O_NOFOLLOW);
+    CLEANUP(fd_closep) int seen = jail_target_find(jail, operation->target);
     if (seen < 0 || fstat(seen, &now) != 0 || now.st_dev != cover.st_dev ||
         now.st_ino != cover.st_ino) {
         errno = ESTALE;
@@ -307,8 +266,9 @@ static status_t do_mask(const struct plan_operation *operation, int root, struct
     return STATUS_OK;
 }
 
-static status_t do_readonly(const struct plan_operation *operation, int root, struct error *err) {
-    CLEANUP(fd_closep) int target = open_below(root, operation->target, O_PATH | O_NOFOLLOW);
+static status_t do_readonly(struct jail *jail, const struct plan_operation *operation,
+                            struct error *err) {
+    CLEANUP(fd_closep) int target = jail_target_find(jail, operation->target);
     if (target < 0) {
         return mount_error(err, "make a part of the sandbox read-only", operation->target);
     }
@@ -316,27 +276,27 @@ static status_t do_readonly(const struct plan_operation *operation, int root, st
     int fd = (int)syscall(SYS_open_tree, target, "",
                           OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
     uint64_t flags = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    if (fd < 0 || !set_flags(fd, flags, true) || !move(fd, target)) {
+    if (fd < 0 || !set_flags(fd, flags, true) || !move(jail, fd, target, operation->target)) {
         return mount_error(err, "make a part of the sandbox read-only", operation->target);
     }
-    CLEANUP(fd_closep) int seen = open_below(root, operation->target, O_PATH | O_NOFOLLOW);
+    CLEANUP(fd_closep) int seen = jail_target_find(jail, operation->target);
     return verify_flags(seen, false, false, operation->target, err);
 }
 
-static status_t receive_overlay(const struct jail *jail, int *ret_fd, struct error *err) {
+static status_t receive_overlay(struct jail *jail, int *ret_fd, struct error *err) {
     struct jail_order order;
-    struct socket_fds fds = {};
-    size_t size = 0;
-    TRY(socket_receive(jail->channel_child, &order, sizeof order, &size, &fds, err));
-    if (size != sizeof order || order.kind != ORDER_OVERLAY || fds.count != 1) {
+    struct socket_fds fds;
+    TRY(jail_order_receive(jail, ORDER_OVERLAY, &order, &fds, err));
+    if (fds.count != 2) {
         socket_fds_close(&fds);
         return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the overlay did not come");
     }
     *ret_fd = fds.fd[0];
+    jail->upper = fds.fd[1];
     return STATUS_OK;
 }
 
-static status_t do_overlay(struct jail *jail, const struct plan_operation *operation, int root,
+static status_t do_overlay(struct jail *jail, const struct plan_operation *operation,
                            struct error *err) {
     CLEANUP(fd_closep) int fd = -1;
     if (jail->is_root) {
@@ -345,8 +305,8 @@ static status_t do_overlay(struct jail *jail, const struct plan_operation *opera
         TRY(jail_overlay_open(jail, operation, -1, &fd, err));
     }
     TRY(verify_flags(fd, true, false, operation->target, err));
-    CLEANUP(fd_closep) int target = open_target(root, operation->target, true);
-    if (target < 0 || !move(fd, target)) {
+    CLEANUP(fd_closep) int target = jail_target_open(jail, operation->target, true);
+    if (target < 0 || !move(jail, fd, target, operation->target)) {
         return mount_error(err, "put the workspace in place", operation->target);
     }
     return STATUS_OK;
@@ -389,38 +349,39 @@ static status_t do_seal(int root, struct error *err) {
     return STATUS_OK;
 }
 
-static status_t do_operation(struct jail *jail, uint32_t index, int *root, struct error *err) {
+static status_t do_operation(struct jail *jail, uint32_t index, struct error *err) {
     const struct plan_operation *operation = &jail->plan.operations[index];
     switch (operation->type) {
     case PLAN_TMPFS:
-        return index == 0 ? do_root(operation, root, err) : do_filesystem(operation, *root, err);
+        return index == 0 ? do_root(operation, &jail->root, err)
+                          : do_filesystem(jail, operation, err);
     case PLAN_PROC:
     case PLAN_DEVPTS:
-        return do_filesystem(operation, *root, err);
+        return do_filesystem(jail, operation, err);
     case PLAN_FOLDER:
     case PLAN_FILE:
     case PLAN_SYMLINK:
-        return do_node(operation, *root, err);
+        return do_node(jail, operation, err);
     case PLAN_BIND:
-        return do_bind(jail, index, *root, err);
+        return do_bind(jail, operation, err);
     case PLAN_READONLY:
-        return do_readonly(operation, *root, err);
+        return do_readonly(jail, operation, err);
     case PLAN_MASK:
-        return do_mask(operation, *root, err);
+        return do_mask(jail, operation, err);
     case PLAN_OVERLAY:
-        return do_overlay(jail, operation, *root, err);
+        return do_overlay(jail, operation, err);
     case PLAN_SEAL:
-        return do_seal(*root, err);
+        return do_seal(jail->root, err);
     case PLAN_OPERATION_TYPE_COUNT:
         break;
     }
     return error_set(err, ERROR_PLAN_INVALID, 0, "an operation has no meaning");
 }
 
-status_t jail_mount_all(struct jail *jail, struct error *err) {
-    CLEANUP(fd_closep) int root = -1;
-    for (uint32_t i = 0; i < jail->plan.operation_count; i++) {
-        TRY(do_operation(jail, i, &root, err));
+status_t jail_mount_from(struct jail *jail, uint32_t first, struct error *err) {
+    for (uint32_t i = first; i < jail->plan.operation_count; i++) {
+        TRY(do_operation(jail, i, err));
     }
+    fd_closep(&jail->parent);
     return STATUS_OK;
 }

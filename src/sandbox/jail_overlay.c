@@ -22,27 +22,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/cleanup.h"
 #include "sandbox/jail.h"
 #include "sys/fd.h"
 
 struct overlay {
-    int layer[LIMIT_STAGE_LAYERS + 1];
-    unsigned layer_count;
+    struct jail_overlay *parts; /* borrowed */
     int upper;
     int work;
-    int userns; /* the last one made for an id map; owned */
-    uint32_t userns_uid, userns_gid;
-    bool attaches; /* layers must be attached somewhere: before Linux 6.15 */
+    uint32_t userns_uid, userns_gid; /* of parts->userns */
+    bool attaches;                   /* layers must be attached somewhere: before Linux 6.15 */
 };
 
 static void overlay_deinit(struct overlay *overlay) {
-    for (unsigned i = 0; i < overlay->layer_count; i++) {
-        fd_closep(&overlay->layer[i]);
-    }
     fd_closep(&overlay->upper);
     fd_closep(&overlay->work);
-    fd_closep(&overlay->userns);
+}
+
+void jail_overlay_forget(struct jail *jail) {
+    for (unsigned i = 0; i < jail->overlay.layer_count; i++) {
+        fd_closep(&jail->overlay.layer[i]);
+    }
+    jail->overlay.layer_count = 0;
+    fd_closep(&jail->overlay.userns);
 }
 
 static status_t overlay_error(struct error *err, const char *what, const char *path) {
@@ -123,14 +126,15 @@ static status_t find_userns(const struct jail *jail, struct overlay *overlay,
         *ret_fd = sandbox_userns;
         return STATUS_OK;
     }
-    if (overlay->userns < 0 || overlay->userns_uid != owner->st_uid ||
+    if (overlay->parts->userns < 0 || overlay->userns_uid != owner->st_uid ||
         overlay->userns_gid != owner->st_gid) {
-        fd_closep(&overlay->userns);
-        TRY(jail_userns_open(owner->st_uid, owner->st_gid, &jail->plan, &overlay->userns, err));
+        fd_closep(&overlay->parts->userns);
+        TRY(jail_userns_open(owner->st_uid, owner->st_gid, &jail->plan, &overlay->parts->userns,
+                             err));
         overlay->userns_uid = owner->st_uid;
         overlay->userns_gid = owner->st_gid;
     }
-    *ret_fd = overlay->userns;
+    *ret_fd = overlay->parts->userns;
     return STATUS_OK;
 }
 
@@ -202,7 +206,7 @@ static status_t open_layer(const struct jail *jail, struct overlay *overlay, con
             fd = fd_take(&tree);
         }
     }
-    overlay->layer[overlay->layer_count++] = fd_take(&fd);
+    overlay->parts->layer[overlay->parts->layer_count++] = fd_take(&fd);
     return STATUS_OK;
 }
 
@@ -234,9 +238,9 @@ static bool configure(int context, const char *key, const char *value) {
 static int mount_overlay(const struct overlay *overlay) {
     char lower[256] = "";
     size_t used = 0;
-    for (unsigned i = 0; i < overlay->layer_count; i++) {
+    for (unsigned i = 0; i < overlay->parts->layer_count; i++) {
         int size = snprintf(lower + used, sizeof lower - used, "%s%d", i == 0 ? "" : ":",
-                            overlay->layer[i]);
+                            overlay->parts->layer[i]);
         used += (size_t)size;
         if (used >= sizeof lower) {
             errno = E2BIG;
@@ -263,7 +267,9 @@ static int mount_overlay(const struct overlay *overlay) {
 status_t jail_overlay_open(struct jail *jail, const struct plan_operation *operation, int userns,
                            int *ret_fd, struct error *err) {
     CLEANUP(overlay_deinit)
-    struct overlay overlay = {.upper = -1, .work = -1, .userns = -1};
+    struct overlay overlay = {.parts = &jail->overlay, .upper = -1, .work = -1};
+    ASSERT(jail->overlay.layer_count == 0);
+    jail->overlay.userns = -1;
     overlay.attaches = jail->is_root && needs_attached_layers();
     if (overlay.attaches && !enter_private_mounts()) {
         return overlay_error(err, "make a mount namespace for the layers", operation->target);

@@ -8,12 +8,17 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/securebits.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,13 +29,47 @@
 
 enum { OPEN_FILES_MAX = 65536 };
 
-static status_t take_streams(struct jail *jail, int terminal, struct error *err) {
-    if (setsid() < 0 || (terminal >= 0 && ioctl(terminal, TIOCSCTTY, 0) != 0)) {
+/* Without a loopback no test suite that listens on 127.0.0.1 would pass. */
+static status_t make_network(int init, struct error *err) {
+    if (unshare(CLONE_NEWNET) != 0) {
+        return error_set(err, ERROR_SANDBOX_NAMESPACE, errno,
+                         "cannot make the network namespace of the sandbox");
+    }
+    CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_flags = IFF_UP};
+    memcpy(request.ifr_name, "lo", 3);
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) != 0) {
+        return error_set(err, ERROR_SANDBOX_NAMESPACE, errno,
+                         "cannot bring up the loopback of the network namespace");
+    }
+    CLEANUP(fd_closep) int network = ioctl(fd, SIOCGSKNS);
+    if (network < 0) {
+        return error_set(err, ERROR_SANDBOX_NAMESPACE, errno, "cannot name the network namespace");
+    }
+    struct socket_fds fds = {.fd = {network}, .count = 1};
+    return socket_send(init, SLICE_LITERAL("n"), &fds, err);
+}
+
+/* The next word of init; ends this process when init is gone, because that says why itself. */
+static status_t hear(int init, char word, struct socket_fds *ret_fds, struct error *err) {
+    char heard = 0;
+    size_t size = 0;
+    TRY(socket_receive(init, &heard, sizeof heard, &size, ret_fds, err));
+    if (size == 0) {
+        _exit(125);
+    }
+    return heard == word ? STATUS_OK
+                         : error_set(err, ERROR_JAIL_PROTOCOL, 0, "init said something else");
+}
+
+/* The three ends, or one terminal for all. */
+static status_t take_streams(const struct socket_fds *fds, struct error *err) {
+    bool is_terminal = fds->count == 2;
+    if (setsid() < 0 || (is_terminal && ioctl(fds->fd[1], TIOCSCTTY, 0) != 0)) {
         return error_set(err, ERROR_JAIL_FAILED, errno, "cannot start a session");
     }
     for (int i = 0; i < 3; i++) {
-        int fd = terminal >= 0 ? terminal : jail->stream[i];
-        if (dup2(fd, i) < 0) {
+        if (dup2(fds->fd[is_terminal ? 1 : i + 1], i) < 0) {
             return error_set(err, ERROR_JAIL_FAILED, errno, "cannot connect stream %d", i);
         }
     }
@@ -38,13 +77,13 @@ static status_t take_streams(struct jail *jail, int terminal, struct error *err)
 }
 
 static bool limit(int resource, uint64_t value) {
-    struct rlimit now;
-    if (getrlimit((__rlimit_resource_t)resource, &now) != 0) {
+    struct rlimit now; /* the C libraries do not agree on the type of a resource */
+    if (syscall(SYS_prlimit64, 0, resource, nullptr, &now) != 0) {
         return false;
     }
     rlim_t wanted = value < now.rlim_max ? value : now.rlim_max;
     struct rlimit set = {.rlim_cur = wanted, .rlim_max = wanted};
-    return setrlimit((__rlimit_resource_t)resource, &set) == 0;
+    return syscall(SYS_prlimit64, 0, resource, &set, nullptr) == 0;
 }
 
 /* NPROC is counted per user namespace because this one was made before: what else the user runs
@@ -97,24 +136,34 @@ static void reset_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-static status_t set_up(struct jail *jail, int terminal, int *ret_abi, struct error *err) {
-    TRY(take_streams(jail, terminal, err));
-    TRY(set_limits(jail, err));
-    if (chdir(jail->plan.working_folder) != 0) {
-        return error_set(err, ERROR_WORKSPACE_UNUSABLE, errno,
-                         "cannot change to the working folder in the sandbox");
+static status_t set_up(struct jail *jail, int init, int *ret_abi, struct error *err) {
+    struct socket_fds fds = {};
+    TRY(make_network(init, err));
+    TRY(hear(init, 'p', &fds, err));
+    if (fds.count < 2) {
+        return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the plan came without its streams");
     }
+    TRY(jail_plan_read(fds.fd[0], &jail->plan, err));
+    (void)umask(022);
+    TRY(take_streams(&fds, err));
+    TRY(set_limits(jail, err));
     /* The exec pipe must survive until exec, the channel until the last report. */
     if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
         return error_set(err, ERROR_JAIL_FAILED, errno, "cannot close what was inherited");
     }
     reset_signals();
     TRY(drop_capabilities(err));
-    TRY(jail_landlock_apply(&jail->plan, ret_abi, err));
+    /* Every profile lets a process restrict itself further with Landlock, and that has to wait for
+     * the paths it speaks of. */
     if (!seccomp_install(jail->plan.seccomp, jail->plan.uid, jail->plan.gid)) {
         return error_set(err, ERROR_SANDBOX_SECCOMP, errno, "cannot install the seccomp filter");
     }
-    return STATUS_OK;
+    TRY(hear(init, 'm', &fds, err));
+    if (chdir(jail->plan.working_folder) != 0) {
+        return error_set(err, ERROR_WORKSPACE_UNUSABLE, errno,
+                         "cannot change to the working folder in the sandbox");
+    }
+    return jail_landlock_apply(&jail->plan, ret_abi, err);
 }
 
 static void send_report(const struct jail *jail, struct jail_report *report) {
@@ -161,10 +210,10 @@ static int execute_found(const struct plan_view *plan) {
     return worst;
 }
 
-[[noreturn]] void jail_payload_run(struct jail *jail, int terminal) {
+[[noreturn]] void jail_payload_run(struct jail *jail, int init) {
     struct error err = {};
     int abi = 0;
-    if (!status_is_ok(set_up(jail, terminal, &abi, &err))) {
+    if (!status_is_ok(set_up(jail, init, &abi, &err))) {
         struct jail_report report = {
             .kind = REPORT_FAILED,
             .failure = protocol_failure_of(&err).failure,

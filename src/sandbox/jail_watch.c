@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "sandbox/jail.h"
+#include "sys/entry.h"
 #include "sys/fd.h"
 
 /* Deeper than this the walk goes on without a descriptor per folder. */
@@ -61,15 +62,13 @@ static void walk(int folder, uint64_t mount, unsigned depth) {
     }
     const struct dirent *entry;
     while ((entry = readdir(stream)) != nullptr) {
-        struct statx status;
+        struct entry_status status;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            statx(folder, entry->d_name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
-                  STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0 ||
-            status.stx_mnt_id != mount) {
+            !entry_status_at(folder, entry->d_name, &status) || status.mount_id != mount) {
             continue;
         }
-        bool is_folder = S_ISDIR(status.stx_mode);
-        count(status.stx_blocks, status.stx_nlink, is_folder);
+        bool is_folder = S_ISDIR(status.mode);
+        count(status.blocks, status.link_count, is_folder);
         int inner = is_folder ? openat(folder, entry->d_name,
                                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
                               : -1;
@@ -81,16 +80,16 @@ static void walk(int folder, uint64_t mount, unsigned depth) {
 }
 
 static void walk_from(int base, const char *path) {
-    struct statx status;
+    struct entry_status status;
     int folder = openat(base, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) {
         return;
     }
-    if (statx(folder, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &status) != 0) {
+    if (!entry_status_at(folder, "", &status)) {
         (void)close(folder);
         return;
     }
-    walk(folder, status.stx_mnt_id, 0);
+    walk(folder, status.mount_id, 0);
 }
 
 uint64_t jail_disk_bytes(const struct jail *jail) {

@@ -97,9 +97,19 @@ status_t launcher_start(struct launcher **ret_launcher, struct error *err) {
     return STATUS_OK;
 }
 
+status_t launcher_ground(struct launcher *launcher, const struct plan *ground, struct error *err) {
+    ASSERT(launcher->state == PROTOCOL_STATE_NEW);
+    CLEANUP(fd_closep) int memory = -1;
+    TRY(fd_sealed_memory("ground", plan_bytes(ground), &memory, err));
+    struct protocol_message message = {.type = PROTOCOL_GROUND};
+    TRY(protocol_send(launcher->socket, &message, memory, err));
+    launcher->state = PROTOCOL_STATE_GROUNDING;
+    return STATUS_OK;
+}
+
 status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
                           const struct launcher_streams *streams, struct error *err) {
-    ASSERT(launcher->state == PROTOCOL_STATE_NEW);
+    ASSERT(launcher->state == PROTOCOL_STATE_GROUNDING);
     CLEANUP(fd_closep) int memory = -1;
     TRY(fd_sealed_memory("plan", plan_bytes(plan), &memory, err));
     struct protocol_message message = {.type = PROTOCOL_PREPARE, .version = PROTOCOL_VERSION};
@@ -110,9 +120,12 @@ status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
         fds.fd[3] = streams->error;
         fds.count = 4;
     }
-    TRY(socket_send(launcher->socket, slice_of(&message, sizeof message), &fds, err));
     launcher->state = PROTOCOL_STATE_PREPARING;
-    return STATUS_OK;
+    status_t status = socket_send(launcher->socket, slice_of(&message, sizeof message), &fds, err);
+    if (!status_is_ok(status) && err->os_errno == EPIPE) {
+        return STATUS_OK; /* it failed at the ground; launcher_ready() reads why */
+    }
+    return status;
 }
 
 static status_t receive(struct launcher *launcher, struct protocol_message *message, int *ret_fd,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The kernel's side of airlock-jail, the static launcher and the only process that makes
- * sandboxes. One launcher serves one run here. Order: start, prepare, (the intent entry commits),
- * ready, go, messages until LAUNCHER_EXITED, close. Closing the launcher at any moment kills the
- * sandbox and everything in it.
+ * sandboxes. One launcher serves one run here. Order: start, ground, prepare, (the intent entry
+ * commits), ready, go, messages until LAUNCHER_EXITED, close. Closing the launcher at any moment
+ * kills the sandbox and everything in it.
  */
 #pragma once
 
@@ -61,6 +61,10 @@ struct launcher_streams {
 };
 
 status_t launcher_start(struct launcher **ret_launcher, struct error *err);
+/* Has it begin with the part that needs neither workspace nor command; returns at once. What fails
+ * there is the error of launcher_ready(). */
+status_t launcher_ground(struct launcher *launcher, const struct plan *ground, struct error *err);
+/* The plan must stand on that ground. */
 status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
                           const struct launcher_streams *streams, struct error *err);
 /* Waits until the sandbox is complete but for its go. A wall that cannot be had is its error. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Builds plans. The order of operations is the order of mounting: what stands inside another thing
- * comes after it, so HOME and /tmp come before a workspace that may lie below them.
+ * comes after it, so HOME and /tmp come before a workspace that may lie below them. The ground
+ * comes first of all; it is the longer part, and a launcher lays it while the kernel is still
+ * deciding.
  */
 #include "sandbox/plan.h"
 
@@ -22,6 +24,7 @@ enum {
 struct plan {
     uint8_t *data;
     size_t size;
+    struct plan_host *host; /* of a ground: what it was built from, and the plan on it will be */
 };
 
 /* The lists under construction, and the paths put together for them. */
@@ -172,6 +175,7 @@ static void add_proc(struct draft *draft) {
         draft_add(draft, PLAN_MASK, masks[i]);
     }
     draft_add(draft, PLAN_READONLY, "/proc/sys");
+    draft_folder(draft, "/run");
 }
 
 static void add_folders(struct draft *draft, const struct plan_host *host) {
@@ -179,7 +183,6 @@ static void add_folders(struct draft *draft, const struct plan_host *host) {
     const char *tmp = draft_text(draft, request->run_folder, "/tmp");
     draft_bind(draft, tmp, "/tmp", PLAN_FLAG_WRITABLE);
     draft_bind(draft, tmp, "/var/tmp", PLAN_FLAG_WRITABLE);
-    draft_folder(draft, "/run");
     if (strcmp(request->workspace, request->home) != 0) {
         draft_bind(draft, draft_text(draft, request->run_folder, "/home"), request->home,
                    PLAN_FLAG_WRITABLE);
@@ -256,37 +259,33 @@ static uint32_t count_of(const char *const *list) {
     return count;
 }
 
-static status_t encode(struct draft *draft, struct plan **ret_plan, struct error *err) {
+static struct plan_view view_of(struct draft *draft) {
     const struct plan_request *request = draft->request;
-    struct plan_view view = {
+    return (struct plan_view){
         .run_id = request->run_id,
         .template_name = request->template_row->name,
-        .run_folder = request->run_folder,
-        .workspace = request->workspace,
-        .working_folder = request->working_folder,
+        .run_folder = "",
+        .workspace = "",
+        .working_folder = "",
         .home = request->home,
-        .path = request->path,
+        .path = "",
         .limits = limits_of(request),
         .seccomp = request->template_row->seccomp,
         .uid = request->uid,
         .gid = request->gid,
         .host_uid = request->host_uid,
         .host_gid = request->host_gid,
-        .terminal = request->terminal,
-        .wait_all = request->wait_all,
         .operations = draft->operations,
         .operation_count = draft->operation_count,
         .rules = draft->rules,
         .rule_count = draft->rule_count,
-        .argument_count = count_of(request->argv),
-        .environment_count = count_of(request->environment),
     };
-    memcpy(&view.argv, &request->argv, sizeof view.argv);
-    memcpy(&view.environment, &request->environment, sizeof view.environment);
-    TRY(plan_check(&view, err));
+}
+
+static status_t encode(const struct plan_view *view, struct plan **ret_plan, struct error *err) {
     CLEANUP(builder_deinit) struct builder builder;
     builder_init(&builder, LIMIT_PLAN_BYTES);
-    plan_encode(&view, &builder);
+    plan_encode(view, &builder);
     struct plan *plan = calloc(1, sizeof *plan);
     if (!builder_is_ok(&builder) || plan == nullptr) {
         free(plan);
@@ -297,16 +296,7 @@ static status_t encode(struct draft *draft, struct plan **ret_plan, struct error
     return STATUS_OK;
 }
 
-status_t plan_build_on(const struct plan_request *request, const struct plan_host *host,
-                       struct plan **ret_plan, struct error *err) {
-    ASSERT(request->template_row != nullptr && request->argv != nullptr);
-    struct draft *draft = calloc(1, sizeof *draft);
-    if (draft == nullptr) {
-        return error_set(err, ERROR_NO_MEMORY, 0, "cannot build a sandbox plan");
-    }
-    CLEANUP(builder_deinit) struct builder layers;
-    builder_init(&layers, (size_t)LIMIT_STAGE_LAYERS * 2 * LIMIT_PATH_BYTES);
-    draft->request = request;
+static void add_ground(struct draft *draft, const struct plan_host *host) {
     struct plan_operation *root = draft_add(draft, PLAN_TMPFS, "/");
     root->mode = 0755;
     root->size = ROOT_BYTES;
@@ -314,32 +304,110 @@ status_t plan_build_on(const struct plan_request *request, const struct plan_hos
     add_etc(draft);
     add_dev(draft);
     add_proc(draft);
-    add_folders(draft, host);
-    add_workspace(draft, host, &layers);
-    draft_add(draft, PLAN_SEAL, "/");
-    add_rules(draft);
-    status_t status = draft->failed || !builder_is_ok(&layers)
-                          ? error_set(err, ERROR_NO_MEMORY, 0, "cannot build a sandbox plan")
-                          : encode(draft, ret_plan, err);
+}
+
+static status_t encode_ground(struct draft *draft, struct plan **ret_ground, struct error *err) {
+    struct plan_view view = view_of(draft);
+    TRY(plan_check_ground(&view, err));
+    return encode(&view, ret_ground, err);
+}
+
+static status_t encode_whole(struct draft *draft, struct plan **ret_plan, struct error *err) {
+    const struct plan_request *request = draft->request;
+    struct plan_view view = view_of(draft);
+    view.run_folder = request->run_folder;
+    view.workspace = request->workspace;
+    view.working_folder = request->working_folder;
+    view.path = request->path;
+    view.terminal = request->terminal;
+    view.wait_all = request->wait_all;
+    view.argument_count = count_of(request->argv);
+    view.environment_count = count_of(request->environment);
+    memcpy(&view.argv, &request->argv, sizeof view.argv);
+    memcpy(&view.environment, &request->environment, sizeof view.environment);
+    TRY(plan_check(&view, err));
+    return encode(&view, ret_plan, err);
+}
+
+static struct draft *draft_new(const struct plan_request *request, const struct plan_host *host,
+                               struct error *err) {
+    struct draft *draft = calloc(1, sizeof *draft);
+    if (draft == nullptr) {
+        (void)error_set(err, ERROR_NO_MEMORY, 0, "cannot build a sandbox plan");
+        return nullptr;
+    }
+    draft->request = request;
+    add_ground(draft, host);
+    return draft;
+}
+
+static status_t draft_finish(struct draft *draft, bool is_ground, struct plan **ret_plan,
+                             struct error *err) {
+    status_t status;
+    if (draft->failed) {
+        status = error_set(err, ERROR_NO_MEMORY, 0, "cannot build a sandbox plan");
+    } else {
+        status = (is_ground ? encode_ground : encode_whole)(draft, ret_plan, err);
+    }
     draft_deinit(draft);
     free(draft);
     return status;
 }
 
-status_t plan_build(const struct plan_request *request, struct plan **ret_plan, struct error *err) {
-    struct plan_host *host = calloc(1, sizeof *host);
+status_t plan_build_ground_on(const struct plan_request *request, const struct plan_host *host,
+                              struct plan **ret_ground, struct error *err) {
+    struct draft *draft = draft_new(request, host, err);
+    return draft == nullptr ? (status_t){ERROR_NO_MEMORY}
+                            : draft_finish(draft, true, ret_ground, err);
+}
+
+status_t plan_build_on(const struct plan_request *request, const struct plan_host *host,
+                       struct plan **ret_plan, struct error *err) {
+    ASSERT(request->argv != nullptr);
+    struct draft *draft = draft_new(request, host, err);
+    if (draft == nullptr) {
+        return (status_t){ERROR_NO_MEMORY};
+    }
+    CLEANUP(builder_deinit) struct builder layers;
+    builder_init(&layers, (size_t)LIMIT_STAGE_LAYERS * 2 * LIMIT_PATH_BYTES);
+    add_folders(draft, host);
+    add_workspace(draft, host, &layers);
+    draft_add(draft, PLAN_SEAL, "/");
+    add_rules(draft);
+    draft->failed = draft->failed || !builder_is_ok(&layers);
+    return draft_finish(draft, false, ret_plan, err);
+}
+
+status_t plan_build_ground(const struct plan_request *request, struct plan **ret_ground,
+                           struct error *err) {
+    CLEANUP(memory_freep) struct plan_host *host = calloc(1, sizeof *host);
     if (host == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot build a sandbox plan");
     }
-    plan_host_read(request, host);
-    status_t status = plan_build_on(request, host, ret_plan, err);
-    free(host);
-    return status;
+    plan_host_read_ground(request, host);
+    struct plan *ground = nullptr;
+    TRY(plan_build_ground_on(request, host, &ground, err));
+    ground->host = TAKE(host);
+    *ret_ground = ground;
+    return STATUS_OK;
+}
+
+status_t plan_build(const struct plan_request *request, const struct plan *ground,
+                    struct plan **ret_plan, struct error *err) {
+    ASSERT(ground->host != nullptr);
+    CLEANUP(memory_freep) struct plan_host *host = malloc(sizeof *host);
+    if (host == nullptr) {
+        return error_set(err, ERROR_NO_MEMORY, 0, "cannot build a sandbox plan");
+    }
+    *host = *ground->host;
+    plan_host_read_run(request, host);
+    return plan_build_on(request, host, ret_plan, err);
 }
 
 void plan_free(struct plan *plan) {
     if (plan != nullptr) {
         free(plan->data);
+        free(plan->host);
         free(plan);
     }
 }

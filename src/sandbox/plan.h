@@ -64,10 +64,17 @@ struct plan_request {
 
 struct plan; /* built, checked, immutable */
 
+/* Builds a ground: the first operations of a plan, those that need to know neither workspace nor
+ * command (root, the host's programs, /etc, /dev, /proc), so that a launcher can have them done
+ * before it is told the rest. Looks at the host. Of the request it reads run_id, template_row,
+ * home, root, the four ids, wall_ms_max and ram_bytes. */
+status_t plan_build_ground(const struct plan_request *request, struct plan **ret_ground,
+                           struct error *err);
 /* Builds the typed operation list and checks its invariants (plan_check): the root is read-only,
  * nothing host-writable but overlay, tmp and home; no path escapes; every limit set; network own.
- */
-status_t plan_build(const struct plan_request *request, struct plan **ret_plan, struct error *err);
+ * It begins with the operations of `ground`, which the same request made. */
+status_t plan_build(const struct plan_request *request, const struct plan *ground,
+                    struct plan **ret_plan, struct error *err);
 void plan_free(struct plan *plan);
 void plan_freep(struct plan **plan);
 /* The encoded form: what travels to the launcher and what the plan's digest is over. Borrowed. */

@@ -166,8 +166,10 @@ static status_t check_operation(const struct plan_view *view,
     return STATUS_OK;
 }
 
-static status_t check_operations(const struct plan_view *view, struct error *err) {
-    unsigned counts[PLAN_OPERATION_TYPE_COUNT] = {};
+/* Each operation by itself, how many there are of each kind, and the root they begin with. */
+static status_t count_operations(const struct plan_view *view,
+                                 unsigned counts[static PLAN_OPERATION_TYPE_COUNT],
+                                 struct error *err) {
     for (uint32_t i = 0; i < view->operation_count; i++) {
         TRY(check_operation(view, &view->operations[i], err));
         counts[view->operations[i].type]++;
@@ -176,14 +178,20 @@ static status_t check_operations(const struct plan_view *view, struct error *err
         strcmp(view->operations[0].target, "/") != 0) {
         return refuse(err, "a plan begins with a root of its own", "");
     }
+    if (counts[PLAN_PROC] > 1 || counts[PLAN_DEVPTS] > 1) {
+        return refuse(err, "a plan has one procfs and one devpts", "");
+    }
+    return STATUS_OK;
+}
+
+static status_t check_operations(const struct plan_view *view, struct error *err) {
+    unsigned counts[PLAN_OPERATION_TYPE_COUNT] = {};
+    TRY(count_operations(view, counts, err));
     if (view->operations[view->operation_count - 1].type != PLAN_SEAL || counts[PLAN_SEAL] != 1) {
         return refuse(err, "a plan ends with a read-only root", "");
     }
     if (counts[PLAN_OVERLAY] != 1) {
         return refuse(err, "a plan has one overlay", "");
-    }
-    if (counts[PLAN_PROC] > 1 || counts[PLAN_DEVPTS] > 1) {
-        return refuse(err, "a plan has one procfs and one devpts", "");
     }
     return STATUS_OK;
 }
@@ -221,16 +229,24 @@ static status_t check_limits(const struct plan_view *view, struct error *err) {
     return STATUS_OK;
 }
 
-status_t plan_check(const struct plan_view *view, struct error *err) {
+/* Root that maps itself to itself is root of a user namespace; the launcher knows whether this one
+ * is, and refuses the machine's. */
+static status_t check_identity(const struct plan_view *view, struct error *err) {
     if (view->seccomp != SECCOMP_STANDARD && view->seccomp != SECCOMP_STRICT) {
         return refuse(err, "the plan names no seccomp profile", "");
     }
-    /* Root that maps itself to itself is root of a user namespace; the launcher knows whether this
-     * one is, and refuses the machine's. */
     bool maps_itself = view->uid == view->host_uid && view->gid == view->host_gid;
     if ((view->host_uid == 0 || view->host_gid == 0) && !(maps_itself && view->uid == 0)) {
         return refuse(err, "a payload never has the host's uid or gid 0", "");
     }
+    if (strchr(view->run_id, '/') != nullptr || view->run_id[0] == '\0' || view->run_id[0] == '.' ||
+        strlen(view->run_id) > 64) {
+        return refuse(err, "the run's id cannot be a file's name", view->run_id);
+    }
+    return check_limits(view, err);
+}
+
+static status_t check_folders(const struct plan_view *view, struct error *err) {
     const char *paths[] = {view->run_folder, view->workspace, view->working_folder, view->home};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         if (!plan_path_is_clean(paths[i]) || paths[i][1] == '\0') {
@@ -244,10 +260,12 @@ status_t plan_check(const struct plan_view *view, struct error *err) {
     if (plan_path_is_below(view->run_folder, view->workspace)) {
         return refuse(err, "the workspace contains the run's own folder", view->run_folder);
     }
-    if (strchr(view->run_id, '/') != nullptr || view->run_id[0] == '\0' || view->run_id[0] == '.' ||
-        strlen(view->run_id) > 64) {
-        return refuse(err, "the run's id cannot be a file's name", view->run_id);
-    }
+    return STATUS_OK;
+}
+
+status_t plan_check(const struct plan_view *view, struct error *err) {
+    TRY(check_identity(view, err));
+    TRY(check_folders(view, err));
     if (view->argument_count == 0 || view->argv[0][0] == '\0') {
         return refuse(err, "the plan has no command", "");
     }
@@ -257,7 +275,55 @@ status_t plan_check(const struct plan_view *view, struct error *err) {
             return refuse(err, "a variable of the environment has no name", "");
         }
     }
-    TRY(check_limits(view, err));
     TRY(check_operations(view, err));
     return check_rules(view, err);
+}
+
+status_t plan_check_ground(const struct plan_view *ground, struct error *err) {
+    TRY(check_identity(ground, err));
+    if (!plan_path_is_clean(ground->home) || ground->home[1] == '\0') {
+        return refuse(err, "a folder of the plan is not an absolute, clean path", ground->home);
+    }
+    if (ground->run_folder[0] != '\0' || ground->workspace[0] != '\0' ||
+        ground->argument_count != 0 || ground->environment_count != 0 || ground->rule_count != 0) {
+        return refuse(err, "a ground holds something of a run", "");
+    }
+    unsigned counts[PLAN_OPERATION_TYPE_COUNT] = {};
+    TRY(count_operations(ground, counts, err));
+    if (counts[PLAN_OVERLAY] != 0 || counts[PLAN_SEAL] != 0) {
+        return refuse(err, "a ground holds something of a run", "");
+    }
+    for (uint32_t i = 0; i < ground->operation_count; i++) {
+        if ((ground->operations[i].flags & (PLAN_FLAG_WRITABLE | PLAN_FLAG_OWNED)) != 0) {
+            return refuse(err, "a ground holds something writable", ground->operations[i].target);
+        }
+    }
+    return STATUS_OK;
+}
+
+static bool limits_equal(const struct template_limits *a, const struct template_limits *b) {
+    return a->memory_bytes_max == b->memory_bytes_max && a->pid_count_max == b->pid_count_max &&
+           a->cpu_weight == b->cpu_weight && a->wall_ms_max == b->wall_ms_max &&
+           a->stage_bytes_max == b->stage_bytes_max && a->file_bytes_max == b->file_bytes_max &&
+           a->output_bytes_max == b->output_bytes_max;
+}
+
+static bool operation_equals(const struct plan_operation *a, const struct plan_operation *b) {
+    return a->type == b->type && a->flags == b->flags && a->mode == b->mode && a->size == b->size &&
+           a->dev == b->dev && a->ino == b->ino && strcmp(a->source, b->source) == 0 &&
+           strcmp(a->target, b->target) == 0 && slice_equal(a->content, b->content);
+}
+
+status_t plan_check_stands_on(const struct plan_view *plan, const struct plan_view *ground,
+                              struct error *err) {
+    bool same = plan->uid == ground->uid && plan->gid == ground->gid &&
+                plan->host_uid == ground->host_uid && plan->host_gid == ground->host_gid &&
+                plan->seccomp == ground->seccomp && limits_equal(&plan->limits, &ground->limits) &&
+                strcmp(plan->run_id, ground->run_id) == 0 &&
+                strcmp(plan->home, ground->home) == 0 &&
+                plan->operation_count > ground->operation_count;
+    for (uint32_t i = 0; same && i < ground->operation_count; i++) {
+        same = operation_equals(&plan->operations[i], &ground->operations[i]);
+    }
+    return same ? STATUS_OK : refuse(err, "the plan is not the one whose ground was laid", "");
 }

@@ -85,6 +85,12 @@ status_t plan_decode(struct slice bytes, struct plan_view *ret_view, struct erro
 void plan_view_deinit(struct plan_view *view);
 /* The invariants. Errors: PLAN_INVALID, and the message says which. */
 status_t plan_check(const struct plan_view *view, struct error *err);
+/* Those of a ground: nothing writable, nothing of a run. */
+status_t plan_check_ground(const struct plan_view *ground, struct error *err);
+/* Whether a plan that was checked is the one whose ground was laid: ids, limits and the first
+ * operations are the same. PLAN_INVALID. */
+status_t plan_check_stands_on(const struct plan_view *plan, const struct plan_view *ground,
+                              struct error *err);
 /* An absolute path without "..", ".", "//" or a final "/". */
 bool plan_path_is_clean(const char *path);
 /* `path` is `folder` or below it. */
@@ -108,8 +114,12 @@ struct plan_host {
     char git_folder[LIMIT_PATH_BYTES]; /* where a .git that is a file or link leads, or "" */
     uint64_t git_dev, git_ino;         /* its identity when it was looked at; 0: any */
 };
-/* Looks; a thing that cannot be looked at counts as not there. */
-void plan_host_read(const struct plan_request *request, struct plan_host *ret_host);
-/* plan_build() is plan_host_read() and this. */
+/* Looks at what a ground needs, and then at what the rest needs; a thing that cannot be looked at
+ * counts as not there. */
+void plan_host_read_ground(const struct plan_request *request, struct plan_host *ret_host);
+void plan_host_read_run(const struct plan_request *request, struct plan_host *host);
+/* plan_build_ground() and plan_build() are these and the looks. */
+status_t plan_build_ground_on(const struct plan_request *request, const struct plan_host *host,
+                              struct plan **ret_ground, struct error *err);
 status_t plan_build_on(const struct plan_request *request, const struct plan_host *host,
                        struct plan **ret_plan, struct error *err);

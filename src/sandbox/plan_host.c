@@ -116,7 +116,7 @@ static void find_git_folder(const struct plan_request *request, struct plan_host
     }
 }
 
-void plan_host_read(const struct plan_request *request, struct plan_host *ret_host) {
+void plan_host_read_ground(const struct plan_request *request, struct plan_host *ret_host) {
     memset(ret_host, 0, sizeof *ret_host);
     const char *root_path = request->root != nullptr ? request->root : "/";
     CLEANUP(fd_closep) int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -125,6 +125,9 @@ void plan_host_read(const struct plan_request *request, struct plan_host *ret_ho
         entry->path = host_paths[i];
         look(root, entry);
     }
-    find_toolchains(request, ret_host);
-    find_git_folder(request, ret_host);
+}
+
+void plan_host_read_run(const struct plan_request *request, struct plan_host *host) {
+    find_toolchains(request, host);
+    find_git_folder(request, host);
 }

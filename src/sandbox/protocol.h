@@ -17,6 +17,7 @@ enum protocol_type : uint8_t {
 
 enum protocol_state : uint8_t {
     PROTOCOL_STATE_NEW,       /* nothing was asked yet */
+    PROTOCOL_STATE_GROUNDING, /* the part that needs no workspace and no command is being made */
     PROTOCOL_STATE_PREPARING, /* the sandbox is being made */
     PROTOCOL_STATE_READY,     /* complete, waits for go */
     PROTOCOL_STATE_RUNNING,
@@ -27,7 +28,7 @@ enum protocol_direction : uint8_t { PROTOCOL_TO_LAUNCHER, PROTOCOL_TO_KERNEL };
 
 enum {
     PROTOCOL_TEXT_BYTES = 256,
-    PROTOCOL_VERSION = 1,
+    PROTOCOL_VERSION = 2,
     PROTOCOL_FD = 3, /* where airlock-jail finds its socket */
 };
 

@@ -363,23 +363,29 @@ static status_t run_fill_folder(const struct state *state, struct run *run, uint
     return run_save(run, false, err);
 }
 
-status_t run_create(const struct state *state, const struct clock *clock, const char *workspace,
-                    const char *parent_id, uint32_t host_uid, uint32_t host_gid,
-                    struct run *ret_run, struct error *err) {
+status_t run_create(const struct state *state, const struct clock *clock,
+                    const struct run_create_options *options, struct run *ret_run,
+                    struct error *err) {
     struct run run = {.state = RUN_LIVE, .outcome_seq = UINT64_MAX, .fd = -1, .lock_fd = -1};
-    if (strlen(workspace) >= sizeof run.workspace) {
+    if (strlen(options->workspace) >= sizeof run.workspace) {
         return error_set(err, ERROR_WORKSPACE_UNUSABLE, ENAMETOOLONG, "the path is too long");
     }
     run.started_ms = clock_wall_ms(clock);
-    id_generate(run.started_ms, run.id);
-    (void)snprintf(run.workspace, sizeof run.workspace, "%s", workspace);
-    (void)snprintf(run.parent, sizeof run.parent, "%s", parent_id != nullptr ? parent_id : "");
+    if (options->id == nullptr) {
+        id_generate(run.started_ms, run.id);
+    } else {
+        ASSERT(id_is_valid(options->id));
+        (void)snprintf(run.id, sizeof run.id, "%s", options->id);
+    }
+    (void)snprintf(run.workspace, sizeof run.workspace, "%s", options->workspace);
+    (void)snprintf(run.parent, sizeof run.parent, "%s",
+                   options->parent != nullptr ? options->parent : "");
     if (mkdirat(state->runs_fd, run.id, 0700) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot create the folder of run %s", run.id);
     }
     status_t status = file_open_folder(state->runs_fd, run.id, false, 0, &run.fd, err);
     if (status_is_ok(status)) {
-        status = run_fill_folder(state, &run, host_uid, host_gid, err);
+        status = run_fill_folder(state, &run, options->host_uid, options->host_gid, err);
     }
     if (!status_is_ok(status)) {
         struct error ignored;

@@ -40,11 +40,17 @@ struct run {
     int lock_fd; /* held exclusively while the run is live; -1 otherwise */
 };
 
-/* Makes runs/<id> with a fresh id, its folders (upper, work, tmp, home owned by host_uid:host_gid
- * when root runs for another uid) and its held lock. */
-status_t run_create(const struct state *state, const struct clock *clock, const char *workspace,
-                    const char *parent_id, uint32_t host_uid, uint32_t host_gid,
-                    struct run *ret_run, struct error *err);
+struct run_create_options {
+    const char *id; /* of a UUID; nullptr: a fresh one */
+    const char *workspace;
+    const char *parent; /* the id of the run it stands on; nullptr or "": none */
+    uint32_t host_uid, host_gid;
+};
+/* Makes runs/<id> with its folders (upper, work, tmp, home owned by host_uid:host_gid when root
+ * runs for another uid) and its held lock. */
+status_t run_create(const struct state *state, const struct clock *clock,
+                    const struct run_create_options *options, struct run *ret_run,
+                    struct error *err);
 status_t run_open(const struct state *state, const char *id, struct run *ret_run,
                   struct error *err);
 /* Writes meta, atomically. */

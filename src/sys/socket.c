@@ -85,13 +85,11 @@ status_t socket_receive(int fd, void *buffer, size_t capacity, size_t *ret_size,
     };
     ssize_t got;
     do {
+        /* ECONNRESET, told once: the peer went without having read everything. What it sent before
+         * that is still to be had, and then the end. */
         got = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0) {
-        if (errno == ECONNRESET) {
-            *ret_size = 0;
-            return STATUS_OK;
-        }
         return error_set(err, ERROR_IO, errno,
                          "cannot receive a message from another process of ours");
     }

@@ -66,10 +66,9 @@ static void a_refused_discard_is_in_the_log(void **state) {
     assert_int_equal(setenv("AIRLOCK_STATE_DIR", workspace, 1), 0);
     (void)snprintf(workspace, sizeof workspace, "%s/work", full);
     assert_int_equal(kernel_open(&kernel, &failure).code, 0);
-    assert_int_equal(run_create(&kernel.state, &kernel.clock, workspace, nullptr, geteuid(),
-                                getegid(), &run, &failure)
-                         .code,
-                     0);
+    struct run_create_options options = {
+        .workspace = workspace, .host_uid = geteuid(), .host_gid = getegid()};
+    assert_int_equal(run_create(&kernel.state, &kernel.clock, &options, &run, &failure).code, 0);
     int made = openat(run.fd, "upper/new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     assert_true(made >= 0);
     (void)close(made);

@@ -49,10 +49,9 @@ static void make_stage(const char *state_folder, const char *workspace,
     struct stage_summary summary;
     char upper[256];
     assert_int_equal(kernel_open(&kernel, &failure).code, 0);
-    assert_int_equal(run_create(&kernel.state, &kernel.clock, workspace, nullptr, geteuid(),
-                                getegid(), &run, &failure)
-                         .code,
-                     0);
+    struct run_create_options options = {
+        .workspace = workspace, .host_uid = geteuid(), .host_gid = getegid()};
+    assert_int_equal(run_create(&kernel.state, &kernel.clock, &options, &run, &failure).code, 0);
     (void)snprintf(upper, sizeof upper, "%s/runs/%s/upper", state_folder, run.id);
     write_text(upper, "edit", "new\n");
     write_text(upper, "made", "m\n");

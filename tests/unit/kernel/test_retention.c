@@ -37,10 +37,9 @@ static void append(struct kernel *kernel, size_t count) {
 
 static void make_run(struct kernel *kernel, uint64_t intent_seq, enum run_state state) {
     struct run run;
-    assert_int_equal(run_create(&kernel->state, &kernel->clock, "/", nullptr, geteuid(), getegid(),
-                                &run, &failure)
-                         .code,
-                     0);
+    struct run_create_options options = {
+        .workspace = "/", .host_uid = geteuid(), .host_gid = getegid()};
+    assert_int_equal(run_create(&kernel->state, &kernel->clock, &options, &run, &failure).code, 0);
     run.intent_seq = intent_seq;
     run.state = state;
     run.change_count = 1;

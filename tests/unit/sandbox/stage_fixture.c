@@ -125,8 +125,13 @@ struct run start_run(const char *parent, char ret_upper[static 128]) {
     struct clock clock = clock_system();
     struct error err;
     struct run run;
-    status_t status = run_create(&fixture_state, &clock, fixture_workspace, parent, geteuid(),
-                                 getegid(), &run, &err);
+    struct run_create_options options = {
+        .workspace = fixture_workspace,
+        .parent = parent,
+        .host_uid = geteuid(),
+        .host_gid = getegid(),
+    };
+    status_t status = run_create(&fixture_state, &clock, &options, &run, &err);
     if (!status_is_ok(status)) {
         fail_msg("run_create: %s: %s", err.message, strerror(err.os_errno));
     }

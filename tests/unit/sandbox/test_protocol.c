@@ -14,17 +14,23 @@
 static void test_permits(void **state) {
     (void)state;
     assert_true(
+        protocol_is_permitted(PROTOCOL_GROUND, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 1));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_GROUND, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 1));
+    assert_false(
         protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 4));
     assert_true(
-        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 1));
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 4));
+    assert_true(
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 1));
     assert_false(
-        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 0));
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 0));
     assert_false(
-        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 5));
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 5));
     assert_false(
         protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_READY, 4));
     assert_false(
-        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_NEW, 4));
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_GROUNDING, 4));
     assert_false(protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 0));
     assert_false(
         protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_PREPARING, 0));

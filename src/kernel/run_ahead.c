@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/run_ahead.h"
+
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "codec/text.h"
+#include "kernel/run_exec.h"
+#include "sandbox/plan.h"
+#include "sys/ids.h"
+
+extern char **environ;
+
+static status_t find_template(const char *name, const struct template_row **ret_row,
+                              struct error *err) {
+    *ret_row = template_find(name);
+    if (*ret_row != nullptr) {
+        return STATUS_OK;
+    }
+    struct builder shown;
+    builder_init(&shown, 256);
+    text_escape(slice_of_string(name), &shown);
+    (void)error_set(err, ERROR_SANDBOX_TEMPLATE, 0, "there is no template named '%s'",
+                    builder_c_string(&shown));
+    builder_deinit(&shown);
+    return (status_t){ERROR_SANDBOX_TEMPLATE};
+}
+
+/* Outside, the payload is the caller, or for root of the machine 2,000,000 + n. n is our process
+ * id: no other live run of this machine has it, it needs no lock file, and it is below every
+ * kernel's pid_max of 4,194,304, so the range is known. */
+static void choose_host_ids(struct run_ahead *ahead) {
+    enum { HOST_UID_BASE = 2000000 };
+    bool root = ids_are_all_ours();
+    ahead->host_uid = root ? HOST_UID_BASE + (uint32_t)getpid() : geteuid();
+    ahead->host_gid = root ? HOST_UID_BASE + (uint32_t)getpid() : getegid();
+}
+
+static uint64_t ram_bytes(void) {
+    struct sysinfo info;
+    return sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 0;
+}
+
+struct plan_request run_ahead_request(const struct run_exec_request *request,
+                                      const struct run_ahead *ahead) {
+    return (struct plan_request){
+        .run_id = ahead->run_id,
+        .template_row = ahead->template_row,
+        .home = ahead->environment.home,
+        .path = ahead->environment.path,
+        .root = request->root,
+        .uid = geteuid(),
+        .gid = getegid(),
+        .host_uid = ahead->host_uid,
+        .host_gid = ahead->host_gid,
+        .wall_ms_max = request->wall_ms_max,
+        .ram_bytes = ahead->ram_bytes,
+    };
+}
+
+static status_t lay_ground(const struct run_exec_request *request, struct run_ahead *ahead,
+                           struct error *err) {
+    struct plan_request plan = run_ahead_request(request, ahead);
+    TRY(launcher_start(&ahead->launcher, err));
+    TRY(plan_build_ground(&plan, &ahead->ground, err));
+    return launcher_ground(ahead->launcher, ahead->ground, err);
+}
+
+status_t run_ahead_start(const struct run_exec_request *request, struct run_ahead *ret_ahead,
+                         struct error *err) {
+    struct run_ahead ahead = {.ram_bytes = ram_bytes()};
+    struct clock clock = clock_system();
+    TRY(find_template(request->template_name, &ahead.template_row, err));
+    id_generate(clock_wall_ms(&clock), ahead.run_id);
+    choose_host_ids(&ahead);
+    TRY(environment_build(
+        &(struct environment_options){
+            .caller = (const char *const *)environ,
+            .added = request->environment,
+            .run_id = ahead.run_id,
+            .root = geteuid() == 0,
+        },
+        &ahead.environment, err));
+    status_t status = lay_ground(request, &ahead, err);
+    if (!status_is_ok(status)) {
+        run_ahead_deinit(&ahead);
+        return status;
+    }
+    *ret_ahead = ahead;
+    return STATUS_OK;
+}
+
+status_t run_ahead_again(const struct run_exec_request *request, struct run_ahead *ahead,
+                         struct error *err) {
+    launcher_closep(&ahead->launcher);
+    plan_freep(&ahead->ground);
+    return lay_ground(request, ahead, err);
+}
+
+void run_ahead_deinit(struct run_ahead *ahead) {
+    launcher_closep(&ahead->launcher);
+    plan_freep(&ahead->ground);
+    environment_wipe(&ahead->environment);
+}
