@@ -225,49 +225,6 @@ static void facts_name_field_value_and_pattern(void **state) {
     assert_int_equal(decision.facts[3].number, 42);
 }
 
-static void what_is_not_resolved_is_denied(void **state) {
-    (void)state;
-    (void)kit_rule(&kit, "allow", POLICY_ACTION_ALLOW, "operation=*");
-    static const char *const paths[] = {"",     "/a",   "a/",    "a//b", "./a",
-                                        "a/..", "../a", "a/./b", "/",    "."};
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        struct policy_request request = {.operation = "fs.read", .path = paths[i]};
-        struct policy_decision decision = kit_decide(&kit, &request);
-        assert_int_equal(decision.outcome, POLICY_DENY);
-        assert_string_equal(decision.rule, "builtin.unfit");
-    }
-    static char text[POLICY_PATH_BYTES_MAX + 2];
-    memset(text, 'a', sizeof text - 1);
-    assert_int_equal(outcome(&(struct policy_request){.operation = "fs.read", .path = text}),
-                     POLICY_DENY);
-    assert_int_equal(outcome(&(struct policy_request){.operation = "net", .host = text}),
-                     POLICY_DENY);
-    assert_int_equal(outcome(&(struct policy_request){.operation = "fs.read", .path = "a"}),
-                     POLICY_ALLOW);
-}
-
-static void case_of_a_path_only_narrows(void **state) {
-    (void)state;
-    (void)kit_rule(&kit, "deny", POLICY_ACTION_DENY, "path=secrets/**,!secrets/open");
-    (void)kit_rule(&kit, "allow", POLICY_ACTION_ALLOW, "path=secrets/**,docs/**,!docs/Draft");
-    kit_except(&kit, "path=docs/old/**");
-    static const struct {
-        const char *path;
-        enum policy_outcome outcome;
-    } rows[] = {
-        {"secrets/a", POLICY_DENY},    {"Secrets/a", POLICY_DENY},  {"secrets/open", POLICY_ALLOW},
-        {"secrets/Open", POLICY_DENY}, /* an exclusion from a deny widens: bytes only */
-        {"docs/a", POLICY_ALLOW},      {"Docs/a", POLICY_DENY}, /* an allow: bytes only */
-        {"docs/Draft", POLICY_DENY},   {"docs/draft", POLICY_DENY}, {"docs/OLD/a", POLICY_DENY},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct policy_request request = {.operation = "fs.read", .path = rows[i].path};
-        if (outcome(&request) != rows[i].outcome) {
-            fail_msg("%s: %s", rows[i].path, policy_outcome_text(outcome(&request)));
-        }
-    }
-}
-
 static void a_review_that_may_not_grant_holds_back_only(void **state) {
     (void)state;
     static struct kit cloned;
@@ -282,9 +239,8 @@ static void a_review_that_may_not_grant_holds_back_only(void **state) {
     struct policy_rules *rules = nullptr;
     struct error err;
     assert_true(status_is_ok(policy_compile(layers, 2, &rules, &err)));
-    struct policy_engine engine = {.builtins = policy_builtin_rules,
-                                   .builtin_count = policy_builtin_count,
-                                   .rules = rules};
+    struct policy_engine engine = {
+        .builtins = policy_builtin_rules, .builtin_count = policy_builtin_count, .rules = rules};
     struct policy_decision decision;
     policy_evaluate(&engine, &write_main, &decision);
     assert_int_equal(decision.outcome, POLICY_REVIEW);
@@ -378,8 +334,6 @@ int main(void) {
         cmocka_unit_test_setup(more_rates_than_fit_are_joined_strictly, setup),
         cmocka_unit_test_setup(reviewers_are_the_strongest_class, setup),
         cmocka_unit_test_setup(facts_name_field_value_and_pattern, setup),
-        cmocka_unit_test_setup(what_is_not_resolved_is_denied, setup),
-        cmocka_unit_test_setup(case_of_a_path_only_narrows, setup),
         cmocka_unit_test_setup(a_review_that_may_not_grant_holds_back_only, setup),
         cmocka_unit_test_setup(only_exclusions_are_an_error_with_its_place, setup),
         cmocka_unit_test_setup(explain_says_what_each_rule_made_of_it, setup),

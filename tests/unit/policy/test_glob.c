@@ -69,6 +69,10 @@ static void patterns_mean_what_gitignore_says(void **state) {
         {"a/*/c", {"a/b/c", "a/.b/c"}, {"a/c", "a/b/b/c"}},
         {"?", {"a", ".", "d/a"}, {"aa"}},
         {"a?c", {"abc", "a?c"}, {"ac", "a/c"}},
+        {"*ab", {"aab", "abab"}, {"aba", "b"}}, /* the star has to give up what it took */
+        {"a*bc*d", {"abbcd", "abcbcdd"}, {"abbd", "acbd"}},
+        {"**/a/b", {"a/a/b", "a/b", "a/x/a/a/b/c"}, {"a/a", "a/x/b"}},
+        {"x/**/a/b/**/c", {"x/a/a/b/c", "x/a/b/b/c", "x/y/a/b/z/c"}, {"x/a/b", "x/a/c/b"}},
         {"src/*.[ch]", {"src/a.c", "src/a.h"}, {"src/a.o", "src/d/a.c"}},
     };
     check_rows(rows, sizeof rows / sizeof rows[0], 0);

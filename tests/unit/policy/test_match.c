@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How fields are compared, and what the engine refuses to judge.
+ */
+#include "policy_kit.h"
+
+static struct kit kit;
+
+static int setup(void **state) {
+    (void)state;
+    kit = (struct kit){};
+    return 0;
+}
+
+static enum policy_outcome outcome(const struct policy_request *request) {
+    return kit_decide(&kit, request).outcome;
+}
+
+static void hosts_match_by_name(void **state) {
+    (void)state;
+    (void)kit_rule(&kit, "exact", POLICY_ACTION_ALLOW, "host=Example.org");
+    (void)kit_rule(&kit, "below", POLICY_ACTION_ALLOW, "host=*.debian.org port=443..443");
+    static const struct {
+        const char *host;
+        uint16_t port;
+        enum policy_outcome outcome;
+    } rows[] = {
+        {"example.ORG", 1, POLICY_ALLOW},       {"example.org.", 1, POLICY_ALLOW},
+        {"a.example.org", 1, POLICY_DENY},      {"example.orgs", 1, POLICY_DENY},
+        {"deb.Debian.org", 443, POLICY_ALLOW},  {"a.b.debian.org.", 443, POLICY_ALLOW},
+        {"debian.org", 443, POLICY_DENY},       {".debian.org", 443, POLICY_DENY},
+        {"notdebian.org", 443, POLICY_DENY},    {"deb.debian.org", 80, POLICY_DENY},
+        {"deb.debian.org.x", 443, POLICY_DENY}, {"", 443, POLICY_DENY},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct policy_request request = {
+            .operation = "net", .host = rows[i].host, .has_port = true, .port = rows[i].port};
+        if (outcome(&request) != rows[i].outcome) {
+            fail_msg("%s: %s", rows[i].host, policy_outcome_text(outcome(&request)));
+        }
+    }
+}
+
+static void what_is_not_resolved_is_denied(void **state) {
+    (void)state;
+    (void)kit_rule(&kit, "allow", POLICY_ACTION_ALLOW, "operation=*");
+    static const char *const paths[] = {"",     "/a",   "a/",    "a//b", "./a",
+                                        "a/..", "../a", "a/./b", "/",    "."};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct policy_request request = {.operation = "fs.read", .path = paths[i]};
+        struct policy_decision decision = kit_decide(&kit, &request);
+        assert_int_equal(decision.outcome, POLICY_DENY);
+        assert_string_equal(decision.rule, "builtin.unfit");
+    }
+    static char text[POLICY_PATH_BYTES_MAX + 2];
+    memset(text, 'a', sizeof text - 1);
+    assert_int_equal(outcome(&(struct policy_request){.operation = "fs.read", .path = text}),
+                     POLICY_DENY);
+    assert_int_equal(outcome(&(struct policy_request){.operation = "net", .host = text}),
+                     POLICY_DENY);
+    assert_int_equal(outcome(&(struct policy_request){.operation = "fs.read", .path = "a"}),
+                     POLICY_ALLOW);
+}
+
+static void case_of_a_path_only_narrows(void **state) {
+    (void)state;
+    (void)kit_rule(&kit, "deny", POLICY_ACTION_DENY, "path=secrets/**,!secrets/open");
+    (void)kit_rule(&kit, "allow", POLICY_ACTION_ALLOW, "path=secrets/**,docs/**,!docs/Draft");
+    kit_except(&kit, "path=docs/old/**");
+    static const struct {
+        const char *path;
+        enum policy_outcome outcome;
+    } rows[] = {
+        {"secrets/a", POLICY_DENY},    {"Secrets/a", POLICY_DENY},  {"secrets/open", POLICY_ALLOW},
+        {"secrets/Open", POLICY_DENY}, /* an exclusion from a deny widens: bytes only */
+        {"docs/a", POLICY_ALLOW},      {"Docs/a", POLICY_DENY}, /* an allow: bytes only */
+        {"docs/Draft", POLICY_DENY},   {"docs/draft", POLICY_DENY}, {"docs/OLD/a", POLICY_DENY},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct policy_request request = {.operation = "fs.read", .path = rows[i].path};
+        if (outcome(&request) != rows[i].outcome) {
+            fail_msg("%s: %s", rows[i].path, policy_outcome_text(outcome(&request)));
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(hosts_match_by_name, setup),
+        cmocka_unit_test_setup(what_is_not_resolved_is_denied, setup),
+        cmocka_unit_test_setup(case_of_a_path_only_narrows, setup),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
