@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a decision carries besides its outcome: constraints, obligations, facts, explanations; and
- * what the engine refuses to judge.
+ * What a decision carries besides its outcome: constraints, obligations, facts, explanations.
  */
 #include <sys/stat.h>
 
