@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlcipher/sqlite3.h>
 
 #include "audit/check.h"
 #include "audit/log.h"
@@ -113,6 +114,21 @@ static inline status_t check(struct scratch *scratch, struct error *err) {
     struct audit_check_options options = {0};
     struct audit_check_result result;
     return audit_log_check(scratch->log, &options, &result, err);
+}
+
+static inline sqlite3 *scratch_database(const struct scratch *scratch) {
+    char path[128];
+    sqlite3 *handle;
+    (void)snprintf(path, sizeof path, "%s/audit.db", scratch->path);
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    return handle;
+}
+
+/* What somebody with a copy of sqlite3 can do to the file. */
+static inline void scratch_sql(const struct scratch *scratch, const char *statements) {
+    sqlite3 *handle = scratch_database(scratch);
+    assert_int_equal(sqlite3_exec(handle, statements, nullptr, nullptr, nullptr), SQLITE_OK);
+    assert_int_equal(sqlite3_close(handle), SQLITE_OK);
 }
 
 static inline void sign(struct scratch *scratch, uint64_t seq) {

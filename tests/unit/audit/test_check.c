@@ -8,21 +8,6 @@
 #include "keys/note.h"
 
 #include <fcntl.h>
-#include <sqlcipher/sqlite3.h>
-
-static sqlite3 *open_database(struct scratch *scratch) {
-    char path[128];
-    sqlite3 *handle;
-    (void)snprintf(path, sizeof path, "%s/audit.db", scratch->path);
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    return handle;
-}
-
-static void sql(struct scratch *scratch, const char *statement) {
-    sqlite3 *handle = open_database(scratch);
-    assert_int_equal(sqlite3_exec(handle, statement, nullptr, nullptr, nullptr), SQLITE_OK);
-    assert_int_equal(sqlite3_close(handle), SQLITE_OK);
-}
 
 /* Opened as every command does, then checked as `log verify` does. */
 static bool is_found(struct scratch *scratch) {
@@ -56,18 +41,18 @@ static void truncated_reordered_and_missing_are_told_apart(void **state) {
     scratch_append(&scratch, 10);
     sign(&scratch, 9);
     must(check(&scratch, &scratch_error));
-    sql(&scratch, "UPDATE entries SET seq = -1 WHERE seq = 3;"
+    scratch_sql(&scratch, "UPDATE entries SET seq = -1 WHERE seq = 3;"
                   "UPDATE entries SET seq = 3 WHERE seq = 6;"
                   "UPDATE entries SET seq = 6 WHERE seq = -1");
     verify_says(&scratch, "entry 3: it is out of order: entry 6 stands in its place");
-    sql(&scratch, "UPDATE entries SET seq = -1 WHERE seq = 3;"
+    scratch_sql(&scratch, "UPDATE entries SET seq = -1 WHERE seq = 3;"
                   "UPDATE entries SET seq = 3 WHERE seq = 6;"
                   "UPDATE entries SET seq = 6 WHERE seq = -1");
     must(check(&scratch, &scratch_error));
-    sql(&scratch, "UPDATE entries SET seq = 1000 WHERE seq = 4");
+    scratch_sql(&scratch, "UPDATE entries SET seq = 1000 WHERE seq = 4");
     verify_says(&scratch, "entry 4: it is missing");
-    sql(&scratch, "UPDATE entries SET seq = 4 WHERE seq = 1000");
-    sql(&scratch, "DELETE FROM entries WHERE seq >= 8");
+    scratch_sql(&scratch, "UPDATE entries SET seq = 4 WHERE seq = 1000");
+    scratch_sql(&scratch, "DELETE FROM entries WHERE seq >= 8");
     verify_says(&scratch, "the log is truncated: it has 8 entries, its head names 10");
     assert_true(is_found(&scratch));
     scratch_close(&scratch);
@@ -91,13 +76,13 @@ static void a_rolled_back_file_and_a_second_writer_are_found(void **state) {
     scratch_open(&scratch);
     scratch_append(&scratch, 5);
     audit_log_closep(&scratch.log);
-    sql(&scratch, "PRAGMA wal_checkpoint(TRUNCATE)");
+    scratch_sql(&scratch, "PRAGMA wal_checkpoint(TRUNCATE)");
     copy_file(&scratch, "audit.db", "audit.db.old");
     scratch_open_log(&scratch);
     scratch_append(&scratch, 5);
     sign(&scratch, 9);
     audit_log_closep(&scratch.log);
-    sql(&scratch, "PRAGMA wal_checkpoint(TRUNCATE)");
+    scratch_sql(&scratch, "PRAGMA wal_checkpoint(TRUNCATE)");
     copy_file(&scratch, "audit.db", "audit.db.new");
     copy_file(&scratch, "audit.db.old", "audit.db");
     says(&scratch, "audit.db has 5 entries, a checkpoint over 10 was signed");
@@ -109,66 +94,90 @@ static void a_rolled_back_file_and_a_second_writer_are_found(void **state) {
     audit_log_closep(&scratch.log);
     copy_file(&scratch, "checkpoint.kept", "keys/last_checkpoint");
     says(&scratch, "signed over other entries");
-    sql(&scratch, "PRAGMA wal_checkpoint(TRUNCATE)");
+    scratch_sql(&scratch, "PRAGMA wal_checkpoint(TRUNCATE)");
     copy_file(&scratch, "audit.db.new", "audit.db");
     must(reopen(&scratch, &scratch_error));
     must(check(&scratch, &scratch_error));
     scratch_close(&scratch);
 }
 
-/* One byte after another of everything the log stores, through SQL. */
-static unsigned flip_column(struct scratch *scratch, const char *table, const char *column) {
+/* A column of a table, and what reads and writes one value of it. */
+struct column {
+    struct scratch *scratch;
+    const char *table;
+    const char *name;
+    sqlite3_stmt *read;
+    sqlite3_stmt *write;
+    unsigned flips;
+};
+
+/* "SELECT rowid, " + name + " FROM " + table and so on: the two words between three texts. */
+static sqlite3_stmt *prepare(sqlite3 *handle, const char *const texts[3], const char *first,
+                             const char *second) {
     char text[256];
-    unsigned flips = 0;
-    sqlite3 *handle = open_database(scratch);
-    sqlite3_stmt *rows;
-    (void)snprintf(text, sizeof text, "SELECT rowid, %s FROM %s", column, table);
-    assert_int_equal(sqlite3_prepare_v2(handle, text, -1, &rows, nullptr), SQLITE_OK);
-    (void)snprintf(text, sizeof text, "UPDATE %s SET %s = ?1 WHERE rowid = ?2", table, column);
-    sqlite3_stmt *update;
-    assert_int_equal(sqlite3_prepare_v2(handle, text, -1, &update, nullptr), SQLITE_OK);
+    sqlite3_stmt *statement;
+    (void)snprintf(text, sizeof text, "%s%s%s%s%s", texts[0], first, texts[1], second, texts[2]);
+    assert_int_equal(sqlite3_prepare_v2(handle, text, -1, &statement, nullptr), SQLITE_OK);
+    return statement;
+}
+
+static void put_value(const struct column *column, sqlite3_int64 row, const uint8_t *bytes,
+                      int size) {
+    (void)sqlite3_bind_blob(column->write, 1, bytes, size, SQLITE_TRANSIENT);
+    (void)sqlite3_bind_int64(column->write, 2, row);
+    assert_int_equal(sqlite3_step(column->write), SQLITE_DONE);
+    (void)sqlite3_reset(column->write);
+}
+
+/* One byte after another of one value. */
+static void flip_value(struct column *column, sqlite3_int64 row) {
+    uint8_t bytes[4096];
+    (void)sqlite3_bind_int64(column->read, 1, row);
+    assert_int_equal(sqlite3_step(column->read), SQLITE_ROW);
+    int size = sqlite3_column_bytes(column->read, 0);
+    assert_in_range(size, 0, (int)sizeof bytes);
+    if (size > 0) {
+        memcpy(bytes, sqlite3_column_blob(column->read, 0), (size_t)size);
+    }
+    (void)sqlite3_reset(column->read);
+    for (int k = 0; k < size; k++) {
+        bytes[k] ^= 1;
+        put_value(column, row, bytes, size);
+        column->flips++;
+        if (!is_found(column->scratch)) {
+            fail_msg("byte %d of %s in row %lld of %s", k, column->name, (long long)row,
+                     column->table);
+        }
+        bytes[k] ^= 1;
+        put_value(column, row, bytes, size);
+    }
+}
+
+/* Of everything a column stores, through SQL. */
+static unsigned flip_column(struct scratch *scratch, const char *table, const char *name) {
+    struct column column = {.scratch = scratch, .table = table, .name = name};
+    sqlite3 *handle = scratch_database(scratch);
     sqlite3_int64 ids[32];
     size_t count = 0;
+    static const char *const ALL[] = {"SELECT rowid, ", " FROM ", ""};
+    static const char *const ONE[] = {"SELECT ", " FROM ", " WHERE rowid = ?1"};
+    static const char *const PUT[] = {"UPDATE ", " SET ", " = ?1 WHERE rowid = ?2"};
+    sqlite3_stmt *rows = prepare(handle, ALL, name, table);
     while (sqlite3_step(rows) == SQLITE_ROW) {
         ids[count++] = sqlite3_column_int64(rows, 0);
     }
     (void)sqlite3_finalize(rows);
-    (void)snprintf(text, sizeof text, "SELECT %s FROM %s WHERE rowid = ?1", column, table);
-    assert_int_equal(sqlite3_prepare_v2(handle, text, -1, &rows, nullptr), SQLITE_OK);
+    column.read = prepare(handle, ONE, name, table);
+    column.write = prepare(handle, PUT, table, name);
     for (size_t i = 0; i < count; i++) {
-        uint8_t bytes[4096];
-        (void)sqlite3_bind_int64(rows, 1, ids[i]);
-        assert_int_equal(sqlite3_step(rows), SQLITE_ROW);
-        int size = sqlite3_column_bytes(rows, 0);
-        assert_in_range(size, 0, (int)sizeof bytes);
-        if (size > 0) {
-            memcpy(bytes, sqlite3_column_blob(rows, 0), (size_t)size);
-        }
-        (void)sqlite3_reset(rows);
-        for (int k = 0; k <= size; k++) {
-            /* The last round puts the whole value back. */
-            bytes[k < size ? k : 0] ^= k < size ? 1 : 0;
-            (void)sqlite3_bind_blob(update, 1, size == 0 ? (const void *)"" : bytes, size,
-                                    SQLITE_TRANSIENT);
-            (void)sqlite3_bind_int64(update, 2, ids[i]);
-            assert_int_equal(sqlite3_step(update), SQLITE_DONE);
-            (void)sqlite3_reset(update);
-            if (k < size) {
-                flips++;
-                if (!is_found(scratch)) {
-                    fail_msg("byte %d of %s in row %lld of %s", k, column, (long long)ids[i],
-                             table);
-                }
-                bytes[k] ^= 1;
-            }
-        }
+        flip_value(&column, ids[i]);
     }
-    (void)sqlite3_finalize(rows);
-    (void)sqlite3_finalize(update);
+    (void)sqlite3_finalize(column.read);
+    (void)sqlite3_finalize(column.write);
     assert_int_equal(sqlite3_close(handle), SQLITE_OK);
     must(reopen(scratch, &scratch_error));
     must(check(scratch, &scratch_error));
-    return flips;
+    return column.flips;
 }
 
 static void a_flipped_byte_of_any_value_is_found(void **state) {
@@ -185,7 +194,7 @@ static void a_flipped_byte_of_any_value_is_found(void **state) {
     flips += flip_column(&scratch, "head", "frontier");
     flips += flip_column(&scratch, "head", "root");
     assert_in_range(flips, 1500, 100000);
-    sql(&scratch, "UPDATE head SET size = size + 1");
+    scratch_sql(&scratch, "UPDATE head SET size = size + 1");
     assert_true(is_found(&scratch));
     scratch_close(&scratch);
 }
@@ -217,7 +226,7 @@ static void a_flipped_byte_of_the_file_is_found_or_changes_nothing(void **state)
     builder_init(&after.bytes, 1 << 20);
     must(audit_log_scan(scratch.log, 0, gather, &before, &scratch_error));
     audit_log_closep(&scratch.log);
-    sql(&scratch, "PRAGMA wal_checkpoint(TRUNCATE)");
+    scratch_sql(&scratch, "PRAGMA wal_checkpoint(TRUNCATE)");
     int file = openat(scratch.state.fd, "audit.db", O_RDWR | O_CLOEXEC);
     assert_true(file >= 0);
     off_t size = lseek(file, 0, SEEK_END);

@@ -4,8 +4,6 @@
 #include "audit/buffer.h"
 #include "audit/gaps.h"
 
-#include <sqlcipher/sqlite3.h>
-
 static uint64_t now_ms = 1763700000000;
 
 static uint64_t wall(void *context) {
@@ -108,14 +106,7 @@ static void dropped_and_missing_entries_show(void **state) {
     json_set_text(fields, "reason", "full");
     must(audit_buffer_add(scratch.log, AUDIT_EVENT_GAP, fields, &scratch_error));
     must(audit_buffer_flush(scratch.log, &scratch_error));
-    char path[128];
-    sqlite3 *handle;
-    (void)snprintf(path, sizeof path, "%s/audit.db", scratch.path);
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(handle, "DELETE FROM entries WHERE seq = 1", nullptr, nullptr,
-                                  nullptr),
-                     SQLITE_OK);
-    assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+    scratch_sql(&scratch, "DELETE FROM entries WHERE seq = 1");
     struct found found = look(&scratch);
     assert_int_equal(found.count, 2);
     assert_int_equal(found.gaps[0].kind, AUDIT_GAP_SEQUENCE);

@@ -1,18 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scratch.h"
 
-#include <sqlcipher/sqlite3.h>
-
-/* What somebody with a copy of sqlite3 can do to the file. */
-static void sql(struct scratch *scratch, const char *statement) {
-    char path[128];
-    sqlite3 *handle;
-    (void)snprintf(path, sizeof path, "%s/audit.db", scratch->path);
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(handle, statement, nullptr, nullptr, nullptr), SQLITE_OK);
-    assert_int_equal(sqlite3_close(handle), SQLITE_OK);
-}
-
 static void what_is_appended_is_read_back_and_verifies(void **state) {
     (void)state;
     struct scratch scratch;
@@ -115,7 +103,7 @@ static void a_truncated_tail_is_found_at_once(void **state) {
     struct scratch scratch;
     scratch_open(&scratch);
     scratch_append(&scratch, 12);
-    sql(&scratch, "DELETE FROM entries WHERE seq >= 10");
+    scratch_sql(&scratch, "DELETE FROM entries WHERE seq >= 10");
     must_fail(reopen(&scratch, &scratch_error), ERROR_AUDIT_DAMAGED);
     scratch_close(&scratch);
 }
@@ -125,7 +113,7 @@ static void an_altered_last_entry_is_found_at_once(void **state) {
     struct scratch scratch;
     scratch_open(&scratch);
     scratch_append(&scratch, 3);
-    sql(&scratch, "UPDATE entries SET bytes = CAST(replace(bytes, 'deny', 'fine') AS BLOB) "
+    scratch_sql(&scratch, "UPDATE entries SET bytes = CAST(replace(bytes, 'deny', 'fine') AS BLOB) "
                   "WHERE seq = 2");
     must_fail(reopen(&scratch, &scratch_error), ERROR_AUDIT_DAMAGED);
     scratch_close(&scratch);
@@ -148,7 +136,7 @@ static void an_altered_head_is_found_at_once(void **state) {
         struct scratch scratch;
         scratch_open(&scratch);
         scratch_append(&scratch, 5);
-        sql(&scratch, CHANGES[i]);
+        scratch_sql(&scratch, CHANGES[i]);
         must_fail(reopen(&scratch, &scratch_error), ERROR_AUDIT_DAMAGED);
         scratch_close(&scratch);
     }
@@ -172,7 +160,7 @@ static void any_change_inside_is_found_by_the_full_check(void **state) {
         struct scratch scratch;
         scratch_open(&scratch);
         scratch_append(&scratch, 9);
-        sql(&scratch, CHANGES[i]);
+        scratch_sql(&scratch, CHANGES[i]);
         must(reopen(&scratch, &scratch_error));
         must_fail(check(&scratch, &scratch_error), ERROR_AUDIT_DAMAGED);
         scratch_close(&scratch);
@@ -263,7 +251,7 @@ static void a_log_without_the_table_gets_it(void **state) {
     scratch_append(&scratch, 2);
     sign(&scratch, 1);
     audit_log_closep(&scratch.log);
-    sql(&scratch, "DROP TABLE signed");
+    scratch_sql(&scratch, "DROP TABLE signed");
     must(reopen(&scratch, &scratch_error));
     scratch_append(&scratch, 1);
     assert_int_equal(unlinkat(scratch.state.keys_fd, "last_checkpoint", 0), 0);
@@ -289,7 +277,7 @@ static void a_log_half_made_is_made(void **state) {
     (void)state;
     struct scratch scratch;
     scratch_open_state(&scratch);
-    sql(&scratch, "PRAGMA journal_mode=WAL; PRAGMA user_version=0");
+    scratch_sql(&scratch, "PRAGMA journal_mode=WAL; PRAGMA user_version=0");
     scratch_open_log(&scratch);
     scratch_append(&scratch, 2);
     must(reopen(&scratch, &scratch_error));

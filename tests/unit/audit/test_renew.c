@@ -4,16 +4,7 @@
 #include "audit/log_file.h"
 #include "audit/renew.h"
 
-#include <sqlcipher/sqlite3.h>
-
-static void sql(struct scratch *scratch, const char *statement) {
-    char path[128];
-    sqlite3 *handle;
-    (void)snprintf(path, sizeof path, "%s/audit.db", scratch->path);
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(handle, statement, nullptr, nullptr, nullptr), SQLITE_OK);
-    assert_int_equal(sqlite3_close(handle), SQLITE_OK);
-}
+#include <sys/mount.h>
 
 static bool is_whole(struct scratch *scratch) {
     struct error why = {0};
@@ -36,7 +27,7 @@ static void make_damaged(struct scratch *scratch) {
     scratch_append(scratch, 5);
     sign(scratch, 4);
     assert_true(is_whole(scratch));
-    sql(scratch, "UPDATE entries SET bytes = x'7b7d' WHERE seq = 2");
+    scratch_sql(scratch, "UPDATE entries SET bytes = x'7b7d' WHERE seq = 2");
     audit_log_closep(&scratch->log);
     assert_false(is_whole(scratch));
 }
@@ -157,6 +148,49 @@ static void one_cut_short_is_finished_by_the_next(void **state) {
     }
 }
 
+static void fill_disk(struct scratch *scratch) {
+    static const char BLOCK[4096] = "x";
+    int file = openat(scratch->state.fd, "filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(file >= 0);
+    while (write(file, BLOCK, sizeof BLOCK) > 0) {
+    }
+    assert_int_equal(close(file), 0);
+}
+
+static void a_full_disk_leaves_what_a_second_call_finishes(void **state) {
+    (void)state;
+    struct scratch scratch;
+    struct audit_renewal renewal;
+    char path[] = "/tmp/airlock-test-full-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    if (mount("tmpfs", path, "tmpfs", 0, "size=900k,mode=0700") != 0) {
+        (void)rmdir(path);
+        print_message("# a small filesystem cannot be mounted here: the full disk was NOT tried\n");
+        skip();
+    }
+    assert_int_equal(setenv("AIRLOCK_STATE_DIR", path, 1), 0);
+    scratch = (struct scratch){.clock = clock_system()};
+    (void)snprintf(scratch.path, sizeof scratch.path, "%s", path);
+    must(state_open(&scratch.state, &scratch_error));
+    scratch_open_log(&scratch);
+    scratch_append(&scratch, 5);
+    sign(&scratch, 4);
+    scratch_sql(&scratch, "UPDATE entries SET bytes = x'7b7d' WHERE seq = 2");
+    audit_log_closep(&scratch.log);
+    fill_disk(&scratch);
+    must_fail(audit_renew(&scratch.state, &scratch.clock, "why", &renewal, &scratch_error),
+              ERROR_DISK_FULL);
+    assert_false(is_whole(&scratch));
+    assert_int_equal(unlinkat(scratch.state.fd, "filler", 0), 0);
+    must(audit_renew(&scratch.state, &scratch.clock, "why", &renewal, &scratch_error));
+    expect_renewed(&scratch, &renewal);
+    keys_client_stopp(&scratch.keys);
+    audit_log_closep(&scratch.log);
+    state_close(&scratch.state);
+    assert_int_equal(umount(path), 0);
+    assert_int_equal(rmdir(path), 0);
+}
+
 static void a_lost_checkpoint_or_database_is_no_whole_log(void **state) {
     (void)state;
     struct scratch scratch;
@@ -182,6 +216,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_log_is_set_aside_and_a_new_one_begins),
         cmocka_unit_test(a_second_one_counts_on),
         cmocka_unit_test(one_cut_short_is_finished_by_the_next),
+        cmocka_unit_test(a_full_disk_leaves_what_a_second_call_finishes),
         cmocka_unit_test(a_lost_checkpoint_or_database_is_no_whole_log),
     };
     return cmocka_run_group_tests_name("renew", tests, nullptr, nullptr);

@@ -4,7 +4,6 @@
 #include "audit/export.h"
 #include "audit/storage.h"
 
-#include <sqlcipher/sqlite3.h>
 
 enum { DAY_MS = 86400000 };
 
@@ -225,15 +224,6 @@ static void an_open_stage_holds_its_entries(void **state) {
     scratch_close(&scratch);
 }
 
-static void sql(struct scratch *scratch, const char *statement) {
-    char path[128];
-    sqlite3 *handle;
-    (void)snprintf(path, sizeof path, "%s/audit.db", scratch->path);
-    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(handle, statement, nullptr, nullptr, nullptr), SQLITE_OK);
-    assert_int_equal(sqlite3_close(handle), SQLITE_OK);
-}
-
 static void bytes_that_go_unsaid_are_damage(void **state) {
     (void)state;
     struct scratch scratch;
@@ -242,7 +232,7 @@ static void bytes_that_go_unsaid_are_damage(void **state) {
     append_batch(&scratch, 256);
     append_batch(&scratch, 256);
     append_batch(&scratch, 10);
-    sql(&scratch, "UPDATE entries SET bytes = x'' WHERE seq < 256");
+    scratch_sql(&scratch, "UPDATE entries SET bytes = x'' WHERE seq < 256");
     must_fail(check(&scratch, &scratch_error), ERROR_AUDIT_DAMAGED);
     scratch_close(&scratch);
 
@@ -254,9 +244,9 @@ static void bytes_that_go_unsaid_are_damage(void **state) {
     must(audit_storage_retain(scratch.log, 256, &retained, &scratch_error));
     assert_int_equal(retained.to, 256);
     must(check(&scratch, &scratch_error));
-    sql(&scratch, "UPDATE entries SET bytes = x'' WHERE seq = 300");
+    scratch_sql(&scratch, "UPDATE entries SET bytes = x'' WHERE seq = 300");
     must_fail(check(&scratch, &scratch_error), ERROR_AUDIT_DAMAGED);
-    sql(&scratch, "UPDATE entries SET bytes = x'' WHERE seq >= 256 AND seq < 300");
+    scratch_sql(&scratch, "UPDATE entries SET bytes = x'' WHERE seq >= 256 AND seq < 300");
     must_fail(check(&scratch, &scratch_error), ERROR_AUDIT_DAMAGED);
     scratch_close(&scratch);
 }
