@@ -43,6 +43,13 @@ static const char SCHEMA[] =
     "PRAGMA user_version = 1;"
     "COMMIT;";
 
+static const char SIGNED_MAKE[] =
+    "CREATE TABLE IF NOT EXISTS signed(id INTEGER PRIMARY KEY CHECK(id = 0), size INTEGER NOT NULL,"
+    " root BLOB NOT NULL, origin BLOB NOT NULL)";
+static const char SIGNED_WRITE[] =
+    "INSERT INTO signed VALUES(0, ?1, ?2, ?3) ON CONFLICT(id) DO UPDATE"
+    " SET size = ?1, root = ?2, origin = ?3 WHERE ?1 > size";
+
 static const char *const STATEMENTS[] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_BEGIN_READ] = "BEGIN",
@@ -55,12 +62,9 @@ static const char *const STATEMENTS[] = {
     [STATEMENT_ROW] = "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq = ?1",
     [STATEMENT_SIGNED_THERE] =
         "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'signed'",
-    [STATEMENT_SIGNED_MAKE] = "CREATE TABLE IF NOT EXISTS signed(id INTEGER PRIMARY KEY"
-                              " CHECK(id = 0), size INTEGER NOT NULL, root BLOB NOT NULL,"
-                              " origin BLOB NOT NULL)",
+    [STATEMENT_SIGNED_MAKE] = SIGNED_MAKE,
     [STATEMENT_SIGNED] = "SELECT size, root, origin FROM signed WHERE id = 0",
-    [STATEMENT_SIGNED_WRITE] = "INSERT INTO signed VALUES(0, ?1, ?2, ?3) ON CONFLICT(id) DO UPDATE"
-                               " SET size = ?1, root = ?2, origin = ?3 WHERE ?1 > size",
+    [STATEMENT_SIGNED_WRITE] = SIGNED_WRITE,
     [STATEMENT_ROWS] = "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq >= ?1 ORDER BY seq",
     [STATEMENT_ROWS_BACK] =
         "SELECT seq, leaf, nodes, bytes FROM entries WHERE seq <= ?1 ORDER BY seq DESC",

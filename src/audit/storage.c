@@ -27,8 +27,8 @@ static status_t read_number(struct audit_log *log, enum statement number, uint64
 }
 
 status_t audit_storage_used(struct audit_log *log, uint64_t *ret_bytes, struct error *err) {
-    uint64_t pages;
-    uint64_t unused;
+    uint64_t pages = 0;
+    uint64_t unused = 0;
     TRY(read_number(log, STATEMENT_PAGES, &pages, err));
     TRY(read_number(log, STATEMENT_PAGES_UNUSED, &unused, err));
     if (log->page_bytes == 0) {
@@ -175,7 +175,7 @@ static status_t delete_bundle(struct retention *retention, uint64_t first, struc
     TRY(each_of_bundle(retention, first, keep_hashes, err));
     TRY(database_statement(database, STATEMENT_DELETE, &statement, err));
     (void)sqlite3_bind_int64(statement, 1, (sqlite3_int64)first);
-    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)(first + TILE_WIDTH));
+    (void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)first + TILE_WIDTH);
     int result = sqlite3_step(statement);
     (void)sqlite3_reset(statement);
     if (result != SQLITE_DONE) {

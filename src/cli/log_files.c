@@ -155,19 +155,6 @@ status_t log_export(const struct cli *cli, struct log_session *session,
                     : export_tiles(cli, session, operand, err);
 }
 
-static void close_file(FILE **file) {
-    if (*file != nullptr) {
-        (void)fclose(*file);
-        *file = nullptr;
-    }
-}
-
-static status_t open_to_read(const char *path, FILE **ret_file, struct error *err) {
-    *ret_file = fopen(path, "re");
-    return *ret_file != nullptr ? STATUS_OK
-                                : error_set(err, ERROR_IO, errno, "cannot read %s", path);
-}
-
 /* --key, or the own log's. */
 static status_t key_find(const struct log_request *request, struct builder *out,
                          struct error *err) {
@@ -182,21 +169,32 @@ static status_t key_find(const struct log_request *request, struct builder *out,
     return status;
 }
 
-static status_t check_file(const struct log_request *request, const char *path,
-                           struct audit_jsonl_check *ret_check, struct error *err) {
-    CLEANUP(close_file) FILE *lines = nullptr;
-    CLEANUP(close_file) FILE *salts = nullptr;
+static status_t check_streams(const struct log_request *request, FILE *lines, FILE *salts,
+                              struct audit_jsonl_check *ret_check, struct error *err) {
     struct builder key;
-    TRY(open_to_read(path, &lines, err));
-    if (request->salts != nullptr) {
-        TRY(open_to_read(request->salts, &salts, err));
-    }
     builder_init(&key, 4096);
     status_t status = key_find(request, &key, err);
     if (status_is_ok(status)) {
         status = audit_jsonl_check(lines, salts, builder_c_string(&key), ret_check, err);
     }
     builder_deinit(&key);
+    return status;
+}
+
+static status_t check_file(const struct log_request *request, const char *path,
+                           struct audit_jsonl_check *ret_check, struct error *err) {
+    FILE *lines = fopen(path, "re");
+    if (lines == nullptr) {
+        return error_set(err, ERROR_IO, errno, "cannot read %s", path);
+    }
+    FILE *salts = request->salts == nullptr ? nullptr : fopen(request->salts, "re");
+    status_t status = request->salts != nullptr && salts == nullptr
+                          ? error_set(err, ERROR_IO, errno, "cannot read %s", request->salts)
+                          : check_streams(request, lines, salts, ret_check, err);
+    (void)fclose(lines);
+    if (salts != nullptr) {
+        (void)fclose(salts);
+    }
     return status;
 }
 
