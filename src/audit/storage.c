@@ -236,6 +236,9 @@ static status_t retain(struct audit_log *log, uint64_t keep_from,
     status_t status = delete_due(&retention, tail.frontier.size, keep_from, &retained, err);
     builder_deinit(&retention.hashes);
     TRY(status);
+    if (retention.is_by_size) {
+        limit_hit(LIMIT_ID_LOG_BYTES);
+    }
     if (retained.to > retained.from) {
         TRY(audit_log_write_in(log, AUDIT_EVENT_ARCHIVE_DELETED,
                                archive_fields(&retention, retained.from, retained.to), err));

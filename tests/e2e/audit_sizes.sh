@@ -32,4 +32,31 @@ check "of the second" test -f tiles/tile/1/001.p/17
 check "of the third" test -f tiles/tile/2/000.p/1
 same "273 full tiles of hashes" 273 "$(files | grep -c '^tile/0/[0-9]*$')"
 same "a full tile has 8,192 bytes" 8192 "$(stat -c %s tiles/tile/0/272)"
+
+# Retention took the bytes of the oldest entries.
+says() { # pattern command...
+    local pattern=$1
+    shift
+    "$@" 2>&1 | grep -q -- "$pattern"
+}
+check "a log past its size loses its oldest entries" "$grow" 70000 15000000
+check "it still verifies, and says what is gone" says "entries have no bytes any more" \
+    "$AIRLOCK" log verify --checkpoint tiles/checkpoint
+check "such an entry is shown as what is left of it" says "deleted by retention" \
+    "$AIRLOCK" log show 0
+check "a list begins with the first one that is there" says '"type":"decision"' \
+    "$AIRLOCK" log --json --limit 3
+check "an entry says what went" says '"from":0,' "$AIRLOCK" log --json --type audit_archive_deleted
+check "report counts what is gone" says 'entries deleted by retention before  *[1-9]' \
+    "$AIRLOCK" log report
+refuse "it has no receipt any more" "$AIRLOCK" receipt --entry 0
+rm -rf tiles
+check "tiles are exported without those bundles" says 'bundles of entries are not there' \
+    "$AIRLOCK" log export tiles
+refuse "the first bundle is not among them" test -e tiles/tile/entries/000
+check "its hashes are" test -f tiles/tile/0/000
+check "lines of JSON are exported" "$AIRLOCK" log export --jsonl lines
+check "and checked" says 'only hashes' "$AIRLOCK" log import --check --salts lines.salts lines
+sed '2,257d' lines >bad
+refuse "but for hashes that are missing" "$AIRLOCK" log import --check bad
 finish
