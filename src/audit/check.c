@@ -19,8 +19,8 @@ struct check {
     uint64_t total;
     uint64_t signed_size;
     struct digest signed_root; /* recomputed at signed_size */
-    uint64_t gone;         /* entries without bytes so far */
-    uint64_t gone_told;    /* how many the entries about retention account for */
+    uint64_t gone;             /* entries without bytes so far */
+    uint64_t gone_told;        /* how many the entries about retention account for */
     const char *wrong; /* what is wrong with the entry at frontier.size; nullptr while nothing is */
     char place[64];    /* room for a text of `wrong` */
 };
@@ -115,8 +115,7 @@ static bool check_row(void *context, const struct audit_row *row) {
         check->wrong = "it is missing";
         return false;
     }
-    const char *wrong =
-        row->bytes.size > 0 ? check_entry(check, row) : check_gone(check, row);
+    const char *wrong = row->bytes.size > 0 ? check_entry(check, row) : check_gone(check, row);
     if (wrong == nullptr) {
         wrong = check_hashes(check, row);
     }
@@ -139,7 +138,8 @@ static status_t check_rows(struct audit_log *log, struct check *check,
     TRY(scanned);
     if (check->wrong == nullptr && check->frontier.size != tail->frontier.size) {
         return error_set(err, ERROR_AUDIT_DAMAGED, 0,
-                         "the log is truncated: it has %" PRIu64 " entries, its head names %" PRIu64,
+                         "the log is truncated: it has %" PRIu64
+                         " entries, its head names %" PRIu64,
                          check->frontier.size, tail->frontier.size);
     }
     if (check->wrong != nullptr) {
@@ -148,8 +148,10 @@ static status_t check_rows(struct audit_log *log, struct check *check,
     }
     if (check->gone > check->gone_told) {
         return error_set(err, ERROR_AUDIT_DAMAGED, 0,
-                         "the bytes of entry %" PRIu64 " are gone, and no entry says that retention "
-                         "deleted them", check->gone_told);
+                         "the bytes of entry %" PRIu64
+                         " are gone, and no entry says that retention "
+                         "deleted them",
+                         check->gone_told);
     }
     struct digest root;
     merkle_frontier_root(&check->frontier, &root);

@@ -42,8 +42,7 @@ static bool is_damage(const struct error *err) {
 static status_t look_at_checkpoint(const struct state *state, struct error *err) {
     return is_there(state->keys_fd, KEYS_FILE_VKEY) &&
                    !is_there(state->keys_fd, KEYS_FILE_CHECKPOINT)
-               ? error_set(err, ERROR_AUDIT_ROLLED_BACK, 0, "keys/%s is gone",
-                           KEYS_FILE_CHECKPOINT)
+               ? error_set(err, ERROR_AUDIT_ROLLED_BACK, 0, "keys/%s is gone", KEYS_FILE_CHECKPOINT)
                : STATUS_OK;
 }
 
@@ -148,9 +147,9 @@ static status_t mark_write(const struct state *state, const struct json *mark, s
     builder_init(&text, MARK_BYTES_MAX);
     json_write_canonical(mark, &text);
     builder_u8(&text, '\n');
-    status_t status = file_write_atomic(
-        state->fd, AUDIT_RENEWING_FILE, builder_slice(&text),
-        &(struct file_write_options){.mode = 0600, .durable = true}, err);
+    status_t status =
+        file_write_atomic(state->fd, AUDIT_RENEWING_FILE, builder_slice(&text),
+                          &(struct file_write_options){.mode = 0600, .durable = true}, err);
     builder_deinit(&text);
     return status;
 }

@@ -16,9 +16,9 @@ status_t audit_renew_is_whole(const struct state *state, const struct clock *clo
                               struct error *ret_why, struct error *err);
 
 struct audit_renewal {
-    char aside[64];     /* where the old log stands, below the state folder */
-    char origin[256];   /* of the new log; "" when its key process draws one */
-    uint64_t old_size;  /* what had been signed */
+    char aside[64];    /* where the old log stands, below the state folder */
+    char origin[256];  /* of the new log; "" when its key process draws one */
+    uint64_t old_size; /* what had been signed */
 };
 
 /* Starts the new log. The caller has asked, and made sure that no other command has the log open.

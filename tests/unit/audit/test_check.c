@@ -42,12 +42,12 @@ static void truncated_reordered_and_missing_are_told_apart(void **state) {
     sign(&scratch, 9);
     must(check(&scratch, &scratch_error));
     scratch_sql(&scratch, "UPDATE entries SET seq = -1 WHERE seq = 3;"
-                  "UPDATE entries SET seq = 3 WHERE seq = 6;"
-                  "UPDATE entries SET seq = 6 WHERE seq = -1");
+                          "UPDATE entries SET seq = 3 WHERE seq = 6;"
+                          "UPDATE entries SET seq = 6 WHERE seq = -1");
     verify_says(&scratch, "entry 3: it is out of order: entry 6 stands in its place");
     scratch_sql(&scratch, "UPDATE entries SET seq = -1 WHERE seq = 3;"
-                  "UPDATE entries SET seq = 3 WHERE seq = 6;"
-                  "UPDATE entries SET seq = 6 WHERE seq = -1");
+                          "UPDATE entries SET seq = 3 WHERE seq = 6;"
+                          "UPDATE entries SET seq = 6 WHERE seq = -1");
     must(check(&scratch, &scratch_error));
     scratch_sql(&scratch, "UPDATE entries SET seq = 1000 WHERE seq = 4");
     verify_says(&scratch, "entry 4: it is missing");
@@ -210,8 +210,8 @@ static bool gather(void *context, uint64_t seq, struct slice entry) {
     return true;
 }
 
-/* The file itself, every seventh byte: found, or (free space, header fields nobody reads) every entry
- * is what it was. */
+/* The file itself, every seventh byte: found, or (free space, header fields nobody reads) every
+ * entry is what it was. */
 static void a_flipped_byte_of_the_file_is_found_or_changes_nothing(void **state) {
     (void)state;
     struct scratch scratch;

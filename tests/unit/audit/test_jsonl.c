@@ -124,8 +124,8 @@ static void what_opens_nothing_is_refused(void **state) {
     struct exported other = {0};
     export(&other, 2);
     memcpy(exported.vkey, other.vkey, sizeof other.vkey);
-    assert_false(status_is_ok(
-        check_text(&exported, exported.lines, exported.lines_size, true, &check)));
+    assert_false(
+        status_is_ok(check_text(&exported, exported.lines, exported.lines_size, true, &check)));
     assert_string_equal(error_slug(scratch_error.code), "receipt.key");
     close_export(&other);
     close_export(&exported);

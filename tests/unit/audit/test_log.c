@@ -114,7 +114,7 @@ static void an_altered_last_entry_is_found_at_once(void **state) {
     scratch_open(&scratch);
     scratch_append(&scratch, 3);
     scratch_sql(&scratch, "UPDATE entries SET bytes = CAST(replace(bytes, 'deny', 'fine') AS BLOB) "
-                  "WHERE seq = 2");
+                          "WHERE seq = 2");
     must_fail(reopen(&scratch, &scratch_error), ERROR_AUDIT_DAMAGED);
     scratch_close(&scratch);
 }

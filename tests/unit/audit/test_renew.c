@@ -106,7 +106,7 @@ static void a_second_one_counts_on(void **state) {
  * stopped. */
 static void one_cut_short_is_finished_by_the_next(void **state) {
     (void)state;
-    static const char *const MOVED[] = {"audit.db-wal", "audit.db-shm", "audit.db",
+    static const char *const MOVED[] = {"audit.db-wal",         "audit.db-shm", "audit.db",
                                         "keys/last_checkpoint", "keys/log.key", "keys/origin"};
     for (size_t steps = 0; steps <= sizeof MOVED / sizeof MOVED[0]; steps++) {
         struct scratch scratch;

@@ -4,7 +4,6 @@
 #include "audit/export.h"
 #include "audit/storage.h"
 
-
 enum { DAY_MS = 86400000 };
 
 static uint64_t now_ms = 1763700000000;
@@ -177,8 +176,7 @@ static void exports_and_receipts_know_what_is_gone(void **state) {
     assert_true(is_file(folder, "checkpoint"));
     assert_int_equal(close(fd), 0);
     builder_init(&receipt, (size_t)LIMIT_RECEIPT_BYTES);
-    must_fail(receipt_write(scratch.log, 255, &receipt, &scratch_error),
-              ERROR_AUDIT_NO_SUCH_ENTRY);
+    must_fail(receipt_write(scratch.log, 255, &receipt, &scratch_error), ERROR_AUDIT_NO_SUCH_ENTRY);
     must(receipt_write(scratch.log, 256, &receipt, &scratch_error));
     builder_deinit(&receipt);
     scratch_close(&scratch);
