@@ -1,7 +1,16 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SQLite syncs the folder of a write-ahead log once per connection, at the first commit, whether the
+ * log is new or years old: it asks for the log with the flag "create", and what may have been
+ * created is taken for new. For a command that commits twice and ends this is the most expensive of
+ * its syncs, because it makes the filesystem write its journal. Our layer over the system's file
+ * functions takes the flag away when the log is there and holds a commit: SQLite syncs the log's
+ * header, and with it the folder, before it writes the first frame behind that header.
+ */
 #include "store/database.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
@@ -67,12 +76,43 @@ static status_t database_configure(struct database *database,
     return STATUS_OK;
 }
 
+enum { WAL_HEADER_BYTES = 32 };
+
+/* The system's functions; set once, before the first open. */
+static sqlite3_vfs *system_files;
+static sqlite3_vfs our_files;
+
+static int open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file, int flags,
+                     int *ret_flags) {
+    (void)vfs;
+    struct stat status;
+    if ((flags & SQLITE_OPEN_WAL) != 0 && name != nullptr && lstat(name, &status) == 0 &&
+        S_ISREG(status.st_mode) && status.st_size > WAL_HEADER_BYTES) {
+        flags &= ~SQLITE_OPEN_CREATE;
+    }
+    return system_files->xOpen(system_files, name, file, flags, ret_flags);
+}
+
+/* Not the default one: SQLCipher opens files of its own by that. */
+static const char *register_files(void) {
+    if (system_files == nullptr) {
+        system_files = sqlite3_vfs_find(nullptr);
+        ASSERT(system_files != nullptr);
+        our_files = *system_files;
+        our_files.zName = "airlock";
+        our_files.pNext = nullptr;
+        our_files.xOpen = open_file;
+        ASSERT(sqlite3_vfs_register(&our_files, 0) == SQLITE_OK);
+    }
+    return our_files.zName;
+}
+
 status_t database_open(const struct database_options *options, struct database *ret_database,
                        struct error *err) {
     struct database database = {.name = options->name, .sql = options->sql};
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                 (options->create ? SQLITE_OPEN_CREATE : 0);
-    int result = sqlite3_open_v2(options->path, &database.handle, flags, nullptr);
+    int result = sqlite3_open_v2(options->path, &database.handle, flags, register_files());
     status_t status = result == SQLITE_OK ? database_configure(&database, options, err)
                                           : database_error(&database, result, "open a file", err);
     if (!status_is_ok(status)) {
