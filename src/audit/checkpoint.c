@@ -2,13 +2,14 @@
 #include "audit/checkpoint.h"
 
 #include "keys/protocol.h"
+#include "keys/slots.h"
 #include "sys/file.h"
 
 status_t checkpoint_last_text(const struct state *state, struct builder *out,
                               struct checkpoint *ret_checkpoint, struct error *err) {
     bool found = false;
     struct note note;
-    TRY(file_read(state->keys_fd, KEYS_FILE_CHECKPOINT, out, &found, err));
+    TRY(slots_read(state->keys_fd, out, &found, err));
     if (!found) {
         *ret_checkpoint = (struct checkpoint){0};
         return STATUS_OK;

@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
+#include "keys/slots.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/random.h"
@@ -233,9 +234,9 @@ static enum keys_answer last_read(const struct signer *signer, struct checkpoint
     bool found = false;
     enum keys_answer answer = KEYS_ANSWER_SIGNED;
     builder_init(&text, NOTE_BYTES_MAX);
-    if (!status_is_ok(file_read(signer->folder, KEYS_FILE_CHECKPOINT, &text, &found, &err))) {
+    if (!status_is_ok(slots_read(signer->folder, &text, &found, &err))) {
         *ret_errno = err.os_errno;
-        answer = KEYS_ANSWER_IO;
+        answer = err.code == ERROR_AUDIT_DAMAGED ? KEYS_ANSWER_DAMAGED : KEYS_ANSWER_IO;
     } else if (!found) {
         *ret_last = (struct checkpoint){0};
         answer = last_missing(signer);
@@ -264,8 +265,7 @@ static enum keys_answer sign_and_keep(struct signer *signer, const struct keys_r
     builder_u8(&text, '\n');
     note_format_signature(&signer->vkey, signature, &text);
     enum keys_answer answer = KEYS_ANSWER_SIGNED;
-    if (!status_is_ok(
-            write_file(signer->folder, KEYS_FILE_CHECKPOINT, builder_slice(&text), &err)) ||
+    if (!status_is_ok(slots_write(signer->folder, builder_slice(&text), &err)) ||
         (!signer->has_signed && !status_is_ok(seed_mark_signed(signer, &err)))) {
         *ret_errno = err.os_errno;
         answer = KEYS_ANSWER_IO;

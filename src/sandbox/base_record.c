@@ -233,6 +233,10 @@ status_t base_record_read(const struct run *run, struct change_list *ret_list, s
     builder_init(&bytes, (size_t)LIMIT_STAGE_ENTRIES * 1024);
     bool found = false;
     TRY(file_read(run->fd, "base/index", &bytes, &found, err));
+    if (!found && run->change_count == 0) {
+        *ret_list = (struct change_list){0};
+        return STATUS_OK;
+    }
     if (!found) {
         return error_set(err, ERROR_STAGE_DAMAGED, 0, "the record of run %s is missing", run->id);
     }

@@ -61,6 +61,7 @@ size_t change_list_lower_bound(const struct change_list *list, const char *path)
 
 status_t base_record_write(const struct run *run, const struct change_list *list,
                            struct error *err);
+/* A run that changed nothing has no record. STAGE_DAMAGED. */
 status_t base_record_read(const struct run *run, struct change_list *ret_list, struct error *err);
 /* The Merkle root over what the stage puts where: path, type, mode, owner class, content. */
 void base_record_digest(const struct change_list *list, struct digest *ret_digest);

@@ -337,7 +337,7 @@ static status_t run_make_folder(int fd, const char *name, unsigned mode, uint32_
     if (geteuid() != uid && fchownat(fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot give %s to uid %u", name, uid);
     }
-    if (fchmodat(fd, name, mode, 0) != 0) {
+    if (mode != 0700 && fchmodat(fd, name, mode, 0) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot set the mode of %s", name);
     }
     return STATUS_OK;

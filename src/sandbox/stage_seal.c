@@ -307,6 +307,9 @@ static status_t sealer_scan(struct sealer *sealer, struct error *err) {
 
 static status_t sealer_copy_base(struct sealer *sealer, const struct run *run, struct error *err) {
     TRY(file_remove_tree(run->fd, "base", err)); /* of a seal that was cut short */
+    if (sealer->list.count == 0) {
+        return STATUS_OK; /* most runs change nothing, and the record of that is its absence */
+    }
     CLEANUP(fd_closep) int base = -1;
     TRY(file_open_folder(run->fd, "base", true, 0700, &base, err));
     for (size_t i = 0; i < sealer->list.count; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SQLite syncs the folder of a write-ahead log once per connection, at the first commit, whether the
- * log is new or years old: it asks for the log with the flag "create", and what may have been
+ * SQLite syncs the folder of a write-ahead log once per connection, at the first commit, whether
+ * the log is new or years old: it asks for the log with the flag "create", and what may have been
  * created is taken for new. For a command that commits twice and ends this is the most expensive of
  * its syncs, because it makes the filesystem write its journal. Our layer over the system's file
  * functions takes the flag away when the log is there and holds a commit: SQLite syncs the log's

@@ -82,6 +82,6 @@ else
     skip "Debian's spicy-litetlog accepts the proof" "litetlog is not installed"
 fi
 check "the log is exported as tiles" "$AIRLOCK" log export ../tiles
-same "and the checkpoint is the signed one" "$(cat "$AIRLOCK_STATE_DIR/keys/last_checkpoint")" \
-    "$(cat ../tiles/checkpoint)"
+check "and the checkpoint is the signed one" grep -qaF "$(sed -n 3p ../tiles/checkpoint)" \
+    "$AIRLOCK_STATE_DIR/keys/last_checkpoint"
 finish

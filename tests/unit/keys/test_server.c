@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "keys/client.h"
+#include "keys/slots.h"
 #include "sys/file.h"
 #include "sys/socket.h"
 
@@ -88,7 +89,7 @@ static uint64_t signed_size(void) {
     struct note note;
     bool found = false;
     builder_init(&text, NOTE_BYTES_MAX);
-    assert_true(status_is_ok(file_read(folder, KEYS_FILE_CHECKPOINT, &text, &found, &err)));
+    assert_true(status_is_ok(slots_read(folder, &text, &found, &err)));
     assert_true(!found || note_parse(builder_slice(&text), &note));
     builder_deinit(&text);
     return found ? note.checkpoint.size : 0;

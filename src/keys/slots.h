@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * keys/last_checkpoint: the highest checkpoint that was signed, and the one before it.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+enum { SLOT_BYTES = 8192, SLOT_COUNT = 2 };
+
+/* Appends the text of the newest checkpoint to `out`. *ret_found is false when there is no file.
+ * ERROR_AUDIT_DAMAGED when the file is there and no slot of it is whole. */
+status_t slots_read(int folder_fd, struct builder *out, bool *ret_found, struct error *err);
+/* Makes a checkpoint the newest; durable on return, and whenever power fails the file holds it or
+ * the one before. The caller holds the lock. The text has less than SLOT_BYTES - 32 bytes. */
+status_t slots_write(int folder_fd, struct slice text, struct error *err);
