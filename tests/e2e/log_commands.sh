@@ -51,7 +51,7 @@ check "a wrong limit is a usage error" status 2 log --limit 0
 check "an unknown sub-command is a usage error" status 2 log repair
 
 follow() {
-    log --json --follow >../followed &
+    "$AIRLOCK" log --json --follow >../followed &
     local follower=$!
     "$AIRLOCK" run --quiet -- true
     for _ in $(seq 50); do
