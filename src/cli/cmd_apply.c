@@ -16,6 +16,7 @@ static const char examples[] =
 struct apply_arguments {
     const char *workspace;
     bool skip_refused;
+    bool yes;
 };
 
 static void print_json(const struct run *run, const struct apply_result *result, uint64_t seq) {
@@ -78,6 +79,9 @@ int cli_apply(struct cli *cli, int argc, char **argv) {
         {.name = "skip-refused",
          .flag = &arguments.skip_refused,
          .help = "apply the rest when some paths are refused or in conflict"},
+        {.name = "yes",
+         .flag = &arguments.yes,
+         .help = "agree where policy lets a program agree; never for a person"},
     };
     struct error err;
     int exit_status;
@@ -91,6 +95,7 @@ int cli_apply(struct cli *cli, int argc, char **argv) {
     }
     kernel.ask_review = cli_ask_review;
     kernel.ask_context = cli;
+    kernel.client_agrees = arguments.yes;
     kernel.not_carried = print_not_carried;
     status = apply(cli, &kernel, &arguments, argc, argv + 1, &err);
     if (!cli->json) {

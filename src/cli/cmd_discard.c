@@ -56,6 +56,8 @@ int cli_discard(struct cli *cli, int argc, char **argv) {
     if (!status_is_ok(status)) {
         return cli_error(cli, &err);
     }
+    kernel.ask_review = cli_ask_discard;
+    kernel.ask_context = cli;
     status = discard(cli, &kernel, workspace, argc, argv + 1, &err);
     kernel_close(&kernel);
     return status_is_ok(status) ? 0 : cli_error(cli, &err);

@@ -158,15 +158,20 @@ static void print_summary(const struct cli *cli, const struct run_options *optio
     }
 }
 
+struct run_start {
+    struct cli *cli; /* for who has to be asked */
+    struct streams_options streams;
+};
+
 /* Launcher and streams first, then the kernel: the launcher lays the ground of the sandbox while
  * the log opens. */
-static status_t open_and_run(const struct streams_options *options,
-                             struct run_exec_request *request, struct kernel *ret_kernel,
-                             struct run_exec_result *ret_result, struct error *err) {
+static status_t open_and_run(const struct run_start *start, struct run_exec_request *request,
+                             struct kernel *ret_kernel, struct run_exec_result *ret_result,
+                             struct error *err) {
     struct run_ahead ahead;
     struct streams *streams;
     TRY(run_ahead_start(request, &ahead, err));
-    status_t status = streams_open(options, &streams, &request->streams, err);
+    status_t status = streams_open(&start->streams, &streams, &request->streams, err);
     if (!status_is_ok(status)) {
         run_ahead_deinit(&ahead);
         return status;
@@ -175,6 +180,8 @@ static status_t open_and_run(const struct streams_options *options,
     request->context = streams;
     status = kernel_open(ret_kernel, err);
     if (status_is_ok(status)) {
+        ret_kernel->ask_review = cli_ask_run;
+        ret_kernel->ask_context = start->cli;
         status = run_exec(ret_kernel, &ahead, request, ret_result, err);
     } else {
         run_ahead_deinit(&ahead);
@@ -183,8 +190,8 @@ static status_t open_and_run(const struct streams_options *options,
     return status;
 }
 
-static status_t run(const struct cli *cli, const struct run_options *options,
-                    const char *const *argv, int *ret_exit, struct error *err) {
+static status_t run(struct cli *cli, const struct run_options *options, const char *const *argv,
+                    int *ret_exit, struct error *err) {
     char workspace[LIMIT_PATH_BYTES];
     char folder[LIMIT_PATH_BYTES];
     struct kernel kernel = {};
@@ -196,7 +203,9 @@ static status_t run(const struct cli *cli, const struct run_options *options,
     struct run_exec_request request = {
         .workspace = workspace,
         .working_folder = folder,
-        .template_name = options->template_name,
+        .template_name =
+            options->template_name != nullptr ? options->template_name : "code-executor",
+        .template_open = options->template_name == nullptr,
         .on = options->on,
         .root = options->root,
         .argv = argv,
@@ -205,9 +214,11 @@ static status_t run(const struct cli *cli, const struct run_options *options,
         .terminal = terminal,
         .wait_all = options->wait_all,
     };
-    status_t status = open_and_run(
-        &(struct streams_options){.terminal = terminal, .raw_terminal = options->raw_terminal},
-        &request, &kernel, &result, err);
+    struct run_start start = {
+        .cli = cli,
+        .streams = {.terminal = terminal, .raw_terminal = options->raw_terminal},
+    };
+    status_t status = open_and_run(&start, &request, &kernel, &result, err);
     if (status_is_ok(status)) {
         print_summary(cli, options, &result);
         if (!options->quiet && !cli->json) {
@@ -237,7 +248,7 @@ static status_t no_command(struct error *err) {
 }
 
 int cli_run(struct cli *cli, int argc, char **argv) {
-    struct run_options options = {.template_name = "code-executor", .summary_number = -1};
+    struct run_options options = {.summary_number = -1};
     const struct cli_option rows[] = {
         {.name = "workspace",
          .letter = 'w',
@@ -248,7 +259,7 @@ int cli_run(struct cli *cli, int argc, char **argv) {
          .letter = 't',
          .value = &options.template_name,
          .argument = "NAME",
-         .help = "limits and walls: code-executor (default) or small"},
+         .help = "limits and walls: code-executor or small (default: as policy asks)"},
         {.name = "on",
          .value = &options.on,
          .argument = "RUN",

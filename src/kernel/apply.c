@@ -3,88 +3,110 @@
  * stage.apply and stage.discard. Policy is asked for every final path while the stage is checked;
  * what it wants reviewed is collected and put to a person once, before anything is touched.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
+#include "kernel/facts.h"
 #include "kernel/kernel.h"
+#include "kernel/obliged.h"
+#include "kernel/policy_files.h"
 #include "kernel/records.h"
+#include "kernel/refusal.h"
+#include "kernel/review.h"
+#include "sys/fd.h"
 #include "sys/random.h"
-
-enum { NAMED_COUNT_MAX = 3 };
 
 struct application {
     struct kernel *kernel;
     struct run *run;
-    struct policy_decision decision; /* about the whole */
-    struct policy_decision denial;   /* about the first path denied, when `denied` */
-    struct policy_decision review;   /* about the first path to be reviewed, when there is one */
-    bool denied;
+    const char *operation;
+    const struct policy_in_force *policy; /* the kernel's */
+    struct policy_request judged;         /* about the whole, which has no path */
+    struct policy_decision decision;      /* about that */
+    bool by_path;       /* no rule speaks of the whole: each path needs one that grants it */
+    bool granted;       /* some path was */
+    bool denied;        /* `denial` is set */
+    bool review_wanted; /* `review_decision` is set */
+    struct policy_decision denial;
+    struct policy_decision review_decision;   /* the first */
+    struct json *denial_facts, *review_facts; /* owned */
+    struct review review;                     /* owned */
+    struct obliged obliged;
+    struct obliged_refusal refusal; /* what `denial` may point at */
+    struct rate_refusal rate;       /* the same */
+    struct facts_list facts;        /* owned */
+    int rates_fd;                   /* the lock, while it is held; -1 otherwise */
     char request_id[ID_TEXT_BYTES];
-    struct kernel_review_item *reviews; /* paths are owned */
-    size_t review_count, review_capacity;
-    bool review_overflow;
     struct audit_position intent;
     struct audit_position outcome;
     bool admitted;
     bool done; /* every step; what is left is to say so */
 };
 
-static void review_add(struct application *apply, const char *path, const char *reason) {
-    if (apply->review_count == LIMIT_REVIEW_PATHS) {
-        apply->review_overflow = true;
-        return;
+static const char apply_hint[] =
+    "Look at them with airlock diff, then run airlock apply at a terminal and answer y; or name "
+    "the other paths: airlock apply RUN PATH...";
+
+static void note_denial(struct application *apply, const struct policy_request *judged,
+                        const struct policy_decision *decision) {
+    if (!apply->denied) {
+        apply->denied = true;
+        apply->denial = *decision;
+        apply->denial.fact_count = 0; /* they point into the request, which ends */
+        apply->denial_facts = facts_of(judged);
     }
-    if (apply->review_count == apply->review_capacity) {
-        apply->review_capacity = apply->review_capacity == 0 ? 16 : 2 * apply->review_capacity;
-        apply->reviews =
-            reallocarray(apply->reviews, apply->review_capacity, sizeof *apply->reviews);
-    }
-    struct builder shown;
-    builder_init(&shown, (size_t)4 * LIMIT_PATH_BYTES + 1);
-    text_escape(slice_of_string(path), &shown);
-    char *copy = strdup(builder_c_string(&shown));
-    builder_deinit(&shown);
-    if (apply->reviews == nullptr || copy == nullptr) {
-        abort();
-    }
-    apply->reviews[apply->review_count++] =
-        (struct kernel_review_item){.path = copy, .reason = reason};
 }
 
-static enum apply_verdict decide_path(void *context, const char *path, uint32_t mode,
-                                      const char *link_target_or_null, const char **ret_reason) {
+static void note_review(struct application *apply, const struct policy_request *judged,
+                        const char *what, const struct policy_decision *decision) {
+    if (!apply->review_wanted) {
+        apply->review_wanted = true;
+        apply->review_decision = *decision;
+        apply->review_decision.fact_count = 0; /* as above */
+        apply->review_facts = facts_of(judged);
+    }
+    review_add(&apply->review, what, decision);
+}
+
+/* A path that may be applied, with or without a person. */
+static void note_grant(struct application *apply, const struct policy_request *judged,
+                       const struct policy_decision *decision) {
+    if (apply->by_path && !apply->granted) {
+        apply->decision = *decision; /* the entry names a rule that did grant */
+        apply->decision.fact_count = 0;
+    }
+    apply->granted = true;
+    obliged_merge(&apply->obliged, decision);
+    if (!S_ISDIR(judged->mode)) {
+        obliged_add_file(&apply->obliged, judged->size);
+    }
+}
+
+static enum apply_verdict decide_path(void *context, const struct apply_subject *subject,
+                                      const char **ret_reason) {
     struct application *apply = context;
     struct policy_decision decision;
-    policy_decide(
-        &(struct policy_request){
-            .operation = "stage.apply",
-            .caller = apply->kernel->caller,
-            .path = path,
-            .mode = mode,
-            .link_target = link_target_or_null,
-            .workspace = apply->run->workspace,
-            .at_command_line = true,
-        },
-        &decision);
+    struct policy_request judged = apply->judged;
+    judged.path = subject->path;
+    judged.mode = subject->mode;
+    judged.link_target = subject->link_target;
+    judged.has_size = S_ISREG(subject->mode);
+    judged.size = subject->size;
+    policy_evaluate(&apply->policy->engine, &judged, &decision);
+    facts_list_add(&apply->facts, &judged, &decision);
     switch (decision.outcome) {
-    case POLICY_ALLOW:
-        return APPLY_ALLOW;
     case POLICY_REVIEW:
-        if (apply->review_count == 0) {
-            apply->review = decision;
-        }
-        review_add(apply, path, decision.reasons[0]);
+        note_review(apply, &judged, subject->path, &decision);
+        [[fallthrough]];
+    case POLICY_ALLOW:
+        judged.path = judged.link_target = nullptr; /* theirs */
+        note_grant(apply, &judged, &decision);
         return APPLY_ALLOW;
     case POLICY_DENY:
-        if (!apply->denied) {
-            apply->denied = true;
-            apply->denial = decision;
-        }
+        note_denial(apply, &judged, &decision);
         *ret_reason = decision.reasons[0];
         return APPLY_REFUSE;
     }
@@ -92,84 +114,90 @@ static enum apply_verdict decide_path(void *context, const char *path, uint32_t 
     return APPLY_REFUSE;
 }
 
-static status_t refuse_overflow(const struct application *apply, struct error *err) {
-    limit_hit(LIMIT_ID_REVIEW_PATHS);
-    (void)error_set(err, ERROR_POLICY_REVIEW, 0,
-                    "a person has to agree to more than %lld paths, too many for one question",
-                    (long long)LIMIT_REVIEW_PATHS);
-    error_detail(err, "the limit REVIEW_PATHS; the first of them is %.300s",
-                 apply->reviews[0].path);
-    error_hint(err, "Look at them with airlock diff, then apply them in parts: "
-                    "airlock apply RUN PATH...");
-    return (status_t){ERROR_POLICY_REVIEW};
-}
-
-static status_t refuse_review(const struct application *apply, struct error *err) {
-    struct builder names;
-    builder_init(&names, ERROR_MESSAGE_BYTES_MAX - 64);
-    size_t shown = apply->review_count < NAMED_COUNT_MAX ? apply->review_count : NAMED_COUNT_MAX;
-    for (size_t i = 0; i < shown; i++) {
-        builder_format(&names, "%s%.100s", i == 0 ? "" : ", ", apply->reviews[i].path);
-    }
-    if (apply->review_count > shown) {
-        builder_format(&names, " and %zu more", apply->review_count - shown);
-    }
-    (void)error_set(err, ERROR_POLICY_REVIEW, 0, "a person has to agree to: %s",
-                    builder_c_string(&names));
-    builder_deinit(&names);
-    error_detail(err, "%s", apply->reviews[0].reason);
-    error_hint(err, "Look at them with airlock diff, then run airlock apply at a terminal and "
-                    "answer y; or name the other paths: airlock apply RUN PATH...");
-    return (status_t){ERROR_POLICY_REVIEW};
-}
-
-static struct json *request_fields(const struct application *apply, const char *operation) {
+static struct json *request_fields(const struct application *apply) {
     struct json *fields = json_object_new();
     json_set_text(fields, "caller", apply->kernel->caller);
-    json_set_text(fields, "operation", operation);
+    json_set_text(fields, "operation", apply->operation);
     json_set_text(fields, "request", apply->request_id);
     json_set_text(fields, "run", apply->run->id);
     record_text(fields, "workspace", apply->run->workspace);
     return fields;
 }
 
-static struct json *reviewed_paths(const struct application *apply) {
-    struct json *paths = json_array_new();
-    size_t used = 0;
-    for (size_t i = 0; i < apply->review_count; i++) {
-        used += strlen(apply->reviews[i].path) + 8;
-        if (used > 16384) {
-            json_append_text(paths, "...");
-            break;
-        }
-        json_append_text(paths, apply->reviews[i].path);
+/* The decision of an intent, with who agreed and the rules that count how often. */
+static struct json *decision_object(const struct application *apply, const char *reviewer) {
+    struct json *object = record_decision(&apply->decision);
+    const struct obliged *obliged = &apply->obliged;
+    if (reviewer != nullptr) {
+        json_set_text(object, "reviewer", reviewer);
     }
-    return paths;
+    struct json *rates = json_array_new();
+    for (size_t i = 0; i < obliged->rate_count; i++) {
+        json_append_text(rates, obliged->rates[i].rule);
+    }
+    if (obliged->rate_count > 0) {
+        json_set(object, "rates", rates);
+    } else {
+        json_free(rates);
+    }
+    return object;
+}
+
+/* Denies what all decisions together let through. */
+static status_t refuse_whole(struct application *apply, const char *rule, const char *reason,
+                             struct error *err) {
+    struct policy_decision decision = apply->decision;
+    if (rule != nullptr) {
+        refusal_make(&decision, rule, reason);
+    }
+    note_denial(apply, &apply->judged, &decision);
+    return refusal_error(&decision, apply->operation, err);
+}
+
+static status_t check_rates(struct application *apply, struct error *err) {
+    const struct obliged *obliged = &apply->obliged;
+    if (obliged->rate_count == 0) {
+        return STATUS_OK;
+    }
+    TRY(rates_lock(&apply->kernel->state, &apply->rates_fd, err));
+    TRY(rates_check(apply->kernel, obliged->rates, obliged->rate_count, apply->judged.now_ms,
+                    &apply->rate, err));
+    return apply->rate.is_full ? refuse_whole(apply, apply->rate.rule, apply->rate.reason, err)
+                               : STATUS_OK;
+}
+
+/* What holds for all paths together, and the person. The lock of the rates is held afterwards. */
+static status_t check_whole(struct application *apply, const char **ret_reviewer,
+                            struct error *err) {
+    if (apply->by_path && !apply->granted) {
+        return refuse_whole(apply, nullptr, nullptr, err);
+    }
+    if (!obliged_fits(&apply->obliged, &apply->refusal)) {
+        return refuse_whole(apply, apply->refusal.rule, apply->refusal.reason, err);
+    }
+    TRY(review_ask(&apply->review, apply->kernel, ret_reviewer, err));
+    return check_rates(apply, err);
 }
 
 static status_t admit(void *context, uint32_t step_count, const struct digest *digest,
                       struct error *err) {
     struct application *apply = context;
-    struct kernel *kernel = apply->kernel;
-    if (apply->review_overflow) {
-        return refuse_overflow(apply, err);
-    }
-    if (apply->review_count > 0) {
-        bool agreed = kernel->ask_review != nullptr &&
-                      kernel->ask_review(kernel->ask_context, apply->reviews, apply->review_count);
-        if (!agreed) {
-            return refuse_review(apply, err);
-        }
-    }
-    struct json *fields = request_fields(apply, "stage.apply");
-    json_set(fields, "decision", record_decision(&apply->decision));
+    struct digest facts_digest;
+    const char *reviewer;
+    TRY(check_whole(apply, &reviewer, err));
+    TRY(facts_list_save(&apply->facts, apply->run, &facts_digest, err));
+    struct json *fields = request_fields(apply);
+    json_set(fields, "decision", decision_object(apply, reviewer));
+    facts_record(fields, apply->by_path ? nullptr : &apply->judged, apply->policy);
+    record_digest(fields, "facts_digest", &facts_digest);
     json_set_integer(fields, "steps", step_count);
     record_digest(fields, "steps_digest", digest);
-    if (apply->review_count > 0) {
-        json_set(fields, "reviewed", reviewed_paths(apply));
+    if (apply->review.count > 0) {
+        json_set(fields, "reviewed", review_paths(&apply->review));
     }
     struct audit_append append = {.event = AUDIT_EVENT_APPLY_STARTED, .fields = fields};
-    TRY(audit_log_append(kernel->log, &append, 1, &apply->intent, err));
+    TRY(audit_log_append(apply->kernel->log, &append, 1, &apply->intent, err));
+    fd_closep(&apply->rates_fd);
     apply->admitted = true;
     return STATUS_OK;
 }
@@ -188,7 +216,7 @@ static void not_carried(void *context, const char *path) {
 
 static status_t append_applied(struct application *apply, const struct apply_result *result,
                                const struct error *failure, struct error *err) {
-    struct json *fields = request_fields(apply, "stage.apply");
+    struct json *fields = request_fields(apply);
     json_set_integer(fields, "intent_seq", (int64_t)apply->intent.seq);
     record_digest(fields, "intent_leaf", &apply->intent.leaf);
     json_set_text(fields, "outcome", failure == nullptr ? "applied" : "failed");
@@ -211,10 +239,12 @@ static status_t finished(void *context, const struct apply_result *result, struc
 }
 
 /* A refusal is evidence too. `err` already holds it and stays the answer when the log fails. */
-static void record_refusal(const struct application *apply, const char *operation,
-                           const struct policy_decision *decision, struct error *err) {
-    struct json *fields = request_fields(apply, operation);
+static void record_refusal(struct application *apply, const struct policy_decision *decision,
+                           struct json *consumed_facts, struct error *err) {
+    struct json *fields = request_fields(apply);
     json_set(fields, "decision", record_decision(decision));
+    json_set(fields, "facts", consumed_facts);
+    facts_record(fields, nullptr, apply->policy);
     struct audit_append append = {.event = AUDIT_EVENT_DECISION, .fields = fields};
     struct audit_position position;
     struct error second;
@@ -223,38 +253,92 @@ static void record_refusal(const struct application *apply, const char *operatio
     }
 }
 
-static status_t decide_whole(struct kernel *kernel, const char *operation,
-                             struct policy_decision *ret_decision, struct error *err) {
-    policy_decide(&(struct policy_request){.operation = operation,
-                                           .caller = kernel->caller,
-                                           .at_command_line = true},
-                  ret_decision);
-    if (ret_decision->outcome == POLICY_ALLOW) {
-        return STATUS_OK;
+/* Only what was decided, and only before anything was done. */
+static void record_any_refusal(struct application *apply, struct error *err) {
+    if (err->code == ERROR_POLICY_DENIED && apply->denied) {
+        record_refusal(apply, &apply->denial, TAKE(apply->denial_facts), err);
+    } else if (err->code == ERROR_POLICY_REVIEW && apply->review_wanted) {
+        record_refusal(apply, &apply->review_decision, TAKE(apply->review_facts), err);
     }
-    (void)error_set(err, ERROR_POLICY_DENIED, 0, "%s is refused by the rule %s", operation,
-                    ret_decision->rule);
-    error_detail(err, "%s", ret_decision->reasons[0]);
-    return (status_t){ERROR_POLICY_DENIED};
+}
+
+static void application_init(struct application *apply, struct kernel *kernel, struct run *run,
+                             const char *operation) {
+    *apply = (struct application){
+        .kernel = kernel,
+        .run = run,
+        .operation = operation,
+        .judged =
+            {
+                .operation = operation,
+                .caller = kernel->caller,
+                .workspace = run->workspace,
+                .transport = "cli",
+                .at_command_line = true,
+                .now_ms = clock_wall_ms(&kernel->clock),
+            },
+        .rates_fd = -1,
+    };
+    id_generate(apply->judged.now_ms, apply->request_id);
+    review_init(&apply->review, apply_hint);
+    obliged_init(&apply->obliged);
+    facts_list_init(&apply->facts);
 }
 
 static void application_deinit(struct application *apply) {
-    for (size_t i = 0; i < apply->review_count; i++) {
-        free((char *)(uintptr_t)apply->reviews[i].path);
+    fd_closep(&apply->rates_fd);
+    facts_list_deinit(&apply->facts);
+    review_deinit(&apply->review);
+    json_free(apply->denial_facts);
+    json_free(apply->review_facts);
+}
+
+/* Asks about the whole. An apply that no rule speaks of as a whole may still be granted path by
+ * path; one that a rule denies is over. */
+static status_t decide_whole(struct application *apply, bool paths_follow, struct error *err) {
+    TRY(kernel_policy(apply->kernel, apply->run->workspace, &apply->policy, err));
+    policy_evaluate(&apply->policy->engine, &apply->judged, &apply->decision);
+    switch (apply->decision.outcome) {
+    case POLICY_REVIEW:
+        note_review(apply, &apply->judged, "all of it", &apply->decision);
+        [[fallthrough]];
+    case POLICY_ALLOW:
+        obliged_merge(&apply->obliged, &apply->decision);
+        return STATUS_OK;
+    case POLICY_DENY:
+        apply->by_path = paths_follow && apply->decision.deciders[0].layer == POLICY_LAYER_NONE;
+        return apply->by_path ? STATUS_OK : refuse_whole(apply, nullptr, nullptr, err);
     }
-    free(apply->reviews);
+    ASSERT(!"an outcome of the enum");
+    return error_set(err, ERROR_INTERNAL, 0, "policy gave no outcome");
+}
+
+static status_t apply_decided(struct application *apply, const struct apply_options *options,
+                              struct apply_result *ret_result, uint64_t *ret_seq,
+                              struct error *err) {
+    struct kernel *kernel = apply->kernel;
+    status_t status = stage_apply(&kernel->state, apply->run, options, ret_result, err);
+    if (status_is_ok(status)) {
+        *ret_seq = apply->outcome.seq;
+        return kernel_checkpoint(kernel, apply->outcome.seq, err);
+    }
+    if (apply->admitted && !apply->done) { /* done: the next command owes the outcome */
+        struct error second;
+        if (!status_is_ok(append_applied(apply, nullptr, err, &second)) ||
+            !status_is_ok(kernel_checkpoint(kernel, apply->outcome.seq, &second))) {
+            (void)error_context(err, "and then: %.150s", second.message);
+        }
+    }
+    return status;
 }
 
 status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const *paths,
                       bool skip_refused, struct apply_result *ret_result, uint64_t *ret_seq,
                       struct error *err) {
-    struct application apply = {.kernel = kernel, .run = run};
-    id_generate(clock_wall_ms(&kernel->clock), apply.request_id);
-    status_t decided = decide_whole(kernel, "stage.apply", &apply.decision, err);
-    if (!status_is_ok(decided)) {
-        record_refusal(&apply, "stage.apply", &apply.decision, err);
-        return decided;
-    }
+    CLEANUP(application_deinit) struct application apply;
+    application_init(&apply, kernel, run, "stage.apply");
+    apply.review.many_hint =
+        "Look at them with airlock diff, then apply them in parts: airlock apply RUN PATH...";
     struct apply_options options = {
         .paths = paths,
         .skip_refused = skip_refused,
@@ -264,22 +348,13 @@ status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const 
         .finished = finished,
         .context = &apply,
     };
-    status_t status = stage_apply(&kernel->state, run, &options, ret_result, err);
+    status_t status = decide_whole(&apply, true, err);
     if (status_is_ok(status)) {
-        *ret_seq = apply.outcome.seq;
-        status = kernel_checkpoint(kernel, apply.outcome.seq, err);
-    } else if (apply.admitted && !apply.done) { /* done: the next command owes the outcome */
-        struct error second;
-        if (!status_is_ok(append_applied(&apply, nullptr, err, &second)) ||
-            !status_is_ok(kernel_checkpoint(kernel, apply.outcome.seq, &second))) {
-            (void)error_context(err, "and then: %.150s", second.message);
-        }
-    } else if (!apply.admitted && err->code == ERROR_POLICY_DENIED && apply.denied) {
-        record_refusal(&apply, "stage.apply", &apply.denial, err);
-    } else if (!apply.admitted && err->code == ERROR_POLICY_REVIEW && apply.review_count > 0) {
-        record_refusal(&apply, "stage.apply", &apply.review, err);
+        status = apply_decided(&apply, &options, ret_result, ret_seq, err);
     }
-    application_deinit(&apply);
+    if (!status_is_ok(status) && !apply.admitted) {
+        record_any_refusal(&apply, err);
+    }
     return status;
 }
 
@@ -287,20 +362,29 @@ status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const 
  * again, never one that vanished without an entry. */
 static status_t admit_discard(void *context, struct error *err) {
     struct application *discard = context;
-    struct json *fields = request_fields(discard, "stage.discard");
-    json_set(fields, "decision", record_decision(&discard->decision));
+    const char *reviewer;
+    TRY(check_whole(discard, &reviewer, err));
+    struct json *fields = request_fields(discard);
+    json_set(fields, "decision", decision_object(discard, reviewer));
+    facts_record(fields, &discard->judged, discard->policy);
     record_digest(fields, "stage_digest", &discard->run->stage_digest);
     struct audit_append append = {.event = AUDIT_EVENT_STAGE_DISCARDED, .fields = fields};
-    return audit_log_append(discard->kernel->log, &append, 1, &discard->intent, err);
+    TRY(audit_log_append(discard->kernel->log, &append, 1, &discard->intent, err));
+    fd_closep(&discard->rates_fd);
+    discard->admitted = true;
+    return STATUS_OK;
 }
 
 status_t kernel_discard(struct kernel *kernel, struct run *run, struct error *err) {
-    struct application discard = {.kernel = kernel, .run = run};
-    id_generate(clock_wall_ms(&kernel->clock), discard.request_id);
-    status_t decided = decide_whole(kernel, "stage.discard", &discard.decision, err);
-    if (!status_is_ok(decided)) {
-        record_refusal(&discard, "stage.discard", &discard.decision, err);
-        return decided;
+    CLEANUP(application_deinit) struct application discard;
+    application_init(&discard, kernel, run, "stage.discard");
+    discard.review.hint = "Run airlock discard at a terminal and answer y.";
+    status_t status = decide_whole(&discard, false, err);
+    if (status_is_ok(status)) {
+        status = stage_discard_admitted(&kernel->state, run, admit_discard, &discard, err);
     }
-    return stage_discard_admitted(&kernel->state, run, admit_discard, &discard, err);
+    if (!status_is_ok(status) && !discard.admitted) {
+        record_any_refusal(&discard, err);
+    }
+    return status;
 }

@@ -8,6 +8,7 @@
 #include "audit/receipt.h"
 #include "base/assert.h"
 #include "base/cleanup.h"
+#include "kernel/policy_files.h"
 #include "kernel/records.h"
 #include "kernel/recover.h"
 #include "kernel/retention.h"
@@ -106,6 +107,7 @@ status_t kernel_open(struct kernel *ret_kernel, struct error *err) {
 }
 
 void kernel_close(struct kernel *kernel) {
+    kernel_policy_drop(kernel);
     keys_client_stop(kernel->keys);
     kernel->keys = nullptr;
     audit_log_close(kernel->log);

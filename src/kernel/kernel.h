@@ -14,12 +14,14 @@
 
 /* Something policy wants a person to look at. */
 struct kernel_review_item {
-    const char *path;   /* escaped for showing */
-    const char *reason; /* a constant of the rule */
+    const char *path;   /* escaped for showing; for a run its command */
+    const char *reason; /* of the rule, which lives as long as the policy */
 };
 
-/* Asks a person; false: no, or nobody is there. */
+/* Asks a person at the terminal; false: no, or nobody is there. */
 typedef bool kernel_ask_review(void *context, const struct kernel_review_item *items, size_t count);
+
+struct policy_in_force; /* kernel/policy_files.h */
 
 struct kernel {
     struct clock clock;
@@ -29,6 +31,9 @@ struct kernel {
     char caller[32];               /* "uid:1000" */
     kernel_ask_review *ask_review; /* nullptr: nobody can be asked */
     void *ask_context;
+    bool client_agrees; /* the caller agrees to what a client may agree to; a person is not asked */
+    struct policy_in_force *policy; /* owned; nullptr until kernel_policy() is first called */
+    char policy_workspace[LIMIT_PATH_BYTES];
     /* Told about each applied path whose access list was not carried over, escaped; or nullptr. */
     void (*not_carried)(const char *path);
 };

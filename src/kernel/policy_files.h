@@ -40,7 +40,7 @@ struct policy_in_force {
 status_t policy_files_user_path(char ret_path[static LIMIT_PATH_BYTES], struct error *err);
 
 /* `workspace` may be nullptr: no workspace layer. POLICY_INVALID shows the first error with file,
- * line and column. */
+ * line and column. *ret_policy must stay where it is: its parts point at each other. */
 status_t policy_files_load(const struct state *state, const char *workspace,
                            struct policy_in_force *ret_policy, struct error *err);
 /* The same with another text in place of the user's file: for check, test, replay and update. */
@@ -48,6 +48,13 @@ status_t policy_files_load_with(const struct state *state, const char *workspace
                                 struct slice user_text, const char *user_name,
                                 struct policy_in_force *ret_policy, struct error *err);
 void policy_in_force_deinit(struct policy_in_force *policy);
+
+/* The policy of this command, read when it is first asked for and then kept: borrowed until the
+ * kernel closes. One command works in one workspace. */
+status_t kernel_policy(struct kernel *kernel, const char *workspace,
+                       const struct policy_in_force **ret_policy, struct error *err);
+/* Forgets it, for kernel_close() and for who has changed it. */
+void kernel_policy_drop(struct kernel *kernel);
 
 /* Trusts the workspace's file as it is now (its digest), or drops that. Durable; writes the entry
  * policy_trusted first. NOT_FOUND when there is no file. */

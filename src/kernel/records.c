@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "codec/text.h"
+#include "kernel/facts.h"
 
 enum { FIELD_BYTES_MAX = 4 * LIMIT_PATH_BYTES + 1, NAMES_BYTES_MAX = 16384 };
 
@@ -24,6 +25,22 @@ void record_digest(struct json *object, const char *key, const struct digest *di
     builder_deinit(&text);
 }
 
+/* The rules behind a decision, in the order of its reasons. */
+static struct json *deciders_array(const struct policy_decision *decision) {
+    struct json *rules = json_array_new();
+    for (size_t i = 0; i < decision->reason_count; i++) {
+        const struct policy_rule_ref *decider = &decision->deciders[i];
+        struct json *rule = json_object_new();
+        json_set_text(rule, "name", decider->name);
+        if (decider->file != nullptr) {
+            record_text(rule, "file", decider->file);
+            json_set_integer(rule, "line", decider->line);
+        }
+        json_append(rules, rule);
+    }
+    return rules;
+}
+
 struct json *record_decision(const struct policy_decision *decision) {
     struct json *object = json_object_new();
     json_set_text(object, "outcome", policy_outcome_text(decision->outcome));
@@ -33,6 +50,7 @@ struct json *record_decision(const struct policy_decision *decision) {
         json_append_text(reasons, decision->reasons[i]);
     }
     json_set(object, "reasons", reasons);
+    json_set(object, "rules", deciders_array(decision));
     return object;
 }
 
@@ -64,7 +82,12 @@ struct json *record_run_started(const struct kernel *kernel, const struct record
     json_set_text(fields, "run", start->run);
     record_text(fields, "workspace", start->workspace);
     json_set_text(fields, "template", start->template_name);
-    json_set(fields, "decision", record_decision(start->decision));
+    struct json *decision = record_decision(start->decision);
+    if (start->reviewer != nullptr) {
+        json_set_text(decision, "reviewer", start->reviewer);
+    }
+    json_set(fields, "decision", decision);
+    facts_record(fields, start->judged, start->policy);
     record_digest(fields, "plan_digest", start->plan);
     record_digest(fields, "argv_commitment", start->argv);
     if (start->parent[0] != '\0') {

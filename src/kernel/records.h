@@ -14,6 +14,9 @@ struct record_start {
     const char *workspace; /* any bytes; escaped here */
     const char *template_name;
     const struct policy_decision *decision;
+    const char *reviewer;                /* who agreed; nullptr: nobody had to */
+    const struct policy_request *judged; /* what was decided about, and by what */
+    const struct policy_in_force *policy;
     const struct digest *plan; /* salted commitments */
     const struct digest *argv;
     const char *parent;             /* the run it stands on, or "" */
@@ -36,6 +39,7 @@ struct record_finish {
 
 void record_text(struct json *object, const char *key, const char *any_bytes);
 void record_digest(struct json *object, const char *key, const struct digest *digest);
+/* With the rules behind it: name, and file and line where there is one. */
 struct json *record_decision(const struct policy_decision *decision);
 struct json *record_run_started(const struct kernel *kernel, const struct record_start *start);
 struct json *record_run_finished(const struct kernel *kernel, const struct record_finish *finish);

@@ -21,6 +21,7 @@
 #include "kernel/environment.h"
 #include "kernel/plan_file.h"
 #include "kernel/records.h"
+#include "kernel/run_decide.h"
 #include "kernel/workspace.h"
 #include "sandbox/cgroup_sweep.h"
 #include "sandbox/plan.h"
@@ -33,12 +34,11 @@ struct execution {
     const struct run_exec_request *request;
     struct run_exec_result *result;
     struct run_ahead *ahead; /* owned */
-    struct policy_decision decision;
+    struct run_decision decided;
     struct workspace_identity identity;
     struct plan *plan; /* owned */
     char **layers;     /* owned; nullptr when it stands on nothing */
     char parent[ID_TEXT_BYTES];
-    char request_id[ID_TEXT_BYTES];
     struct launcher_streams streams; /* -1 once closed */
     struct audit_position intent;
     bool intended;     /* the intent is in the log */
@@ -52,39 +52,6 @@ static void streams_close(struct launcher_streams *streams) {
     fd_closep(&streams->input);
     fd_closep(&streams->output);
     fd_closep(&streams->error);
-}
-
-static status_t deny(struct execution *run, struct error *err) {
-    struct json *fields = json_object_new();
-    json_set_text(fields, "caller", run->kernel->caller);
-    json_set_text(fields, "operation", "run.exec");
-    json_set_text(fields, "request", run->request_id);
-    record_text(fields, "workspace", run->request->workspace);
-    record_text(fields, "template", run->request->template_name);
-    json_set(fields, "decision", record_decision(&run->decision));
-    struct audit_append append = {.event = AUDIT_EVENT_DECISION, .fields = fields};
-    struct audit_position position;
-    TRY(audit_log_append(run->kernel->log, &append, 1, &position, err));
-    bool review = run->decision.outcome == POLICY_REVIEW;
-    (void)error_set(err, review ? ERROR_POLICY_REVIEW : ERROR_POLICY_DENIED, 0,
-                    "run.exec is refused by the rule %s", run->decision.rule);
-    error_detail(err, "%s", run->decision.reasons[0]);
-    error_hint(err, "Entry %llu of the log holds the decision: airlock log show %llu",
-               (unsigned long long)position.seq, (unsigned long long)position.seq);
-    return (status_t){(int)err->code};
-}
-
-static status_t decide(struct execution *run, struct error *err) {
-    policy_decide(
-        &(struct policy_request){
-            .operation = "run.exec",
-            .caller = run->kernel->caller,
-            .workspace = run->request->workspace,
-            .template_name = run->ahead->template_row->name,
-            .at_command_line = true,
-        },
-        &run->decision);
-    return run->decision.outcome == POLICY_ALLOW ? STATUS_OK : deny(run, err);
 }
 
 /* Finds the stages to stand on. A stage keeps the host uid it was written by, so a run on top of it
@@ -146,11 +113,14 @@ static status_t intend(struct execution *run, struct error *err) {
         .fields = record_run_started(
             run->kernel,
             &(struct record_start){
-                .request = run->request_id,
+                .request = run->decided.request_id,
                 .run = run->result->run.id,
                 .workspace = run->request->workspace,
                 .template_name = run->ahead->template_row->name,
-                .decision = &run->decision,
+                .decision = &run->decided.decision,
+                .reviewer = run->decided.reviewer,
+                .judged = &run->decided.judged,
+                .policy = run->decided.policy,
                 .plan = &commitments.plan,
                 .argv = &commitments.argv,
                 .parent = run->layers != nullptr ? run->parent : "",
@@ -158,6 +128,7 @@ static status_t intend(struct execution *run, struct error *err) {
             }),
     };
     TRY(audit_log_append(run->kernel->log, &append, 1, &run->intent, err));
+    run_decision_counted(&run->decided);
     run->intended = true;
     run->result->run.intent_seq = run->intent.seq;
     return STATUS_OK;
@@ -218,7 +189,7 @@ static status_t go(struct execution *run, struct error *err) {
 static status_t execute(struct execution *run, struct error *err) {
     const struct run_exec_request *request = run->request;
     struct kernel *kernel = run->kernel;
-    TRY(decide(run, err));
+    TRY(run_decide(kernel, request, run->ahead, &run->decided, err));
     TRY(workspace_check(&kernel->state, request->workspace, &run->identity, err));
     TRY(stand_on(run, err));
     TRY(run_create(&kernel->state, &kernel->clock,
@@ -251,7 +222,7 @@ static status_t append_outcome(struct execution *run, const struct error *failur
         .fields = record_run_finished(
             run->kernel,
             &(struct record_finish){
-                .request = run->request_id,
+                .request = run->decided.request_id,
                 .run = result->run.id,
                 .intent = &run->intent,
                 .outcome =
@@ -296,6 +267,7 @@ static status_t conclude(struct execution *run, const struct error *failure, str
 }
 
 static void execution_deinit(struct execution *run) {
+    run_decision_counted(&run->decided);
     launcher_closep(&run->ahead->launcher);
     if (!run->exited && run->result->run.id[0] != '\0') {
         cgroup_sweep(run->result->run.id); /* the launcher may have been killed */
@@ -317,9 +289,10 @@ status_t run_exec(struct kernel *kernel, struct run_ahead *ahead,
         .result = ret_result,
         .ahead = ahead,
         .streams = request->streams,
+        .decided = {.rates_fd = -1},
         .started_ns = clock_monotonic_ns(&kernel->clock),
     };
-    id_generate(clock_wall_ms(&kernel->clock), run.request_id);
+    id_generate(clock_wall_ms(&kernel->clock), run.decided.request_id);
     struct error failure;
     status_t status = execute(&run, &failure);
     if (status_is_ok(status)) {

@@ -13,6 +13,7 @@ struct run_exec_request {
     const char *workspace;      /* as from workspace_find() */
     const char *working_folder; /* absolute; the workspace or below it */
     const char *template_name;
+    bool template_open;             /* nobody named it: policy may ask for another */
     const char *on;                 /* the run to stand on, as users name runs; nullptr: none */
     const char *root;               /* --root; nullptr: the host's own */
     const char *const *argv;        /* nullptr-terminated, at least one */
@@ -45,10 +46,11 @@ struct run_exec_relay {
     struct run_exec_result *result; /* exit, output_bytes and output_kept_bytes are set here */
 };
 
-/* The whole path: policy, plan, launcher and intent side by side, go, relay, seal, outcome, signed
- * checkpoint. `ahead` is from run_ahead_start() with the same request, and consumed.
- * ERROR_POLICY_DENIED leaves a decision entry; an error past the intent leaves an outcome entry
- * with the error's slug. The caller closes ret_result->run. */
+/* The whole path: policy (and the person it wants asked), plan, launcher and intent side by side,
+ * go, relay, seal, outcome, signed checkpoint. `ahead` is from run_ahead_start() with the same
+ * request, and consumed. ERROR_POLICY_DENIED and ERROR_POLICY_REVIEW leave a decision entry; an
+ * error past the intent leaves an outcome entry with the error's slug. The caller closes
+ * ret_result->run. */
 status_t run_exec(struct kernel *kernel, struct run_ahead *ahead,
                   const struct run_exec_request *request, struct run_exec_result *ret_result,
                   struct error *err);

@@ -22,35 +22,6 @@
 #include "policy/fact.h"
 #include "policy/match.h"
 
-/* The shipped default, in force while the user has no policy file. */
-static bool default_run(const struct policy_request *request, const struct policy_path *path) {
-    (void)path;
-    return strcmp(request->operation, "run.exec") == 0 && request->template_name != nullptr &&
-           (strcmp(request->template_name, "code-executor") == 0 ||
-            strcmp(request->template_name, "small") == 0);
-}
-
-static bool default_stage(const struct policy_request *request, const struct policy_path *path) {
-    (void)path;
-    return (strcmp(request->operation, "stage.apply") == 0 ||
-            strcmp(request->operation, "stage.discard") == 0) &&
-           request->at_command_line;
-}
-
-static bool default_stage_review(const struct policy_request *request,
-                                 const struct policy_path *path) {
-    (void)path;
-    return strcmp(request->operation, "stage.apply") == 0 && !request->at_command_line;
-}
-
-static const struct policy_rule default_rules[] = {
-    {"default.run", POLICY_ALLOW, "commands may run in this template", default_run},
-    {"default.stage", POLICY_ALLOW, "the user decides about stages at the command line",
-     default_stage},
-    {"default.stage-review", POLICY_REVIEW, "a person looks at what somebody else applies",
-     default_stage_review},
-};
-
 /* What a rule says. */
 struct voice {
     enum policy_outcome outcome;
@@ -122,8 +93,7 @@ static void tally_unmet(struct tally *tally, const struct voice *voice) {
     }
 }
 
-static void tally_coded(struct tally *tally, const struct policy_rule *rules, size_t count,
-                        bool reviews_grant) {
+static void tally_coded(struct tally *tally, const struct policy_rule *rules, size_t count) {
     const struct policy_view *view = tally->view;
     for (size_t i = 0; i < count; i++) {
         if (!rules[i].matches(view->request, view->parsed)) {
@@ -136,7 +106,7 @@ static void tally_coded(struct tally *tally, const struct policy_rule *rules, si
         tally_add(tally, &(struct voice){.outcome = rules[i].outcome,
                                          .ref = {.name = rules[i].name},
                                          .reason = rules[i].reason,
-                                         .grants = !review || reviews_grant});
+                                         .grants = !review});
     }
 }
 
@@ -339,7 +309,7 @@ static void tally_end(struct tally *tally) {
 }
 
 static void evaluate(const struct policy_engine *engine, struct tally *tally) {
-    tally_coded(tally, engine->builtins, engine->builtin_count, false);
+    tally_coded(tally, engine->builtins, engine->builtin_count);
     if (tally->view->unfit != nullptr) {
         tally_add(tally, &(struct voice){.outcome = POLICY_DENY,
                                          .ref = {.name = "builtin.unfit"},
@@ -362,18 +332,5 @@ void policy_evaluate(const struct policy_engine *engine, const struct policy_req
     *ret_decision = (struct policy_decision){.obligations = policy_obligations_none()};
     struct tally tally = {.rules = engine->rules, .view = &view, .decision = ret_decision};
     evaluate(engine, &tally);
-    tally_end(&tally);
-}
-
-void policy_decide(const struct policy_request *request, struct policy_decision *ret_decision) {
-    ASSERT(request != nullptr && ret_decision != nullptr);
-    __attribute__((uninitialized)) struct policy_view view; /* 19 KiB, filled by the next call */
-    policy_view_init(&view, request);
-    *ret_decision = (struct policy_decision){.obligations = policy_obligations_none()};
-    struct tally tally = {.view = &view, .decision = ret_decision};
-    const struct policy_engine builtins = {.builtins = policy_builtin_rules,
-                                           .builtin_count = policy_builtin_count};
-    evaluate(&builtins, &tally);
-    tally_coded(&tally, default_rules, sizeof default_rules / sizeof default_rules[0], true);
     tally_end(&tally);
 }

@@ -177,10 +177,6 @@ struct policy_decision {
     const char *extension_failed;          /* name of the extension that crashed or was late */
 };
 
-/* The shipped default: the built-in rules, run in a known template, apply and discard by the user
- * at the command line. In force where no file is. */
-void policy_decide(const struct policy_request *request, struct policy_decision *ret_decision);
-
 /* What is in force. Any part may be absent. Borrowed for the call. */
 struct policy_engine {
     const struct policy_rule *builtins; /* builtin.h */

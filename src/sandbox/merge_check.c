@@ -78,9 +78,14 @@ static status_t check_policy(const struct merge *merge, const struct change *cha
                                     sizeof target)) {
         return error_set(err, ERROR_IO, errno, "cannot read a link of the stage");
     }
+    struct apply_subject subject = {
+        .path = change->path,
+        .mode = entry_mode(&change->after),
+        .link_target = is_link ? target : nullptr,
+        .size = change->after.kind == ENTRY_FILE ? change->after.size : 0,
+    };
     if (options->decide != nullptr &&
-        options->decide(options->context, change->path, entry_mode(&change->after),
-                        is_link ? target : nullptr, &item->reason) != APPLY_ALLOW) {
+        options->decide(options->context, &subject, &item->reason) != APPLY_ALLOW) {
         item->verdict = MERGE_VERDICT_DENIED;
     }
     return STATUS_OK;

@@ -113,13 +113,19 @@ status_t stage_diff(const struct state *state, const struct run *run,
 
 struct apply_result;
 enum apply_verdict : uint8_t { APPLY_ALLOW, APPLY_REFUSE };
+/* What is to stand at a path. */
+struct apply_subject {
+    const char *path;        /* below the workspace */
+    uint32_t mode;           /* st_mode; 0: it is deleted */
+    const char *link_target; /* of a symbolic link; nullptr otherwise */
+    uint64_t size;           /* of a regular file; 0 otherwise */
+};
 struct apply_options {
     const char *const *paths; /* nullptr for all */
     bool skip_refused;
-    /* Asked for every final path with what will stand there: policy decides. mode is st_mode. A
-     * refusal sets reason. */
-    enum apply_verdict (*decide)(void *context, const char *path, uint32_t mode,
-                                 const char *link_target_or_null, const char **ret_reason);
+    /* Asked for every final path: policy decides. A refusal sets reason. */
+    enum apply_verdict (*decide)(void *context, const struct apply_subject *subject,
+                                 const char **ret_reason);
     /* Called when everything is checked and before the first change of the workspace: the intent
      * entry is written here. `digest` is over the list of steps. */
     status_t (*admitted)(void *context, uint32_t step_count, const struct digest *digest,

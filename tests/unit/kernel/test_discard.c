@@ -16,26 +16,29 @@
 
 #include "base/cleanup.h"
 #include "kernel/kernel.h"
+#include "sys/fd.h"
 #include "sys/file.h"
 
 static struct error failure;
 
-/* Takes the place of policy_decide() (-Wl,--wrap): the built-in rules refuse no discard. The name
- * is the linker's. NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-void __wrap_policy_decide(const struct policy_request *request,
-                          struct policy_decision *ret_decision);
-void __wrap_policy_decide(const struct policy_request *request,
-                          struct policy_decision *ret_decision) {
-    assert_string_equal(request->operation, "stage.discard");
-    *ret_decision = (struct policy_decision){
-        .outcome = POLICY_DENY,
-        .rule = "test.deny",
-        .reasons = {"because"},
-        .reason_count = 1,
-    };
+/* A policy that refuses every discard. */
+static void write_policy(const char *config) {
+    static const char text[] = "version: 1\n"
+                               "rules:\n"
+                               "  - name: test.deny\n"
+                               "    match: { operation: stage.discard }\n"
+                               "    action: deny\n"
+                               "    reason: because\n";
+    struct file_write_options options = {.mode = 0600};
+    assert_int_equal(setenv("XDG_CONFIG_HOME", config, 1), 0);
+    assert_int_equal(mkdir(config, 0700), 0);
+    CLEANUP(fd_closep) int folder = open(config, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(mkdirat(folder, "airlock", 0700), 0);
+    assert_int_equal(
+        file_write_atomic(folder, "airlock/policy.yaml", SLICE_LITERAL(text), &options, &failure)
+            .code,
+        0);
 }
-
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 static bool find_decision(void *context, uint64_t seq, struct slice entry) {
     (void)seq;
@@ -44,6 +47,7 @@ static bool find_decision(void *context, uint64_t seq, struct slice entry) {
     if (strcmp(json_get_text(object, "type"), "decision") == 0) {
         assert_string_equal(json_get_text(object, "operation"), "stage.discard");
         assert_string_equal(json_get_text(object, "run"), context);
+        assert_string_equal(json_get_text(json_get(object, "decision"), "rule"), "test.deny");
         *(char *)context = '\0';
     }
     return true;
@@ -64,6 +68,8 @@ static void a_refused_discard_is_in_the_log(void **state) {
     assert_int_equal(mkdir(workspace, 0700), 0);
     (void)snprintf(workspace, sizeof workspace, "%s/state", full);
     assert_int_equal(setenv("AIRLOCK_STATE_DIR", workspace, 1), 0);
+    (void)snprintf(workspace, sizeof workspace, "%s/config", full);
+    write_policy(workspace);
     (void)snprintf(workspace, sizeof workspace, "%s/work", full);
     assert_int_equal(kernel_open(&kernel, &failure).code, 0);
     struct run_create_options options = {

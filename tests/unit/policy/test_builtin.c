@@ -10,9 +10,11 @@
 
 #include <cmocka.h>
 
+#include "default_kit.h"
+
 static enum policy_outcome decide(const char *path, uint32_t mode, const char *target) {
     struct policy_decision decision;
-    policy_decide(
+    default_decide(
         &(struct policy_request){
             .operation = "stage.apply",
             .caller = "uid:1000",
@@ -154,5 +156,5 @@ int main(void) {
         cmocka_unit_test(special_files_never_pass),
         cmocka_unit_test(there_are_at_most_ten),
     };
-    return cmocka_run_group_tests(tests, nullptr, nullptr);
+    return cmocka_run_group_tests(tests, default_setup, default_teardown);
 }

@@ -2,20 +2,14 @@
  *
  * The rules that are in force where no file is.
  */
-#include "policy/policy.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include <cmocka.h>
+#include "default_kit.h"
 
 static struct policy_decision decide(const struct policy_request *request) {
     struct policy_decision decision;
-    policy_decide(request, &decision);
+    default_decide(request, &decision);
     return decision;
 }
 
@@ -100,5 +94,5 @@ int main(void) {
         cmocka_unit_test(unknown_operation_is_deny),
         cmocka_unit_test(the_default_is_what_it_says),
     };
-    return cmocka_run_group_tests(tests, nullptr, nullptr);
+    return cmocka_run_group_tests(tests, default_setup, default_teardown);
 }

@@ -307,12 +307,12 @@ static void hard_links_outside_never_change(void **unused) {
     run_close(&run);
 }
 
-static enum apply_verdict refuse_hooks(void *context, const char *path, uint32_t mode,
-                                       const char *target, const char **ret_reason) {
-    (void)mode;
+static enum apply_verdict refuse_hooks(void *context, const struct apply_subject *subject,
+                                       const char **ret_reason) {
     (*(unsigned *)context)++;
-    bool hook = strstr(path, ".git/hooks/") != nullptr;
-    bool out = target != nullptr && target[0] == '/';
+    bool hook = strstr(subject->path, ".git/hooks/") != nullptr;
+    bool out = subject->link_target != nullptr && subject->link_target[0] == '/';
+    assert_true(S_ISREG(subject->mode) == (subject->size > 0));
     *ret_reason = "hooks run by themselves";
     return hook || out ? APPLY_REFUSE : APPLY_ALLOW;
 }
