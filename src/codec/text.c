@@ -235,3 +235,46 @@ void text_escape_short(struct slice bytes, size_t size, struct builder *out) {
         }
     }
 }
+
+/* The byte behind a backslash; returns how many characters the escape has, 0 when it is none. */
+static size_t unescape_one(struct slice text, uint8_t *ret_byte) {
+    if (text.size < 2) {
+        return 0;
+    }
+    switch (text.data[1]) {
+    case 'n':
+        *ret_byte = '\n';
+        return 2;
+    case 't':
+        *ret_byte = '\t';
+        return 2;
+    case '\\':
+        *ret_byte = '\\';
+        return 2;
+    case 'x':
+        return text.size >= 4 && text_unhex(slice_of(text.data + 2, 2), ret_byte, 1) ? 4 : 0;
+    default:
+        return 0;
+    }
+}
+
+bool text_unescape(struct slice text, struct builder *out) {
+    size_t offset = 0;
+    while (offset < text.size) {
+        const uint8_t *from = text.data + offset;
+        const uint8_t *end = memchr(from, '\\', text.size - offset);
+        size_t plain = end == nullptr ? text.size - offset : (size_t)(end - from);
+        builder_bytes(out, slice_of(from, plain));
+        offset += plain;
+        if (end != nullptr) {
+            uint8_t byte;
+            size_t length = unescape_one(slice_of(end, text.size - offset), &byte);
+            if (length == 0) {
+                return false;
+            }
+            builder_u8(out, byte);
+            offset += length;
+        }
+    }
+    return builder_is_ok(out);
+}

@@ -31,3 +31,6 @@ void text_escape(struct slice bytes, struct builder *out);
 /* The same of what fits into `size` bytes of output, never half a character; "..." behind it when
  * something was left out. */
 void text_escape_short(struct slice bytes, size_t size, struct builder *out);
+/* Appends the bytes behind what text_escape() wrote; false, with any of them appended, for a
+ * backslash that begins no escape of its. */
+bool text_unescape(struct slice text, struct builder *out);

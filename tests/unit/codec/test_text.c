@@ -174,6 +174,24 @@ static void what_is_cut_short_is_still_utf8(void **state) {
     assert_short(SLICE_LITERAL("a"), 0, "...");
 }
 
+static void what_was_escaped_comes_back(void **state) {
+    (void)state;
+    static const char bytes[] = "a\\n\n\t\xff\xc3\xa9\x1b\xe2\x80\xae\\x41 end";
+    struct builder escaped, back;
+    builder_init(&escaped, 256);
+    builder_init(&back, 256);
+    text_escape(SLICE_LITERAL(bytes), &escaped);
+    assert_true(text_unescape(builder_slice(&escaped), &back));
+    assert_true(slice_equal(builder_slice(&back), SLICE_LITERAL(bytes)));
+    static const char *const wrong[] = {"a\\", "\\x", "\\x4", "\\xg1", "\\q", "ok\\\\\\"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        builder_reset(&back);
+        assert_false(text_unescape(slice_of_string(wrong[i]), &back));
+    }
+    builder_deinit(&escaped);
+    builder_deinit(&back);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_cut_short_is_still_utf8),
@@ -185,6 +203,7 @@ int main(void) {
         cmocka_unit_test(hex_is_exact),
         cmocka_unit_test(utf8_is_the_shortest_form_only),
         cmocka_unit_test(what_is_escaped_cannot_move_a_cursor),
+        cmocka_unit_test(what_was_escaped_comes_back),
     };
     return cmocka_run_group_tests_name("text", tests, nullptr, nullptr);
 }
