@@ -26,6 +26,7 @@ struct bench {
     const char *template_name;
     const char *home;
     const char *root;
+    char jail[LIMIT_PATH_BYTES]; /* ../src/airlock-jail, seen from this program */
     uint64_t wall_ms;
     unsigned count;
     bool quiet;
@@ -96,12 +97,12 @@ static status_t run_once(const struct bench *bench, const char *const *argv,
     CLEANUP(launcher_closep) struct launcher *launcher = nullptr;
     CLEANUP(plan_freep) struct plan *ground = nullptr;
     CLEANUP(plan_freep) struct plan *plan = nullptr;
-    TRY(launcher_start(&launcher, err));
+    TRY(launcher_start_program(bench->jail, &launcher, err));
     TRY(plan_build_ground(&request, &ground, err));
     TRY(launcher_ground(launcher, ground, err));
     TRY(plan_build(&request, ground, &plan, err));
     struct launcher_streams streams = {0, 1, 2};
-    TRY(launcher_prepare(launcher, plan, &streams, err));
+    TRY(launcher_prepare(launcher, plan, &streams, -1, err));
     TRY(launcher_ready(launcher, ret_levels, err));
     TRY(launcher_go(launcher, err));
     return wait_for_end(launcher, ret_message, err);
@@ -158,6 +159,12 @@ int main(int argc, char **argv) {
         .home = "/home/user",
         .count = 1,
     };
+    ssize_t size = readlink("/proc/self/exe", bench.jail, sizeof bench.jail - 32);
+    if (size < 0) {
+        return 2;
+    }
+    bench.jail[size] = '\0';
+    (void)strcpy(strrchr(bench.jail, '/'), "/../src/airlock-jail");
     int at = 1;
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (strcmp(argv[at], "--quiet") == 0) {

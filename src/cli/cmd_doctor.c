@@ -167,7 +167,7 @@ static status_t run_sandbox(const char *base, struct launcher_message *ret_messa
     TRY(launcher_start(&launcher, err));
     TRY(launcher_ground(launcher, ground, err));
     struct launcher_streams streams = {null, null, null};
-    TRY(launcher_prepare(launcher, plan, &streams, err));
+    TRY(launcher_prepare(launcher, plan, &streams, -1, err));
     TRY(launcher_ready(launcher, ret_levels, err));
     TRY(launcher_go(launcher, err));
     do {

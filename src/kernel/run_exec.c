@@ -206,7 +206,8 @@ static status_t execute(struct execution *run, struct error *err) {
     }
     command_describe(&run->result->run, request->argv);
     TRY(make_plan(run, err));
-    TRY(launcher_prepare(run->ahead->launcher, run->plan, &run->streams, err));
+    TRY(launcher_prepare(run->ahead->launcher, run->plan, &run->streams, run->result->run.lock_fd,
+                         err));
     streams_close(&run->streams);
     TRY(intend(run, err));
     TRY(run_save(&run->result->run, false, err));

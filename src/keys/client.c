@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "keys/protocol.h"
 #include "sys/fd.h"
+#include "sys/program.h"
 #include "sys/socket.h"
 
 struct keys_client {
@@ -23,28 +24,6 @@ struct keys_client {
 };
 
 static const char PROGRAM[] = "airlock-keys";
-
-/* Beside the running program (a build folder, or one folder with everything), else in libexec of
- * the same prefix. The path comes from the kernel, not from PATH or the environment. */
-static status_t find_program(char ret_path[static LIMIT_PATH_BYTES], struct error *err) {
-    static const char *const PLACES[] = {"", "../libexec/airlock/"};
-    char self[LIMIT_PATH_BYTES];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (size < 0) {
-        return error_set(err, ERROR_KEYS_MISSING, errno, "cannot tell where this program is");
-    }
-    self[size] = '\0';
-    char *slash = strrchr(self, '/');
-    ASSERT(slash != nullptr);
-    slash[1] = '\0';
-    for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
-        int length = snprintf(ret_path, LIMIT_PATH_BYTES, "%s%s%s", self, PLACES[i], PROGRAM);
-        if (length > 0 && length < LIMIT_PATH_BYTES && access(ret_path, X_OK) == 0) {
-            return STATUS_OK;
-        }
-    }
-    return error_set(err, ERROR_KEYS_MISSING, ENOENT, "cannot find %s beside %s", PROGRAM, self);
-}
 
 struct spawn {
     posix_spawn_file_actions_t actions;
@@ -116,7 +95,11 @@ status_t keys_client_start_program(const char *program, int keys_fd,
 status_t keys_client_start(const struct state *state, struct keys_client **ret_client,
                            struct error *err) {
     char program[LIMIT_PATH_BYTES];
-    TRY(find_program(program, err));
+    bool found = false;
+    TRY(program_find(PROGRAM, program, &found, err));
+    if (!found) {
+        return error_set(err, ERROR_KEYS_MISSING, ENOENT, "cannot find %s", PROGRAM);
+    }
     return keys_client_start_program(program, state->keys_fd, ret_client, err);
 }
 

@@ -89,6 +89,7 @@ struct jail {
     int exec_read, exec_write;
     int stream[3]; /* -1 with a terminal */
     int upper;     /* runs/<id>/upper, to measure it */
+    int lock;      /* of the run, kept open; -1: none */
     struct jail_overlay overlay;
 
     /* In the child, while it mounts. */
@@ -144,6 +145,8 @@ status_t jail_make_rest(struct jail *jail, struct socket_fds *fds, struct error 
 status_t jail_plan_read(int memory, struct plan_view *ret_view, struct error *err);
 status_t jail_order_send(const struct jail *jail, const struct jail_order *order,
                          const struct socket_fds *fds, struct error *err);
+/* Takes the run's lock out of what came with a plan: the last of 2 or 5. */
+void jail_lock_take(struct jail *jail, struct socket_fds *fds);
 /* In the child: the next order, which must be of that kind. */
 status_t jail_order_receive(const struct jail *jail, enum jail_order_kind kind,
                             struct jail_order *ret_order, struct socket_fds *ret_fds,

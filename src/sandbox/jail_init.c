@@ -317,6 +317,7 @@ static status_t receive_plan(struct init *init, struct error *err) {
     if (fds.count == 0) {
         return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the plan did not come");
     }
+    jail_lock_take(jail, &fds);
     jail->done_count = jail->plan.operation_count;
     plan_view_deinit(&jail->plan);
     status_t status = jail_plan_read(fds.fd[0], &jail->plan, err);

@@ -410,6 +410,7 @@ int main(void) {
         .exec_write = -1,
         .stream = {-1, -1, -1},
         .upper = -1,
+        .lock = -1,
         .root = -1,
         .parent = -1,
     };

@@ -201,6 +201,13 @@ status_t jail_make_ground(struct jail *jail, int memory, struct error *err) {
     return assist(jail, err);
 }
 
+void jail_lock_take(struct jail *jail, struct socket_fds *fds) {
+    if (fds->count == 2 || fds->count == 5) {
+        jail->lock = fds->fd[--fds->count];
+        fds->fd[fds->count] = -1;
+    }
+}
+
 static status_t send_plan(struct jail *jail, const struct socket_fds *fds, struct error *err) {
     struct plan_view ground = jail->plan;
     struct plan_view plan = {};
@@ -212,7 +219,9 @@ static status_t send_plan(struct jail *jail, const struct socket_fds *fds, struc
         status = plan_check_stands_on(&plan, &ground, err);
     }
     plan_view_deinit(&ground);
-    if (status_is_ok(status) && fds->count != (plan.terminal ? 1u : 4u)) {
+    struct socket_fds streams = *fds;
+    jail_lock_take(jail, &streams);
+    if (status_is_ok(status) && streams.count != (plan.terminal ? 1u : 4u)) {
         status = error_set(err, ERROR_JAIL_PROTOCOL, 0, "the plan came without its streams");
     }
     if (status_is_ok(status)) {
@@ -223,6 +232,9 @@ static status_t send_plan(struct jail *jail, const struct socket_fds *fds, struc
 
 status_t jail_make_rest(struct jail *jail, struct socket_fds *fds, struct error *err) {
     status_t status = send_plan(jail, fds, err);
+    if (jail->lock >= 0) {
+        fds->count--; /* stays open */
+    }
     socket_fds_close(fds);
     if (status_is_ok(status) && jail->is_root) {
         status = assist(jail, err);

@@ -16,6 +16,7 @@
 #include "sandbox/protocol.h"
 #include "sandbox/seccomp.h"
 #include "sys/fd.h"
+#include "sys/program.h"
 
 struct launcher {
     pid_t pid;
@@ -25,30 +26,6 @@ struct launcher {
     struct launcher_message early;
     bool has_early;
 };
-
-/* Beside the program, in the folder of installed helpers, or where a build tree puts it. */
-static const char *const places[] = {
-    "airlock-jail",
-    "../libexec/airlock/airlock-jail",
-    "../src/airlock-jail",
-    "../../../src/airlock-jail",
-};
-
-static status_t find_program(char path[static LIMIT_PATH_BYTES], struct error *err) {
-    char own[LIMIT_PATH_BYTES - 64];
-    ssize_t size = readlink("/proc/self/exe", own, sizeof own - 1);
-    if (size > 0) {
-        own[size] = '\0';
-        *(strrchr(own, '/') + 1) = '\0';
-        for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-            (void)snprintf(path, LIMIT_PATH_BYTES, "%s%s", own, places[i]);
-            if (access(path, X_OK) == 0) {
-                return STATUS_OK;
-            }
-        }
-    }
-    return error_set(err, ERROR_JAIL_MISSING, 0, "cannot find airlock-jail");
-}
 
 static int spawn(const char *path, int socket, pid_t *ret_pid) {
     char name[] = "airlock-jail";
@@ -76,9 +53,8 @@ static int spawn(const char *path, int socket, pid_t *ret_pid) {
     return number;
 }
 
-status_t launcher_start(struct launcher **ret_launcher, struct error *err) {
-    char path[LIMIT_PATH_BYTES];
-    TRY(find_program(path, err));
+status_t launcher_start_program(const char *path, struct launcher **ret_launcher,
+                                struct error *err) {
     CLEANUP(launcher_closep) struct launcher *launcher = calloc(1, sizeof *launcher);
     if (launcher == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot start the launcher");
@@ -97,6 +73,14 @@ status_t launcher_start(struct launcher **ret_launcher, struct error *err) {
     return STATUS_OK;
 }
 
+status_t launcher_start(struct launcher **ret_launcher, struct error *err) {
+    char path[LIMIT_PATH_BYTES];
+    bool found = false;
+    TRY(program_find("airlock-jail", path, &found, err));
+    return found ? launcher_start_program(path, ret_launcher, err)
+                 : error_set(err, ERROR_JAIL_MISSING, 0, "cannot find airlock-jail");
+}
+
 status_t launcher_ground(struct launcher *launcher, const struct plan *ground, struct error *err) {
     ASSERT(launcher->state == PROTOCOL_STATE_NEW);
     CLEANUP(fd_closep) int memory = -1;
@@ -108,7 +92,7 @@ status_t launcher_ground(struct launcher *launcher, const struct plan *ground, s
 }
 
 status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
-                          const struct launcher_streams *streams, struct error *err) {
+                          const struct launcher_streams *streams, int run_lock, struct error *err) {
     ASSERT(launcher->state == PROTOCOL_STATE_GROUNDING);
     CLEANUP(fd_closep) int memory = -1;
     TRY(fd_sealed_memory("plan", plan_bytes(plan), &memory, err));
@@ -119,6 +103,9 @@ status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
         fds.fd[2] = streams->output;
         fds.fd[3] = streams->error;
         fds.count = 4;
+    }
+    if (run_lock >= 0) {
+        fds.fd[fds.count++] = run_lock;
     }
     launcher->state = PROTOCOL_STATE_PREPARING;
     status_t status = socket_send(launcher->socket, slice_of(&message, sizeof message), &fds, err);

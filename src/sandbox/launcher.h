@@ -61,12 +61,17 @@ struct launcher_streams {
 };
 
 status_t launcher_start(struct launcher **ret_launcher, struct error *err);
+/* The same with a program that is not where ours are: for benches. */
+status_t launcher_start_program(const char *path, struct launcher **ret_launcher,
+                                struct error *err);
 /* Has it begin with the part that needs neither workspace nor command; returns at once. What fails
  * there is the error of launcher_ready(). */
 status_t launcher_ground(struct launcher *launcher, const struct plan *ground, struct error *err);
-/* The plan must stand on that ground. */
+/* The plan must stand on that ground. `run_lock`, or -1, is an open file that carries the lock of
+ * the run: the sandbox keeps it open as long as it lives, so that nobody takes a run for dead whose
+ * payload is not. */
 status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
-                          const struct launcher_streams *streams, struct error *err);
+                          const struct launcher_streams *streams, int run_lock, struct error *err);
 /* Waits until the sandbox is complete but for its go. A wall that cannot be had is its error. */
 status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_levels,
                         struct error *err);

@@ -26,7 +26,7 @@ static void test_permits(void **state) {
     assert_false(
         protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 0));
     assert_false(
-        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 5));
+        protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 6));
     assert_false(
         protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_READY, 4));
     assert_false(
