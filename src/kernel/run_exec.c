@@ -45,6 +45,9 @@ struct execution {
     bool levels_known; /* the sandbox was complete */
     bool exited;       /* the payload ran and ended */
     bool sealed;
+    bool is_saved; /* the outcome in runs/<id>/meta, or it failed: */
+    status_t save;
+    struct error save_error;
     uint64_t started_ns;
 };
 
@@ -242,7 +245,33 @@ static status_t append_outcome(struct execution *run, const struct error *failur
     result->run.outcome_seq = result->outcome.seq;
     result->run.finished_ms = clock_wall_ms(&run->kernel->clock);
     result->run.exit_status = run->exited ? result->exit_status : 125;
-    return run_save(&result->run, false, err);
+    return STATUS_OK;
+}
+
+static void save_outcome(void *context) {
+    struct execution *run = context;
+    run->is_saved = true;
+    run->save = run_save(&run->result->run, false, &run->save_error);
+}
+
+/* Has the outcome signed, and the run's folder cleared up while that goes on. */
+static status_t sign_and_save(struct execution *run, struct error *err) {
+    struct keys_client *keys;
+    status_t started = kernel_keys(run->kernel, &keys, err);
+    if (!status_is_ok(started)) {
+        save_outcome(run);
+        return started;
+    }
+    keys_client_meanwhile(keys, save_outcome, run);
+    status_t status = kernel_checkpoint(run->kernel, run->result->outcome.seq, err);
+    if (!run->is_saved) {
+        save_outcome(run);
+    }
+    if (status_is_ok(status) && !status_is_ok(run->save)) {
+        *err = run->save_error;
+        return run->save;
+    }
+    return status;
 }
 
 /* Past the intent: seal what there is, write the outcome, have it signed. */
@@ -260,7 +289,7 @@ static status_t conclude(struct execution *run, const struct error *failure, str
         failure = &seal_error;
     }
     TRY(append_outcome(run, failure, err));
-    TRY(kernel_checkpoint(run->kernel, result->outcome.seq, err));
+    TRY(sign_and_save(run, err));
     if (!run->sealed) {
         *err = seal_error;
     }

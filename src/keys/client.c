@@ -21,6 +21,8 @@
 struct keys_client {
     int socket; /* owned */
     pid_t pid;
+    void (*meanwhile)(void *context); /* nullptr: nothing to do */
+    void *context;
 };
 
 static const char PROGRAM[] = "airlock-keys";
@@ -156,6 +158,19 @@ static status_t refused(const struct keys_reply *reply, struct error *err) {
     return error_set(err, ERROR_KEYS_FAILED, 0, "airlock-keys gave an answer without sense");
 }
 
+void keys_client_meanwhile(struct keys_client *client, void (*run)(void *context), void *context) {
+    client->meanwhile = run;
+    client->context = context;
+}
+
+static void do_meanwhile(struct keys_client *client) {
+    if (client->meanwhile != nullptr) {
+        void (*run)(void *context) = client->meanwhile;
+        client->meanwhile = nullptr;
+        run(client->context);
+    }
+}
+
 status_t keys_client_sign(struct keys_client *client, uint64_t old_size, uint64_t size,
                           const struct digest *root, const struct merkle_proof *proof,
                           enum keys_sign_result *ret_result, struct error *err) {
@@ -163,6 +178,7 @@ status_t keys_client_sign(struct keys_client *client, uint64_t old_size, uint64_
     uint8_t message[KEYS_REQUEST_BYTES];
     keys_request_encode(&request, message);
     TRY(socket_send(client->socket, slice_of(message, sizeof message), nullptr, err));
+    do_meanwhile(client);
     uint8_t answer[KEYS_REPLY_BYTES];
     size_t answer_size;
     struct keys_reply reply;
