@@ -21,9 +21,9 @@ status_t keys_client_start_program(const char *program, int keys_fd,
 void keys_client_stop(struct keys_client *client); /* nullptr is fine */
 void keys_client_stopp(struct keys_client **client);
 
-/* What the caller has to do anyway, to be done in the next keys_client_sign() while the answer is on
- * its way: a signature waits for the disk most of the time. Called at most once, and not at all when
- * the request cannot be sent. */
+/* What the caller has to do anyway, to be done in the next keys_client_sign() while the answer is
+ * on its way: a signature waits for the disk most of the time. Called at most once, and not at all
+ * when the request cannot be sent. */
 void keys_client_meanwhile(struct keys_client *client, void (*run)(void *context), void *context);
 
 enum keys_sign_result : uint8_t {

@@ -197,17 +197,6 @@ static status_t signer_load(struct signer *signer, struct error *err) {
     return is_there(signer->folder, KEYS_FILE_VKEY) ? STATUS_OK : vkey_write(signer, err);
 }
 
-status_t signer_open(int folder, struct signer *ret_signer, struct error *err) {
-    struct signer signer = {.folder = folder};
-    status_t status = signer_load(&signer, err);
-    if (!status_is_ok(status)) {
-        signer_close(&signer);
-        return status;
-    }
-    *ret_signer = signer;
-    return STATUS_OK;
-}
-
 void signer_close(struct signer *signer) {
     ed25519_key_free(signer->key);
     signer->key = nullptr;
@@ -225,8 +214,22 @@ static enum keys_answer last_missing(const struct signer *signer) {
     return has_signed ? KEYS_ANSWER_LOST : KEYS_ANSWER_SIGNED;
 }
 
+/* Whether a checkpoint is one that this key signed. */
+static bool last_is_ours(struct signer *signer, struct slice text, const struct note *note) {
+    struct digest digest;
+    sha256_of(text, &digest);
+    if (!digest_equal(&digest, &signer->verified)) {
+        if (strcmp(note->checkpoint.origin, signer->vkey.name) != 0 ||
+            note_verify(note, &signer->vkey) != NOTE_VALID) {
+            return false;
+        }
+        signer->verified = digest;
+    }
+    return true;
+}
+
 /* The last checkpoint this key signed; size 0 when there is none yet. */
-static enum keys_answer last_read(const struct signer *signer, struct checkpoint *ret_last,
+static enum keys_answer last_read(struct signer *signer, struct checkpoint *ret_last,
                                   int *ret_errno) {
     struct builder text;
     struct error err = {0};
@@ -241,8 +244,7 @@ static enum keys_answer last_read(const struct signer *signer, struct checkpoint
         *ret_last = (struct checkpoint){0};
         answer = last_missing(signer);
     } else if (!note_parse(builder_slice(&text), &note) ||
-               strcmp(note.checkpoint.origin, signer->vkey.name) != 0 ||
-               note_verify(&note, &signer->vkey) != NOTE_VALID) {
+               !last_is_ours(signer, builder_slice(&text), &note)) {
         answer = KEYS_ANSWER_DAMAGED;
     } else {
         *ret_last = note.checkpoint;
@@ -303,6 +305,20 @@ static enum keys_answer decide(struct signer *signer, const struct keys_request 
         return KEYS_ANSWER_REWRITTEN;
     }
     return sign_and_keep(signer, request, ret_errno);
+}
+
+status_t signer_open(int folder, struct signer *ret_signer, struct error *err) {
+    struct signer signer = {.folder = folder};
+    status_t status = signer_load(&signer, err);
+    if (!status_is_ok(status)) {
+        signer_close(&signer);
+        return status;
+    }
+    struct checkpoint last;
+    int os_errno = 0;
+    (void)last_read(&signer, &last, &os_errno); /* judged again when it matters */
+    *ret_signer = signer;
+    return STATUS_OK;
 }
 
 void signer_answer(struct signer *signer, const struct keys_request *request,

@@ -12,6 +12,9 @@ struct signer {
     struct ed25519_key *key;
     bool has_signed;       /* as far as known: a checkpoint must be there */
     struct note_vkey vkey; /* its name is the log's origin */
+    /* SHA-256 of the checkpoint text whose signature was verified last; zero: none. The one that is
+     * there at the start is verified before a request comes, when nobody waits. */
+    struct digest verified;
 };
 
 /* Loads the log key from keys/, making key, origin and vkey at first use. */

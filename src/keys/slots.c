@@ -3,7 +3,7 @@
  * A new file for every checkpoint, synced and renamed into place, would cost two commits of the
  * filesystem's journal in each command, more than all else that a command makes durable. Two slots
  * that are written in turns cost one write and one flush of its data, because neither size nor
- * blocks of the file change. A slot is the note, zeros, and the SHA-256 of all that; one that was
+ * blocks of the file change. A slot is the note, zeros, and the SHA-256 of the note; one that was
  * being written when power failed does not match its digest, and the other one counts. Which is
  * newer says the size of its tree.
  *
@@ -31,12 +31,10 @@ enum { TEXT_BYTES_MAX = SLOT_BYTES - DIGEST_BYTES };
 static bool slot_parse(const uint8_t *slot, struct slice *ret_text, uint64_t *ret_size) {
     struct digest digest;
     struct note note;
-    sha256_of(slice_of(slot, TEXT_BYTES_MAX), &digest);
-    if (memcmp(digest.bytes, slot + TEXT_BYTES_MAX, DIGEST_BYTES) != 0) {
-        return false;
-    }
     struct slice text = slice_of(slot, strnlen((const char *)slot, TEXT_BYTES_MAX));
-    if (!note_parse(text, &note)) {
+    sha256_of(text, &digest);
+    if (memcmp(digest.bytes, slot + TEXT_BYTES_MAX, DIGEST_BYTES) != 0 ||
+        !note_parse(text, &note)) {
         return false;
     }
     *ret_text = text;
@@ -94,7 +92,7 @@ static void slot_make(struct slice text, uint8_t ret_slot[static SLOT_BYTES]) {
     ASSERT(text.size < TEXT_BYTES_MAX);
     memset(ret_slot, 0, SLOT_BYTES);
     memcpy(ret_slot, text.data, text.size);
-    sha256_of(slice_of(ret_slot, TEXT_BYTES_MAX), &digest);
+    sha256_of(text, &digest);
     memcpy(ret_slot + TEXT_BYTES_MAX, digest.bytes, DIGEST_BYTES);
 }
 

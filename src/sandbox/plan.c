@@ -331,12 +331,16 @@ static status_t encode_whole(struct draft *draft, struct plan **ret_plan, struct
 
 static struct draft *draft_new(const struct plan_request *request, const struct plan_host *host,
                                struct error *err) {
-    struct draft *draft = calloc(1, sizeof *draft);
+    struct draft *draft = malloc(sizeof *draft);
     if (draft == nullptr) {
         (void)error_set(err, ERROR_NO_MEMORY, 0, "cannot build a sandbox plan");
         return nullptr;
     }
-    draft->request = request;
+    draft->request = request; /* the lists are not zeroed: they are long and mostly unused */
+    draft->operation_count = 0;
+    draft->rule_count = 0;
+    draft->text_count = 0;
+    draft->failed = false;
     add_ground(draft, host);
     return draft;
 }
