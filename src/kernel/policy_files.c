@@ -25,33 +25,14 @@
 #include "kernel/policy_trust.h"
 #include "policy/builtin.h"
 #include "policy/default.h"
+#include "store/config.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
 static const char WORKSPACE_FILE[] = ".airlock/policy.yaml";
 
-static bool is_absolute(const char *path) {
-    return path != nullptr && path[0] == '/';
-}
-
 status_t policy_files_user_path(char ret_path[static LIMIT_PATH_BYTES], struct error *err) {
-    const char *folder = getenv("XDG_CONFIG_HOME");
-    const char *below = "/airlock/policy.yaml";
-    if (!is_absolute(folder)) { /* the XDG specification: relative ones are ignored */
-        folder = getenv("HOME");
-        below = "/.config/airlock/policy.yaml";
-    }
-    if (!is_absolute(folder)) {
-        (void)error_set(err, ERROR_POLICY_INVALID, 0, "cannot tell where the policy file is");
-        error_detail(err, "neither HOME nor XDG_CONFIG_HOME is an absolute path");
-        error_hint(err, "Set one of them, for example: HOME=/nonexistent for the shipped default.");
-        return (status_t){ERROR_POLICY_INVALID};
-    }
-    int size = snprintf(ret_path, LIMIT_PATH_BYTES, "%s%s", folder, below);
-    if (size < 0 || size >= LIMIT_PATH_BYTES) {
-        return error_set(err, ERROR_POLICY_INVALID, ENAMETOOLONG, "the path of the policy file");
-    }
-    return STATUS_OK;
+    return config_path("policy.yaml", ret_path, err);
 }
 
 /* An error about a file of which nothing is read. */

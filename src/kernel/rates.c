@@ -92,20 +92,35 @@ static bool count_entry(void *context, uint64_t seq, struct slice bytes) {
     return ++count->found < count->rate->count;
 }
 
+/* The largest unit that says it whole. */
+static void window_text(uint64_t window_ms, char ret_text[static 32]) {
+    static const struct {
+        uint64_t ms;
+        const char *name;
+    } units[] = {{3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+    while (window_ms % units[i].ms != 0) {
+        i++;
+    }
+    (void)snprintf(ret_text, 32, "%" PRIu64 "%s", window_ms / units[i].ms, units[i].name);
+}
+
 static void say_full(const struct rate_count *count, struct rate_refusal *refusal) {
     const struct policy_rate *rate = count->rate;
     time_t frees = (time_t)((count->oldest_ms + rate->window_ms + 999) / 1000);
     struct tm utc;
     char when[32] = "later";
+    char window[32];
+    window_text(rate->window_ms, window);
     if (gmtime_r(&frees, &utc) != nullptr) {
         (void)strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", &utc);
     }
     refusal->is_full = true;
     refusal->rule = rate->rule;
     (void)snprintf(refusal->reason, sizeof refusal->reason,
-                   "the rule allows %" PRIu32 " in %" PRIu64
-                   " ms, and so many have been; the next one fits at %s",
-                   rate->count, rate->window_ms, when);
+                   "the rule allows %" PRIu32
+                   " in %s, and so many have been; the next one fits at %s",
+                   rate->count, window, when);
 }
 
 status_t rates_check(struct kernel *kernel, const struct policy_rate *rates, size_t count,

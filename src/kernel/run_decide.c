@@ -108,7 +108,8 @@ static status_t ask(struct asking *asking, struct error *err) {
 
 status_t run_decide(struct kernel *kernel, const struct run_exec_request *request,
                     struct run_ahead *ahead, struct run_decision *decision, struct error *err) {
-    struct asking *asking = &(struct asking){kernel, request, ahead, decision};
+    struct asking one = {kernel, request, ahead, decision};
+    struct asking *asking = &one;
     TRY(kernel_policy(asking->kernel, asking->request->workspace, &asking->decided->policy, err));
     asking->decided->judged = (struct policy_request){
         .operation = "run.exec",
