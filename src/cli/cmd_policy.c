@@ -12,7 +12,8 @@ static const char EXAMPLES[] =
     "  airlock policy check new.yaml            and with one that is not in force yet\n"
     "  airlock policy show                      which files count here, and whether trusted\n"
     "  airlock policy explain fs.write src/x.c  what is decided, by which rule, and why\n"
-    "  airlock policy explain net.connect --host example.org --port 443\n";
+    "  airlock policy explain net.connect --host example.org --port 443\n"
+    "  airlock policy replay new.yaml           what of history it would have decided otherwise\n";
 
 static const struct {
     const char *name;
@@ -23,6 +24,7 @@ static const struct {
     {"check", policy_command_check, 0, 1, "[FILE]"},
     {"show", policy_command_show, 0, 0, ""},
     {"explain", policy_command_explain, 1, 2, "OPERATION [PATH]"},
+    {"replay", policy_command_replay, 0, 1, "[FILE]"},
 };
 
 static status_t answer(const struct cli *cli, const struct policy_options *options, int argc,
@@ -64,6 +66,8 @@ int cli_policy(struct cli *cli, int argc, char **argv) {
          "with explain: bytes of the file, or 10KiB, 2MB"},
         {"transport", 0, nullptr, &options.transport, nullptr, "WAY",
          "with explain: how the request came (default: cli)"},
+        {"limit", 'n', nullptr, &options.limit, nullptr, "COUNT",
+         "with replay: only the last so many entries"},
     };
     struct error err = {0};
     int exit_status;

@@ -12,28 +12,10 @@
 #include "audit/gaps.h"
 #include "audit/renew.h"
 #include "base/cleanup.h"
+#include "cli/bar.h"
 #include "cli/log_commands.h"
 #include "codec/text.h"
 #include "sandbox/stage.h"
-
-struct bar {
-    const struct log_session *session;
-    uint64_t start_ns;
-    bool shown;
-};
-
-static void bar_draw(void *context, uint64_t done, uint64_t total) {
-    struct bar *bar = context;
-    if (clock_monotonic_ns(&bar->session->clock) - bar->start_ns < 1000000000) {
-        return; /* what is over at once needs no bar */
-    }
-    enum { WIDTH = 40 };
-    int filled = (int)(done * WIDTH / (total == 0 ? 1 : total));
-    (void)fprintf(stderr, "\rverifying [%.*s%*s] %3d%%", filled,
-                  "########################################", WIDTH - filled, "",
-                  (int)(done * 100 / (total == 0 ? 1 : total)));
-    bar->shown = true;
-}
 
 typedef status_t check_against(struct audit_log *log, struct slice text, uint64_t *ret_size,
                                struct error *err);
@@ -92,16 +74,14 @@ static void print_verified(const struct cli *cli, const struct audit_check_resul
 status_t log_verify(const struct cli *cli, struct log_session *session,
                     const struct log_request *request, [[maybe_unused]] const char *operand,
                     struct error *err) {
-    struct bar bar = {session, clock_monotonic_ns(&session->clock), false};
-    struct audit_check_options options = {isatty(STDERR_FILENO) == 1 ? bar_draw : nullptr, &bar};
+    struct bar bar = bar_start(&session->clock, "verifying");
+    struct audit_check_options options = {bar_draw, &bar};
     struct audit_check_result result;
     uint64_t receipt_size;
     uint64_t checkpoint_size;
     log_warn_storage(session->log);
     status_t status = audit_log_check(session->log, &options, &result, err);
-    if (bar.shown) {
-        (void)fprintf(stderr, "\r\033[K");
-    }
+    bar_end(&bar);
     TRY(status);
     TRY(verify_against(session, request->receipt, audit_check_receipt, &receipt_size, err));
     TRY(verify_against(session, request->checkpoint, audit_check_checkpoint, &checkpoint_size,

@@ -20,7 +20,8 @@ struct policy_options {
 /* `operands` ends with nullptr. *ret_exit is 0 unless the command says otherwise. */
 typedef status_t policy_command(const struct cli *cli, const struct policy_options *options,
                                 char **operands, int *ret_exit, struct error *err);
-policy_command policy_command_check, policy_command_show, policy_command_explain;
+policy_command policy_command_check, policy_command_show, policy_command_explain,
+    policy_command_replay;
 
 /* What is judged by: state folder, workspace and the policy in force, or that with another text in
  * place of the user's file. */
