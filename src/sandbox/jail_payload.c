@@ -65,8 +65,8 @@ static status_t hear(int init, char word, struct socket_fds *ret_fds, struct err
 /* The three ends, or one terminal for all. */
 static status_t take_streams(const struct socket_fds *fds, struct error *err) {
     bool is_terminal = fds->count == 2;
-    if (setsid() < 0 || (is_terminal && ioctl(fds->fd[1], TIOCSCTTY, 0) != 0)) {
-        return error_set(err, ERROR_JAIL_FAILED, errno, "cannot start a session");
+    if (is_terminal && ioctl(fds->fd[1], TIOCSCTTY, 0) != 0) {
+        return error_set(err, ERROR_JAIL_FAILED, errno, "cannot take the terminal");
     }
     for (int i = 0; i < 3; i++) {
         if (dup2(fds->fd[is_terminal ? 1 : i + 1], i) < 0) {
@@ -136,9 +136,24 @@ static void reset_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+/* What needs neither plan nor paths, while init lays the ground. */
+static status_t give_up_rights(const struct jail *jail, int init, struct error *err) {
+    TRY(make_network(init, err));
+    if (setsid() < 0) {
+        return error_set(err, ERROR_JAIL_FAILED, errno, "cannot start a session");
+    }
+    reset_signals();
+    TRY(drop_capabilities(err));
+    /* Every profile permits what is left to do here: streams, lower limits, Landlock. */
+    if (!seccomp_install(jail->plan.seccomp, jail->plan.uid, jail->plan.gid)) {
+        return error_set(err, ERROR_SANDBOX_SECCOMP, errno, "cannot install the seccomp filter");
+    }
+    return STATUS_OK;
+}
+
 static status_t set_up(struct jail *jail, int init, int *ret_abi, struct error *err) {
     struct socket_fds fds = {};
-    TRY(make_network(init, err));
+    TRY(give_up_rights(jail, init, err));
     TRY(hear(init, 'p', &fds, err));
     if (fds.count < 2) {
         return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the plan came without its streams");
@@ -150,13 +165,6 @@ static status_t set_up(struct jail *jail, int init, int *ret_abi, struct error *
     /* The exec pipe must survive until exec, the channel until the last report. */
     if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
         return error_set(err, ERROR_JAIL_FAILED, errno, "cannot close what was inherited");
-    }
-    reset_signals();
-    TRY(drop_capabilities(err));
-    /* Every profile lets a process restrict itself further with Landlock, and that has to wait for
-     * the paths it speaks of. */
-    if (!seccomp_install(jail->plan.seccomp, jail->plan.uid, jail->plan.gid)) {
-        return error_set(err, ERROR_SANDBOX_SECCOMP, errno, "cannot install the seccomp filter");
     }
     TRY(hear(init, 'm', &fds, err));
     if (chdir(jail->plan.working_folder) != 0) {
