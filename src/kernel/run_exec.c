@@ -264,6 +264,9 @@ static status_t sign_and_save(struct execution *run, struct error *err) {
     }
     keys_client_meanwhile(keys, save_outcome, run);
     status_t status = kernel_checkpoint(run->kernel, run->result->outcome.seq, err);
+    if (run->kernel->keys != nullptr) {
+        keys_client_finish(run->kernel->keys);
+    }
     if (!run->is_saved) {
         save_outcome(run);
     }

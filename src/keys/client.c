@@ -105,6 +105,10 @@ status_t keys_client_start(const struct state *state, struct keys_client **ret_c
     return keys_client_start_program(program, state->keys_fd, ret_client, err);
 }
 
+void keys_client_finish(struct keys_client *client) {
+    fd_closep(&client->socket);
+}
+
 void keys_client_stop(struct keys_client *client) {
     if (client == nullptr) {
         return;

@@ -18,6 +18,8 @@ status_t keys_client_start(const struct state *state, struct keys_client **ret_c
 /* The same with the program named and keys/ as an open folder, borrowed for the call. */
 status_t keys_client_start_program(const char *program, int keys_fd,
                                    struct keys_client **ret_client, struct error *err);
+/* There is nothing more to sign: the process ends by itself while the caller goes on. */
+void keys_client_finish(struct keys_client *client);
 void keys_client_stop(struct keys_client *client); /* nullptr is fine */
 void keys_client_stopp(struct keys_client **client);
 

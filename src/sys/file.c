@@ -221,7 +221,8 @@ static int remover_ascend(struct remover *remover, int fd) {
 
 /* Iterative, so that a hostile depth cannot exhaust the stack. */
 status_t file_remove_tree(int folder_fd, const char *path, struct error *err) {
-    if (unlinkat(folder_fd, path, 0) == 0 || errno == ENOENT || errno == ENOTDIR) {
+    if (unlinkat(folder_fd, path, 0) == 0 || errno == ENOENT || errno == ENOTDIR ||
+        unlinkat(folder_fd, path, AT_REMOVEDIR) == 0) { /* empty, as most are */
         return STATUS_OK;
     }
     CLEANUP(fd_closep) int fd = remover_open(folder_fd, path);
