@@ -183,7 +183,7 @@ static status_t admit(void *context, uint32_t step_count, const struct digest *d
                       struct error *err) {
     struct application *apply = context;
     struct digest facts_digest;
-    const char *reviewer;
+    const char *reviewer = nullptr;
     TRY(check_whole(apply, &reviewer, err));
     TRY(facts_list_save(&apply->facts, apply->run, &facts_digest, err));
     struct json *fields = request_fields(apply);
@@ -362,7 +362,7 @@ status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const 
  * again, never one that vanished without an entry. */
 static status_t admit_discard(void *context, struct error *err) {
     struct application *discard = context;
-    const char *reviewer;
+    const char *reviewer = nullptr;
     TRY(check_whole(discard, &reviewer, err));
     struct json *fields = request_fields(discard);
     json_set(fields, "decision", decision_object(discard, reviewer));

@@ -83,8 +83,8 @@ status_t run_collect(const struct state *state, run_lost *each_lost, void *conte
 /* What a run's files take on disk, without meta and plan. Counting ends past `bytes_max`. */
 uint64_t run_disk_bytes(const struct state *state, const char *id, uint64_t bytes_max);
 /* Removes the files of a run that has ended and has no open stage: its output, and what a stage
- * that was closed or empty left. Meta and plan stay, so the run can still be listed and proved.
- * BUSY when the run lives or its stage is open. */
+ * that was closed or empty left. Meta, plan and facts stay, so the run can still be listed and
+ * proved. BUSY when the run lives or its stage is open. */
 status_t run_prune(const struct state *state, const char *id, struct error *err);
 
 struct stage_summary {

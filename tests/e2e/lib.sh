@@ -28,6 +28,7 @@ SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/airlock-e2e-XXXXXX")
 export SCRATCH
 export AIRLOCK_STATE_DIR=$SCRATCH/state
 export HOME=$SCRATCH/home
+unset XDG_CONFIG_HOME # whose policy would be in force
 mkdir "$HOME"
 cd "$SCRATCH" || exit 99
 rows=0
