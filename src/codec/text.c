@@ -170,6 +170,18 @@ bool text_unbase64url(struct slice text, uint8_t *ret, size_t size_max, size_t *
     return true;
 }
 
+bool text_is_plain(struct slice bytes) {
+    for (size_t offset = 0; offset < bytes.size;) {
+        uint32_t point;
+        size_t length = utf8_next(bytes, offset, &point);
+        if (length == 0 || utf8_is_hostile(point)) {
+            return false;
+        }
+        offset += length;
+    }
+    return true;
+}
+
 bool text_is_utf8(struct slice bytes) {
     size_t offset = 0;
     while (offset < bytes.size) {

@@ -25,6 +25,9 @@ void text_base64url(struct slice bytes, struct builder *out);
 bool text_unbase64url(struct slice text, uint8_t *ret, size_t size_max, size_t *ret_size);
 
 bool text_is_utf8(struct slice bytes);
+/* UTF-8 that shows as what it is, on one line: none of what text_escape() makes visible, but for
+ * backslashes. For texts that are printed without being escaped. */
+bool text_is_plain(struct slice bytes);
 /* Any bytes as printable UTF-8: control characters, invalid UTF-8, backslash and bidirectional
  * controls become \n \t \\ \xHH. Used wherever a name from outside is shown or logged. */
 void text_escape(struct slice bytes, struct builder *out);

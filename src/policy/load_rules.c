@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/cleanup.h"
+#include "codec/text.h"
 #include "policy/load_internal.h"
 
 /* A rule while it is read. */
@@ -66,9 +67,16 @@ static void read_constraints(struct policy_loader *loader, const struct yaml_nod
 
 static void read_reason(struct policy_loader *loader, const struct yaml_node *value, void *target) {
     struct rule_reading *reading = target;
-    if (load_is_text(loader, value, "reason")) {
-        reading->rule->reason = load_copy(loader, value);
+    if (!load_is_text(loader, value, "reason")) {
+        return;
     }
+    /* It is shown to whoever is asked to agree, and may have come with somebody's repository. */
+    if (!text_is_plain(slice_of(value->text, value->size))) {
+        load_error(loader, value, "Write one line of visible characters.",
+                   "the reason holds a character that is not seen, or a line break");
+        return;
+    }
+    reading->rule->reason = load_copy(loader, value);
 }
 
 static void check_complete(struct policy_loader *loader, const struct yaml_node *node,

@@ -192,8 +192,23 @@ static void what_was_escaped_comes_back(void **state) {
     builder_deinit(&back);
 }
 
+static void plain_is_what_shows_as_it_is(void **state) {
+    (void)state;
+    static const char *const plain[] = {"", "a b\\c", "caf\u00e9 \u4e2d"};
+    static const char *const other[] = {"a\n",    "\t",     "\x1b[2J", "\x7f", "\xc2\x9b",
+                                        "\u202e", "\u200b", "\u2028",  "\xff", "\xed\xa0\x80"};
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        assert_true(text_is_plain(slice_of_string(plain[i])));
+    }
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        assert_false(text_is_plain(slice_of_string(other[i])));
+    }
+    assert_false(text_is_plain(SLICE_LITERAL("a\0b")));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_is_what_shows_as_it_is),
         cmocka_unit_test(what_is_cut_short_is_still_utf8),
         cmocka_unit_test(base64_vectors),
         cmocka_unit_test(only_canonical_base64_is_read),

@@ -208,9 +208,29 @@ static void network_and_exemptions_are_checked(void **state) {
           "  hint: Write it as key: value, or { key: value, ... }.\n");
 }
 
+static void a_reason_shows_as_it_is(void **state) {
+    (void)state;
+    static const char *const hostile[] = {"\"\\e[2J\"", "\"a\\nb\"", "\"\\u202e\"", "\"\\x9b2J\"",
+                                          "\"\\u200b\""};
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        char text[256];
+        char shown[1024];
+        (void)snprintf(text, sizeof text,
+                       "version: 1\nrules:\n  - name: a\n    match: { operation: x }\n"
+                       "    action: deny\n    reason: %s\n",
+                       hostile[i]);
+        assert_int_equal(load_and_show(text, shown, sizeof shown), ERROR_POLICY_INVALID);
+        assert_non_null(strstr(shown, "policy.yaml:6:13: error: the reason holds a character"));
+    }
+    shows("version: 1\nrules:\n  - name: a\n    match: { operation: x }\n"
+          "    action: deny\n    reason: \"caf\\u00e9 \\\\ caf\u00e9\"\n",
+          "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_of_a_rule_have_their_kind),
+        cmocka_unit_test(a_reason_shows_as_it_is),
         cmocka_unit_test(constraints_have_their_units),
         cmocka_unit_test(constraints_have_their_words),
         cmocka_unit_test(values_of_the_wrong_kind_or_form),
