@@ -13,7 +13,10 @@ static const char EXAMPLES[] =
     "  airlock policy show                      which files count here, and whether trusted\n"
     "  airlock policy explain fs.write src/x.c  what is decided, by which rule, and why\n"
     "  airlock policy explain net.connect --host example.org --port 443\n"
-    "  airlock policy replay new.yaml           what of history it would have decided otherwise\n";
+    "  airlock policy replay new.yaml           what of history it would have decided otherwise\n"
+    "  airlock policy update new.yaml           put it in force, after showing that\n"
+    "  airlock policy edit                      the same with $VISUAL or $EDITOR\n"
+    "  airlock policy trust                     let the allows of the workspace's own file count\n";
 
 static const struct {
     const char *name;
@@ -25,6 +28,9 @@ static const struct {
     {"show", policy_command_show, 0, 0, ""},
     {"explain", policy_command_explain, 1, 2, "OPERATION [PATH]"},
     {"replay", policy_command_replay, 0, 1, "[FILE]"},
+    {"update", policy_command_update, 1, 1, "FILE"},
+    {"edit", policy_command_edit, 0, 0, ""},
+    {"trust", policy_command_trust, 0, 1, "[WORKSPACE]"},
 };
 
 static status_t answer(const struct cli *cli, const struct policy_options *options, int argc,
@@ -68,6 +74,7 @@ int cli_policy(struct cli *cli, int argc, char **argv) {
          "with explain: how the request came (default: cli)"},
         {"limit", 'n', nullptr, &options.limit, nullptr, "COUNT",
          "with replay: only the last so many entries"},
+        {"drop", 0, &options.drop, nullptr, nullptr, nullptr, "with trust: take it away again"},
     };
     struct error err = {0};
     int exit_status;

@@ -54,8 +54,8 @@ static void take_compile_error(struct policy_diagnostics *diagnostics, struct sl
 }
 
 /* Loads and compiles; everything that is wrong ends up in the diagnostics. */
-static status_t check_text(struct check *check, struct slice text, const char *name,
-                           size_t *ret_rules, struct error *err) {
+static status_t load_text(struct check *check, struct slice text, const char *name,
+                          size_t *ret_rules, struct error *err) {
     CLEANUP(policy_document_freep) struct policy_document *document = nullptr;
     CLEANUP(policy_rules_freep) struct policy_rules *rules = nullptr;
     struct error failure = {0};
@@ -99,7 +99,7 @@ static void print_summary(const struct check *check, const char *name, size_t ru
 static status_t check_one(struct check *check, struct slice text, const char *name,
                           struct error *err) {
     size_t rules;
-    TRY(check_text(check, text, name, &rules, err));
+    TRY(load_text(check, text, name, &rules, err));
     check->error_count += check->diagnostics->error_count;
     check->warning_count += check->diagnostics->warning_count;
     if (!check->cli->json) {
@@ -147,6 +147,20 @@ static status_t check_counts(const struct policy_options *options, struct error 
     struct policy_session session = {};
     TRY(policy_session_open(options, nullptr, &session, err));
     policy_session_close(&session);
+    return STATUS_OK;
+}
+
+status_t policy_check_text(const struct cli *cli, struct slice text, const char *name,
+                           bool *ret_valid, struct error *err) {
+    CLEANUP(memory_freep)
+    struct policy_diagnostics *diagnostics = calloc(1, sizeof *diagnostics);
+    CLEANUP(json_freep) struct json *files = json_array_new();
+    struct check check = {.cli = cli, .diagnostics = diagnostics, .files = files};
+    if (diagnostics == nullptr) {
+        return error_set(err, ERROR_NO_MEMORY, 0, "cannot check a policy");
+    }
+    TRY(check_one(&check, text, name, err));
+    *ret_valid = check.error_count == 0;
     return STATUS_OK;
 }
 

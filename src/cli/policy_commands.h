@@ -21,7 +21,7 @@ struct policy_options {
 typedef status_t policy_command(const struct cli *cli, const struct policy_options *options,
                                 char **operands, int *ret_exit, struct error *err);
 policy_command policy_command_check, policy_command_show, policy_command_explain,
-    policy_command_replay;
+    policy_command_replay, policy_command_update, policy_command_edit, policy_command_trust;
 
 /* What is judged by: state folder, workspace and the policy in force, or that with another text in
  * place of the user's file. */
@@ -37,6 +37,19 @@ void policy_session_close(struct policy_session *session);
 
 /* The text of a policy file, in a builder that the caller deinitialises whatever comes. */
 status_t policy_read_file(const char *path, struct builder *ret_text, struct error *err);
+
+/* Checks a text and prints what is wrong and right with it, as `policy check` does, but without a
+ * last word under --json. */
+status_t policy_check_text(const struct cli *cli, struct slice text, const char *name,
+                           bool *ret_valid, struct error *err);
+
+/* ERROR_POLICY_REVIEW unless a person is at the terminal, outside of any run. `what` begins the
+ * message: "changing the policy". */
+status_t policy_person_check(const char *what, struct error *err);
+/* Reads one line from the terminal and compares it. */
+bool policy_person_types(const char *phrase);
+/* The error of a no. */
+status_t policy_person_declined(const char *what, struct error *err);
 
 /* Helpers of showing. The place of a rule, "FILE:LINE", or where else it stands; escaped. */
 void policy_show_place(const struct policy_rule_ref *rule, struct builder *out);

@@ -56,17 +56,26 @@ status_t kernel_policy(struct kernel *kernel, const char *workspace,
 /* Forgets it, for kernel_close() and for who has changed it. */
 void kernel_policy_drop(struct kernel *kernel);
 
-/* Trusts the workspace's file as it is now (its digest), or drops that. Durable; writes the entry
- * policy_trusted first. NOT_FOUND when there is no file. */
-status_t policy_files_trust(struct kernel *kernel, const char *workspace, bool trust,
-                            struct error *err);
+/* Digest of the user's file as it stands, of the shipped default when there is none; whether it is
+ * valid does not matter. */
+status_t policy_files_user_digest(struct digest *ret_digest, struct error *err);
 
-/* Puts `text` in force as the user's file: temporary file, fsync, rename, fsync of the folder, and
- * the entry policy_updated with both digests. The caller has compiled it and asked a person. */
+/* Trusts the workspace's file that has this digest, which a person has looked at; a file changed
+ * meanwhile has another one and is not trusted. nullptr: drops the trust, ERROR_POLICY_MISSING when
+ * there is none. Durable; writes the entry policy_trusted first. */
+status_t policy_files_trust(struct kernel *kernel, const char *workspace,
+                            const struct digest *digest_or_null, struct error *err);
+
+struct policy_replay_result; /* kernel/policy_replay.h */
+
+/* Puts `text` in force as the user's file: temporary file, fsync, the entry policy_updated with
+ * both digests, rename, fsync of the folder. A crash leaves the old or the new file whole. The
+ * caller has compiled it and asked a person. A link stays one: what it leads to is replaced.
+ * ERROR_BUSY when the file is no longer the one with `old_digest`. */
 struct policy_update {
     struct slice text;
-    uint64_t changed_count;
-    uint64_t breaking_count;
+    struct digest old_digest; /* policy_files_user_digest() when the person was asked */
+    const struct policy_replay_result *replay; /* what the person was shown */
 };
 status_t policy_files_update(struct kernel *kernel, const struct policy_update *update,
                              struct error *err);

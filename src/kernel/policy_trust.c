@@ -74,23 +74,32 @@ static void path_text(const char *path, struct builder *out) {
     text_escape(slice_of_string(path), out);
 }
 
-status_t policy_trust_find(const struct state *state, const char *workspace,
-                           const struct digest *digest, bool *ret_found, struct error *err) {
-    ASSERT(state != nullptr && workspace != nullptr && digest != nullptr);
+status_t policy_trust_get(const struct state *state, const char *workspace,
+                          struct digest *ret_digest, bool *ret_found, struct error *err) {
+    ASSERT(state != nullptr && workspace != nullptr);
     CLEANUP(json_freep) struct json *list = nullptr;
     CLEANUP(builder_deinit) struct builder path;
-    CLEANUP(builder_deinit) struct builder hex;
     path_text(workspace, &path);
-    digest_text(digest, &hex);
     TRY(list_read(state, &list, err));
     const struct json *trusted = json_get(list, "trusted");
     bool found = false;
-    for (size_t i = 0; i < json_array_count(trusted); i++) {
+    for (size_t i = 0; i < json_array_count(trusted) && !found; i++) {
         const struct json *row = json_array_at(trusted, i);
-        found |= strcmp(json_get_text(row, "workspace"), builder_c_string(&path)) == 0 &&
-                 strcmp(json_get_text(row, "digest"), builder_c_string(&hex)) == 0;
+        found = strcmp(json_get_text(row, "workspace"), builder_c_string(&path)) == 0 &&
+                text_unhex(slice_of_string(json_get_text(row, "digest")), ret_digest->bytes,
+                           sizeof ret_digest->bytes);
     }
     *ret_found = found;
+    return STATUS_OK;
+}
+
+status_t policy_trust_find(const struct state *state, const char *workspace,
+                           const struct digest *digest, bool *ret_found, struct error *err) {
+    ASSERT(digest != nullptr);
+    struct digest trusted;
+    bool found = false;
+    TRY(policy_trust_get(state, workspace, &trusted, &found, err));
+    *ret_found = found && digest_equal(&trusted, digest);
     return STATUS_OK;
 }
 

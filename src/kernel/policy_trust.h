@@ -20,6 +20,10 @@
 status_t policy_trust_find(const struct state *state, const char *workspace,
                            const struct digest *digest, bool *ret_found, struct error *err);
 
+/* The digest that is trusted for the workspace, if one is. */
+status_t policy_trust_get(const struct state *state, const char *workspace,
+                          struct digest *ret_digest, bool *ret_found, struct error *err);
+
 /* Trusts this digest for the workspace instead of any other, or with `trust` false none; `digest`
  * may then be nullptr. Durable on return. ERROR_LIMIT past LIMIT_TRUSTED_WORKSPACES. */
 status_t policy_trust_set(const struct state *state, const char *workspace,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# airlock policy check, show and explain.
+# airlock policy: check, show, explain, replay, update, edit and trust.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
 unset XDG_CONFIG_HOME
+export NO_COLOR=1
 config=$HOME/.config/airlock
 user=$config/policy.yaml
 mkdir -p "$config" ws/src ws/docs ws/.git
@@ -113,6 +114,125 @@ same "another file can stand in" allow "$(sed 's/run.exec/net.listen/' ../good.y
     "$AIRLOCK" policy explain --policy - --json net.listen | json 'o["outcome"]')"
 same "a port is a number" 2 "$(status "$AIRLOCK" policy explain net.connect --port 99999)"
 same "a size too" 2 "$(status "$AIRLOCK" policy explain fs.write src/x --size 1kb)"
+cd ..
+
+# History: four runs that the default policy allowed, an apply of eight files, a refusal.
+rm "$user"
+rm -r ws/.airlock
+cd ws || exit 99
+for i in 1 2 3; do "$AIRLOCK" run --quiet -- true; done
+"$AIRLOCK" run --quiet -- sh -c 'for i in 1 2 3 4 5 6; do echo x >src/f$i.c; done; echo d >docs/d; echo r >r.md'
+same "history is made" 0 "$(status "$AIRLOCK" apply)"
+cat >../new.yaml <<'END'
+version: 1
+rules:
+  - name: run
+    match: { operation: run.exec }
+    action: allow
+  - name: docs-only
+    match: { operation: stage.apply, path: [ "docs/**", "*.md" ] }
+    action: allow
+  - name: no-code
+    match: { operation: stage.apply, path: "src/**" }
+    action: deny
+    reason: "code is not applied"
+END
+same "what is in force changes nothing" "0 0" "$("$AIRLOCK" policy replay --json | tail -1 |
+    json '"%d %d" % (o["summary"]["changed_count"], o["summary"]["without_facts"])')"
+same "replay answers" 0 "$(status "$AIRLOCK" policy replay ../new.yaml)"
+check "what would break is marked" said "allow > deny  BREAKING  "
+check "with path, rule, file and line" grep -q "src/f3.c .*no-code .*../new.yaml:9" "$SCRATCH/last.out"
+check "and counted" grep -Eq "decisions judged again: [6-9] changed, [6-9] BREAKING" "$SCRATCH/last.out"
+refuse "what stays is not listed" grep -q "docs/d " "$SCRATCH/last.out"
+same "the same as JSON lines" 6 "$("$AIRLOCK" policy replay ../new.yaml --json |
+    grep -c '"breaking":true.*"line":9.*"path":"src/f')"
+same "only the newest entries" "1" "$("$AIRLOCK" policy replay ../new.yaml --json --limit 1 | tail -1 |
+    json 'o["summary"]["entries"]')"
+same "--limit is a number" 2 "$(status "$AIRLOCK" policy replay --limit x)"
+same "a bad file replays nothing" 65 "$(status "$AIRLOCK" policy replay ../bad.yaml)"
+applied=$(echo "$AIRLOCK_STATE_DIR"/runs/*/facts)
+mv "$applied" ../facts
+same "a list that is gone is told" 0 "$(status "$AIRLOCK" policy replay ../new.yaml)"
+check "as expired" said "the list of their paths has expired"
+mv ../facts "$applied"
+
+terminal() { # question answer command...
+    python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/probes/at_terminal.py" "$@"
+}
+same "without a terminal nothing is changed" 77 "$(status "$AIRLOCK" policy update ../new.yaml)"
+check "and no option helps" said "needs a person at a terminal"
+same "--yes is none" 2 "$(status "$AIRLOCK" policy update --yes ../new.yaml)"
+same "nor is anything changed from inside a run" 77 \
+    "$(status env AIRLOCK_RUN=1 python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/probes/at_terminal.py" \
+        "[y/N]" y "$AIRLOCK" policy update ../new.yaml)"
+check "which says why" said "a program must not play the person"
+same "a bad file is not put in force" 65 "$(status terminal "]" y "$AIRLOCK" policy update ../bad.yaml)"
+check "and shown" said "bad.yaml:4:35: error"
+same "more than 5 that break need the phrase" 77 \
+    "$(status terminal "type " y "$AIRLOCK" policy update ../new.yaml)"
+check "which is told" said "break 6 decisions"
+refuse "nothing is in force yet" test -e "$user"
+same "with the phrase it is put in force" 0 \
+    "$(status terminal "type " "break 6 decisions" "$AIRLOCK" policy update ../new.yaml)"
+check "as it was given" cmp "$user" ../new.yaml
+same "the user's alone" 600 "$(stat -c %a "$user")"
+new_digest=$(sha256sum ../new.yaml | cut -d' ' -f1)
+same "the log has both digests and the counts" "$new_digest 64 6 6 terminal" "$(
+    "$AIRLOCK" log --json --type policy_updated | json '"%s %d %d %d %s" % (o["new_digest"],
+        len(o["old_digest"]), o["breaking"], o["changed"]["allow>deny"], o["decision"]["reviewer"])')"
+same "the same once more changes nothing" 0 "$(status "$AIRLOCK" log verify)"
+same "and asks nothing" 0 "$(status terminal "[y/N]" n "$AIRLOCK" policy update ../new.yaml)"
+check "but says so" said "in force already"
+same "a no leaves it" 77 "$(status terminal "type " n "$AIRLOCK" policy update ../good.yaml)"
+check "as it is" cmp "$user" ../new.yaml
+
+printf '#!/bin/sh\necho "# edited" >>"$2"\n' >../editor
+chmod +x ../editor
+same "edit changes a copy" 0 \
+    "$(status env VISUAL="$SCRATCH/editor --wait" TMPDIR="$SCRATCH" python3 \
+        "$AIRLOCK_SOURCE_DIR/tests/e2e/probes/at_terminal.py" "type " "break 6 decisions" "$AIRLOCK" policy edit)"
+check "and puts it in force" grep -q '^# edited' "$user"
+refuse "the copy is gone" ls "$SCRATCH"/airlock-policy-*
+printf '#!/bin/sh\necho "nonsense: 1" >>"$1"\n' >../editor
+same "what does not compile is not" 65 \
+    "$(status env -u VISUAL EDITOR="$SCRATCH/editor" TMPDIR="$SCRATCH" python3 \
+        "$AIRLOCK_SOURCE_DIR/tests/e2e/probes/at_terminal.py" "[y/N]" y "$AIRLOCK" policy edit)"
+check "but kept" grep -q '^nonsense' "$SCRATCH"/airlock-policy-*.yaml
+check "where it says" said "kept in $SCRATCH/airlock-policy-"
+refuse "and not in force" grep -q nonsense "$user"
+mkdir ../dotfiles
+mv "$user" ../dotfiles/p.yaml
+ln -s "$SCRATCH/dotfiles/p.yaml" "$user"
+sed '$d; s/action: deny/action: allow/' ../new.yaml >../third.yaml
+same "a link into dotfiles" 0 "$(status terminal "[y/N]" y "$AIRLOCK" policy update ../third.yaml)"
+check "stays a link" test -L "$user"
+check "to the new file" cmp ../dotfiles/p.yaml ../third.yaml
+
+same "there is nothing to trust" 66 "$(status "$AIRLOCK" policy trust)"
+same "nor to drop" 66 "$(status "$AIRLOCK" policy trust --drop)"
+mkdir .airlock
+printf 'version: 1\nrules:\n  - {name: theirs, match: {operation: net.connect, host: a.org}, action: allow}\n' \
+    >.airlock/policy.yaml
+connect() {
+    "$AIRLOCK" policy explain --json net.connect --host a.org | json 'o["outcome"]'
+}
+same "trust needs a person" 77 "$(status "$AIRLOCK" policy trust)"
+same "a no trusts nothing" 77 "$(status terminal "[y/N]" n "$AIRLOCK" policy trust)"
+check "the rules that would count are shown" grep -q "line 3 .*allow.*theirs.*host: a.org" "$SCRATCH/last.out"
+same "so it allows nothing" deny "$(connect)"
+same "a yes does" 0 "$(status terminal "[y/N]" y "$AIRLOCK" policy trust)"
+same "and now it allows" allow "$(connect)"
+same "as JSON" True "$("$AIRLOCK" policy trust --json | json 'o["trusted"]')"
+same "trusting is in the log" "policy.trust $(sha256sum .airlock/policy.yaml | cut -d' ' -f1)" "$(
+    "$AIRLOCK" log --json --type policy_trusted | json 'o["operation"] + " " + o["digest"]')"
+echo "# changed" >>.airlock/policy.yaml
+same "any change drops it" deny "$(connect)"
+same "dropping needs nobody" 0 "$(status "$AIRLOCK" policy trust --drop)"
+sed -i '$d' .airlock/policy.yaml
+same "and holds for the old file too" deny "$(connect)"
+same "the log holds that as well" policy.untrust "$(
+    "$AIRLOCK" log --json --type policy_trusted | tail -1 | json 'o["operation"]')"
+same "the log verifies" 0 "$(status "$AIRLOCK" log verify)"
 cd ..
 
 same "no sub-command is a usage error" 2 "$(status "$AIRLOCK" policy)"
