@@ -13,6 +13,7 @@ static const char EXAMPLES[] =
     "  airlock policy show                      which files count here, and whether trusted\n"
     "  airlock policy explain fs.write src/x.c  what is decided, by which rule, and why\n"
     "  airlock policy explain net.connect --host example.org --port 443\n"
+    "  airlock policy test cases.yaml           cases of your own: what should be decided\n"
     "  airlock policy replay new.yaml           what of history it would have decided otherwise\n"
     "  airlock policy update new.yaml           put it in force, after showing that\n"
     "  airlock policy edit                      the same with $VISUAL or $EDITOR\n"
@@ -27,6 +28,7 @@ static const struct {
     {"check", policy_command_check, 0, 1, "[FILE]"},
     {"show", policy_command_show, 0, 0, ""},
     {"explain", policy_command_explain, 1, 2, "OPERATION [PATH]"},
+    {"test", policy_command_test, 1, 1, "FILE"},
     {"replay", policy_command_replay, 0, 1, "[FILE]"},
     {"update", policy_command_update, 1, 1, "FILE"},
     {"edit", policy_command_edit, 0, 0, ""},
@@ -59,7 +61,7 @@ int cli_policy(struct cli *cli, int argc, char **argv) {
         {"workspace", 'w', nullptr, &options.workspace, nullptr, "DIR",
          "the workspace (default: the git top, or here)"},
         {"policy", 'p', nullptr, &options.policy, nullptr, "FILE",
-         "with show, explain: this file in place of your own"},
+         "with show, explain, test: this file in place of your own"},
         {"caller", 0, nullptr, &options.caller, nullptr, "CALLER",
          "with explain: who asks (default: you)"},
         {"tag", 0, nullptr, nullptr, &options.tags, "TAG", "with explain: a tag of the caller"},

@@ -23,18 +23,8 @@ const char *explain_action_text(enum policy_action action) {
 /* The value of a field of the request, escaped. */
 static void add_value(const struct policy_request *request, enum policy_field field,
                       struct builder *out) {
-    const char *texts[POLICY_FIELD_COUNT] = {
-        [POLICY_FIELD_OPERATION] = request->operation,
-        [POLICY_FIELD_PATH] = request->path,
-        [POLICY_FIELD_CALLER] = request->caller,
-        [POLICY_FIELD_SESSION_MODE] = request->session_mode,
-        [POLICY_FIELD_WORKFLOW_STATE] = request->workflow_state,
-        [POLICY_FIELD_HOST] = request->host,
-        [POLICY_FIELD_METHOD] = request->method,
-        [POLICY_FIELD_TEMPLATE] = request->template_name,
-        [POLICY_FIELD_ARGUMENT_DIGEST] = request->argument_digest,
-        [POLICY_FIELD_TRANSPORT] = request->transport,
-    };
+    struct policy_request copy = *request;
+    const char **text = policy_request_text(&copy, field);
     if (field == POLICY_FIELD_CALLER_TAG && request->caller_tag_count > 0) {
         for (size_t i = 0; i < request->caller_tag_count; i++) {
             builder_text(out, i == 0 ? "" : " ");
@@ -44,8 +34,8 @@ static void add_value(const struct policy_request *request, enum policy_field fi
         builder_format(out, "%u", request->port);
     } else if (field == POLICY_FIELD_SIZE && request->has_size) {
         builder_format(out, "%" PRIu64, request->size);
-    } else if (texts[field] != nullptr) {
-        text_escape_short(slice_of_string(texts[field]), 200, out);
+    } else if (text != nullptr && *text != nullptr) {
+        text_escape_short(slice_of_string(*text), 200, out);
     } else {
         builder_text(out, "is not given");
     }

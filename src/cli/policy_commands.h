@@ -21,7 +21,8 @@ struct policy_options {
 typedef status_t policy_command(const struct cli *cli, const struct policy_options *options,
                                 char **operands, int *ret_exit, struct error *err);
 policy_command policy_command_check, policy_command_show, policy_command_explain,
-    policy_command_replay, policy_command_update, policy_command_edit, policy_command_trust;
+    policy_command_test, policy_command_replay, policy_command_update, policy_command_edit,
+    policy_command_trust;
 
 /* What is judged by: state folder, workspace and the policy in force, or that with another text in
  * place of the user's file. */

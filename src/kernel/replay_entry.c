@@ -217,37 +217,6 @@ static bool take_number(struct facts *facts, enum policy_field field, struct sli
     return true;
 }
 
-static const char **text_field(struct policy_request *request, enum policy_field field) {
-    switch (field) {
-    case POLICY_FIELD_OPERATION:
-        return &request->operation;
-    case POLICY_FIELD_PATH:
-        return &request->path;
-    case POLICY_FIELD_CALLER:
-        return &request->caller;
-    case POLICY_FIELD_SESSION_MODE:
-        return &request->session_mode;
-    case POLICY_FIELD_WORKFLOW_STATE:
-        return &request->workflow_state;
-    case POLICY_FIELD_HOST:
-        return &request->host;
-    case POLICY_FIELD_METHOD:
-        return &request->method;
-    case POLICY_FIELD_TEMPLATE:
-        return &request->template_name;
-    case POLICY_FIELD_ARGUMENT_DIGEST:
-        return &request->argument_digest;
-    case POLICY_FIELD_TRANSPORT:
-        return &request->transport;
-    case POLICY_FIELD_CALLER_TAG:
-    case POLICY_FIELD_PORT:
-    case POLICY_FIELD_SIZE:
-    case POLICY_FIELD_COUNT:
-        return nullptr;
-    }
-    return nullptr;
-}
-
 static void take_fact(void *context, struct slice name, struct slice value) {
     struct facts *facts = context;
     unsigned field = 0;
@@ -262,7 +231,7 @@ static void take_fact(void *context, struct slice name, struct slice value) {
     } else if (field == POLICY_FIELD_PORT || field == POLICY_FIELD_SIZE) {
         facts->wrong |= !take_number(facts, (enum policy_field)field, value);
     } else {
-        const char **target = text_field(facts->request, (enum policy_field)field);
+        const char **target = policy_request_text(facts->request, (enum policy_field)field);
         ASSERT(target != nullptr);
         *target = replay_text_of(facts->text, value, true);
         facts->wrong |= *target == nullptr;

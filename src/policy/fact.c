@@ -79,3 +79,34 @@ const char *policy_layer_text(enum policy_layer layer) {
     ASSERT(!"a layer of the enum");
     return "";
 }
+
+const char **policy_request_text(struct policy_request *request, enum policy_field field) {
+    switch (field) {
+    case POLICY_FIELD_OPERATION:
+        return &request->operation;
+    case POLICY_FIELD_PATH:
+        return &request->path;
+    case POLICY_FIELD_CALLER:
+        return &request->caller;
+    case POLICY_FIELD_SESSION_MODE:
+        return &request->session_mode;
+    case POLICY_FIELD_WORKFLOW_STATE:
+        return &request->workflow_state;
+    case POLICY_FIELD_HOST:
+        return &request->host;
+    case POLICY_FIELD_METHOD:
+        return &request->method;
+    case POLICY_FIELD_TEMPLATE:
+        return &request->template_name;
+    case POLICY_FIELD_ARGUMENT_DIGEST:
+        return &request->argument_digest;
+    case POLICY_FIELD_TRANSPORT:
+        return &request->transport;
+    case POLICY_FIELD_CALLER_TAG:
+    case POLICY_FIELD_PORT:
+    case POLICY_FIELD_SIZE:
+    case POLICY_FIELD_COUNT:
+        return nullptr;
+    }
+    return nullptr;
+}

@@ -80,6 +80,9 @@ struct policy_request {
     const struct policy_token_source *token; /* nullptr: none presented */
 };
 
+/* The member that holds a field's text; nullptr for tags, ports and sizes. */
+const char **policy_request_text(struct policy_request *request, enum policy_field field);
+
 enum policy_token_state : uint8_t {
     POLICY_TOKEN_VALID,
     POLICY_TOKEN_INVALID, /* seal, expiry, revoked, scope, sandbox, peer or count */

@@ -116,6 +116,40 @@ same "a port is a number" 2 "$(status "$AIRLOCK" policy explain net.connect --po
 same "a size too" 2 "$(status "$AIRLOCK" policy explain fs.write src/x --size 1kb)"
 cd ..
 
+cat >cases.yaml <<'END'
+version: 1
+cases:
+  - name: sources may be written
+    request: { operation: fs.write, path: src/x.c }
+    expect: allow
+    rule: write-sources
+  - name: newcomers are read
+    request: { operation: fs.write, path: src/x.c, caller_tag: [third_party] }
+    expect: require_review
+  - name: hooks never
+    request: { operation: fs.write, path: .git/hooks/pre-commit, size: 1KiB }
+    expect: deny
+END
+same "cases that are as expected pass" 0 "$(status "$AIRLOCK" policy test -w ws cases.yaml)"
+check "in a matrix" grep -Eq "^ok +sources may be written +fs.write +src/x.c +allow +allow +write-sources +$user:3" \
+    "$SCRATCH/last.out"
+check "with a count" said "3 passed, 0 failed"
+same "another file fails them" 1 "$(printf 'version: 1\n' |
+    status "$AIRLOCK" policy test -w ws --policy - cases.yaml)"
+check "and shows which" grep -Eq "^FAIL +sources may be written .* allow +deny +default.deny" "$SCRATCH/last.out"
+same "so does the wrong rule" 1 "$(sed 's/rule: write-sources/rule: other/' cases.yaml |
+    status "$AIRLOCK" policy test -w ws -)"
+same "as JSON" "2 1 sources may be written" "$(sed 's/expect: allow/expect: deny/' cases.yaml |
+    "$AIRLOCK" policy test -w ws --json - | json '"%d %d %s" % (o["passed"], o["failed"],
+        [c["name"] for c in o["cases"] if not c["passed"]][0])')"
+same "what is no case is refused" 65 "$(sed 's/caller_tag/callertag/; s/expect: deny/expect: no/' cases.yaml |
+    status "$AIRLOCK" policy test -w ws -)"
+check "with its place" said '-:8:52: error: there is no key "callertag" in a request'
+check "what was meant" said 'Did you mean "caller_tag"?'
+check "and all at once" said '-:12:13: error: there is no outcome "no"'
+same "no YAML is refused too" 65 "$(printf 'version: [' | status "$AIRLOCK" policy test -w ws -)"
+same "nor is nothing a table" 65 "$(status "$AIRLOCK" policy test -w ws /dev/null)"
+
 # History: four runs that the default policy allowed, an apply of eight files, a refusal.
 rm "$user"
 rm -r ws/.airlock
