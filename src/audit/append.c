@@ -2,12 +2,8 @@
  *
  * Appending: under audit.lock, in one transaction, durable on return.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 
 #include "audit/entry.h"
 #include "audit/log_file.h"
@@ -16,36 +12,6 @@
 #include "base/cleanup.h"
 #include "codec/text.h"
 #include "sys/fd.h"
-#include "sys/file.h"
-
-static const char LOCK_NAME[] = "audit.lock";
-
-/* Waits for audit.lock. Polls, because flock(2) has no timeout and a stopped writer must not hang
- * every command after it. */
-status_t audit_lock_take(const struct audit_log *log, int *ret_lock, struct error *err) {
-    CLEANUP(fd_closep)
-    int lock = file_open_beneath(log->state->fd, LOCK_NAME,
-                                 O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY, 0600, true);
-    if (lock < 0) {
-        enum error_code code = errno == EROFS || errno == EACCES ? ERROR_STATE_READ_ONLY : ERROR_IO;
-        return error_set(err, code, errno, "cannot open %s", LOCK_NAME);
-    }
-    uint64_t start = clock_monotonic_ns(log->clock);
-    long pause_ns = 100000;
-    while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            return error_set(err, ERROR_IO, errno, "cannot lock %s", LOCK_NAME);
-        }
-        uint64_t waited_ms = (clock_monotonic_ns(log->clock) - start) / 1000000;
-        if (waited_ms > (uint64_t)LIMIT_SQLITE_BUSY_MS) {
-            return error_set(err, ERROR_BUSY, 0, "another command holds %s", LOCK_NAME);
-        }
-        (void)nanosleep(&(struct timespec){.tv_nsec = pause_ns}, nullptr);
-        pause_ns = pause_ns < 2000000 ? pause_ns * 2 : pause_ns;
-    }
-    *ret_lock = fd_take(&lock);
-    return STATUS_OK;
-}
 
 /* Completes the fields of an entry and writes its canonical bytes. */
 static status_t entry_encode(const struct audit_tail *tail, struct audit_append *entry,

@@ -142,6 +142,13 @@ static const struct field CHAIN_BREAK[] = {
     OPTIONAL("set_aside", TEXT),
     END,
 };
+/* `change` is encrypt, decrypt or rekey. Nothing of a key, not even its digest, stands here: an
+ * export goes to others. */
+static const struct field KEY_EPOCH[] = {
+    REQUEST,
+    TEXT("change"),
+    END,
+};
 static const struct field STORAGE_WARNING[] = {
     INTEGER("percent"),
     INTEGER("used_bytes"),
@@ -188,6 +195,7 @@ static const struct field *const FIELDS[AUDIT_EVENT_COUNT] = {
     [AUDIT_EVENT_CHAIN_BREAK] = CHAIN_BREAK,
     [AUDIT_EVENT_POLICY_UPDATED] = POLICY_UPDATED,
     [AUDIT_EVENT_POLICY_TRUSTED] = POLICY_TRUSTED,
+    [AUDIT_EVENT_KEY_EPOCH] = KEY_EPOCH,
     [AUDIT_EVENT_STORAGE_WARNING] = STORAGE_WARNING,
     [AUDIT_EVENT_ARCHIVE_DELETED] = ARCHIVE_DELETED,
     [AUDIT_EVENT_GAP] = GAP,

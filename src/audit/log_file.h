@@ -55,6 +55,7 @@ struct audit_log {
     uint64_t page_bytes;           /* 0: not read yet */
     struct checkpoint signed_last; /* what keys/last_checkpoint said when it was read last */
     uint64_t signed_kept;          /* the size in table `signed`; 0 while it has no row */
+    int use;                       /* audit.use, shared; -1 */
     const struct state *state;     /* borrowed */
     const struct clock *clock;     /* borrowed */
 };
@@ -62,7 +63,19 @@ struct audit_log {
 /* Waits for audit.lock, at most LIMIT_SQLITE_BUSY_MS. */
 status_t audit_lock_take(const struct audit_log *log, int *ret_lock, struct error *err);
 
+/* audit.use: whoever has the log opened holds it shared, so that another file takes audit.db's
+ * place (encryption.h) only while nobody writes into the old one. Waits as audit_lock_take() does.
+ */
+status_t audit_use_take(const struct audit_log *log, int *ret_use, struct error *err);
+/* Alone, or at once ERROR_BUSY. */
+status_t audit_use_take_alone(const struct audit_log *log, int *ret_use, struct error *err);
+
 #define AUDIT_FILE "audit.db"
+status_t audit_file_path(const struct state *state, const char *name,
+                         char ret_path[static LIMIT_PATH_BYTES], struct error *err);
+/* A file with all tables, checked as audit_log_open() does, by who holds audit.use alone. */
+status_t audit_log_open_copy(const struct audit_log_options *options, const char *name,
+                             struct audit_log **ret_log, struct error *err);
 /* AUDIT_DAMAGED, naming the file. */
 status_t audit_damaged(struct error *err, const char *what);
 

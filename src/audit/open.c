@@ -142,15 +142,23 @@ static status_t open_made(struct audit_log *log, const struct database_options *
     return STATUS_OK;
 }
 
+status_t audit_file_path(const struct state *state, const char *name,
+                         char ret_path[static LIMIT_PATH_BYTES], struct error *err) {
+    int size = snprintf(ret_path, LIMIT_PATH_BYTES, "%s/%s", state->path, name);
+    return size > 0 && size < LIMIT_PATH_BYTES
+               ? STATUS_OK
+               : error_set(err, ERROR_STATE_UNUSABLE, ENAMETOOLONG, "the path of %s", name);
+}
+
 static status_t open_file(struct audit_log *log, const struct checkpoint *signed_last,
                           struct error *err) {
     char path[LIMIT_PATH_BYTES];
-    int size = snprintf(path, sizeof path, "%s/%s", log->state->path, FILE_NAME);
-    if (size < 0 || (size_t)size >= sizeof path) {
-        return error_set(err, ERROR_STATE_UNUSABLE, ENAMETOOLONG, "the path of %s", FILE_NAME);
-    }
-    struct database_options options = {
-        .path = path, .name = FILE_NAME, .sql = STATEMENTS, .schema = SCHEMA};
+    TRY(audit_file_path(log->state, FILE_NAME, path, err));
+    struct database_options options = {.path = path,
+                                       .name = FILE_NAME,
+                                       .sql = STATEMENTS,
+                                       .schema = SCHEMA,
+                                       .key = log->state->log_key};
     struct stat there;
     if (fstatat(log->state->fd, FILE_NAME, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_size > 0) {
         bool made = false;
@@ -189,26 +197,60 @@ status_t audit_log_open(const struct audit_log_options *options, struct audit_lo
     return audit_log_open_renewing(options, ret_log, err);
 }
 
+static struct audit_log *log_new(const struct audit_log_options *options) {
+    struct audit_log *log = calloc(1, sizeof *log);
+    if (log != nullptr) {
+        log->state = options->state;
+        log->clock = options->clock;
+        log->use = -1;
+        builder_init(&log->bytes, LIMIT_ENTRY_BYTES);
+        audit_storage_limit(log, (uint64_t)LIMIT_LOG_BYTES, (uint64_t)LIMIT_LOG_DAYS * 86400000);
+    }
+    return log;
+}
+
+/* Checks what was opened against what was signed. */
+static status_t check_opened(struct audit_log *log, const struct checkpoint *signed_last,
+                             struct error *err) {
+    /* One snapshot for all of it: other processes append between two reads. */
+    TRY(database_run(&log->database, STATEMENT_BEGIN_READ, err));
+    TRY(check_tail(log, signed_last, err));
+    log->signed_last = *signed_last;
+    TRY(audit_signed_check(log, err));
+    return database_run(&log->database, STATEMENT_COMMIT, err);
+}
+
 status_t audit_log_open_renewing(const struct audit_log_options *options,
                                  struct audit_log **ret_log, struct error *err) {
-    CLEANUP(audit_log_closep) struct audit_log *log = calloc(1, sizeof *log);
+    CLEANUP(audit_log_closep) struct audit_log *log = log_new(options);
     if (log == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot open the log");
     }
-    log->state = options->state;
-    log->clock = options->clock;
-    builder_init(&log->bytes, LIMIT_ENTRY_BYTES);
-    audit_storage_limit(log, (uint64_t)LIMIT_LOG_BYTES, (uint64_t)LIMIT_LOG_DAYS * 86400000);
+    TRY(audit_use_take(log, &log->use, err));
     /* The checkpoint first: what is signed is durable before, so a log read later covers it. */
     struct checkpoint signed_last;
     TRY(checkpoint_last(options->state, &signed_last, err));
     TRY(open_file(log, &signed_last, err));
-    /* One snapshot for all of it: other processes append between two reads. */
-    TRY(database_run(&log->database, STATEMENT_BEGIN_READ, err));
-    TRY(check_tail(log, &signed_last, err));
-    log->signed_last = signed_last;
-    TRY(audit_signed_check(log, err));
-    TRY(database_run(&log->database, STATEMENT_COMMIT, err));
+    TRY(check_opened(log, &signed_last, err));
+    *ret_log = TAKE(log);
+    return STATUS_OK;
+}
+
+status_t audit_log_open_copy(const struct audit_log_options *options, const char *name,
+                             struct audit_log **ret_log, struct error *err) {
+    CLEANUP(audit_log_closep) struct audit_log *log = log_new(options);
+    if (log == nullptr) {
+        return error_set(err, ERROR_NO_MEMORY, 0, "cannot open the log");
+    }
+    char path[LIMIT_PATH_BYTES];
+    struct checkpoint signed_last;
+    TRY(checkpoint_last(options->state, &signed_last, err));
+    TRY(audit_file_path(options->state, name, path, err));
+    TRY(database_open(
+        &(struct database_options){
+            .path = path, .name = name, .sql = STATEMENTS, .key = options->state->log_key},
+        &log->database, err));
+    TRY(check_opened(log, &signed_last, err));
     *ret_log = TAKE(log);
     return STATUS_OK;
 }
@@ -220,6 +262,7 @@ void audit_log_close(struct audit_log *log) {
         audit_buffer_written(log);
         builder_deinit(&log->bytes);
         database_close(&log->database);
+        fd_closep(&log->use);
         free(log);
     }
 }

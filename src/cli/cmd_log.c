@@ -23,7 +23,8 @@ static const char EXAMPLES[] =
     "  airlock log export --proof 17 DIR        one entry for spicy-litetlog -verify\n"
     "  airlock log export --jsonl FILE          lines of JSON, callers salted (FILE.salts)\n"
     "  airlock log import --check FILE          check such a file, offline\n"
-    "  airlock log renew                        start a new log after a damaged one\n";
+    "  airlock log renew                        start a new log after a damaged one\n"
+    "  airlock log encrypt --key-file FILE      with the 32 bytes of FILE; then decrypt, rekey\n";
 
 static const struct {
     const char *name;
@@ -88,6 +89,12 @@ static status_t log_answer(const struct cli *cli, int argc, char **argv,
     if (operand == nullptr && strcmp(what, "renew") == 0) {
         return log_renew(cli, request, err);
     }
+    static const char *const CHANGES[] = {"encrypt", "decrypt", "rekey"};
+    for (size_t i = 0; i < sizeof CHANGES / sizeof CHANGES[0]; i++) {
+        if (operand == nullptr && strcmp(what, CHANGES[i]) == 0) {
+            return log_change_key(cli, request, CHANGES[i], err);
+        }
+    }
     return error_set(err, ERROR_USAGE, 0, "log has no \"%s\"", what);
 }
 
@@ -124,6 +131,8 @@ static status_t log_run(struct cli *cli, int argc, char **argv, struct error *er
          "with import: what opens the callers"},
         {"key", 'k', nullptr, &request.key, nullptr, "VKEY",
          "with import: the log's verifier key, else this user's own"},
+        {"key-file", 0, nullptr, &request.key_file, nullptr, "FILE",
+         "with encrypt and rekey: the new key; with decrypt: the present one"},
         {"yes", 'y', &request.yes, nullptr, nullptr, nullptr, "with renew: do not ask"},
     };
     TRY(cli_parse(cli, &argc, argv, &CLI_FORM(options, EXAMPLES), err));

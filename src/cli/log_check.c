@@ -15,6 +15,7 @@
 #include "cli/bar.h"
 #include "cli/log_commands.h"
 #include "codec/text.h"
+#include "kernel/config.h"
 #include "sandbox/stage.h"
 
 typedef status_t check_against(struct audit_log *log, struct slice text, uint64_t *ret_size,
@@ -197,7 +198,7 @@ static status_t renew(const struct cli *cli, const struct log_request *request,
 
 status_t log_renew(const struct cli *cli, const struct log_request *request, struct error *err) {
     struct state state;
-    TRY(state_open(&state, err));
+    TRY(config_state_open(&state, err));
     status_t status = renew(cli, request, &state, err);
     state_close(&state);
     return status;

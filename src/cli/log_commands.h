@@ -10,7 +10,7 @@ struct log_request {
     /* Which entries. */
     const char *caller, *run, *operation, *decision, *type, *since, *until, *limit;
     /* What goes with one sub-command only. */
-    const char *proof, *jsonl, *salts, *key, *receipt, *checkpoint;
+    const char *proof, *jsonl, *salts, *key, *receipt, *checkpoint, *key_file;
     bool follow, check, yes;
     /* Read from the texts above. */
     uint64_t since_ms;
@@ -27,5 +27,8 @@ log_command log_list, log_show, log_verify, log_gaps, log_export, log_report;
 /* These work without an opened log: it may be damaged, or not ours at all. */
 status_t log_key(struct error *err);
 status_t log_renew(const struct cli *cli, const struct log_request *request, struct error *err);
+/* encrypt, decrypt, rekey. */
+status_t log_change_key(const struct cli *cli, const struct log_request *request,
+                        const char *change_name, struct error *err);
 status_t log_import(const struct cli *cli, const struct log_request *request, const char *operand,
                     struct error *err);

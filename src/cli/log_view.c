@@ -12,12 +12,13 @@
 #include "audit/storage.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
+#include "kernel/config.h"
 #include "sys/fd.h"
 
 status_t log_session_open(struct log_session *ret_session, struct error *err) {
     *ret_session = (struct log_session){.clock = clock_system(),
                                         .state = {.fd = -1, .runs_fd = -1, .keys_fd = -1}};
-    TRY(state_open(&ret_session->state, err));
+    TRY(config_state_open(&ret_session->state, err));
     const struct audit_log_options options = {&ret_session->state, &ret_session->clock};
     status_t status = audit_log_open(&options, &ret_session->log, err);
     if (!status_is_ok(status)) {

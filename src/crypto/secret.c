@@ -71,6 +71,7 @@ void secret_free(struct secret *secret) {
 
 void secret_freep(struct secret **secret) {
     secret_free(*secret);
+    *secret = nullptr;
 }
 
 const void *secret_data_const(const struct secret *secret) {

@@ -8,6 +8,7 @@
 #include "audit/receipt.h"
 #include "base/assert.h"
 #include "base/cleanup.h"
+#include "kernel/config.h"
 #include "kernel/policy_files.h"
 #include "kernel/records.h"
 #include "kernel/recover.h"
@@ -98,7 +99,7 @@ status_t kernel_open(struct kernel *ret_kernel, struct error *err) {
     ASSERT(ret_kernel != nullptr);
     *ret_kernel = (struct kernel){.clock = clock_system()};
     (void)snprintf(ret_kernel->caller, sizeof ret_kernel->caller, "uid:%u", (unsigned)geteuid());
-    TRY(state_open(&ret_kernel->state, err));
+    TRY(config_state_open(&ret_kernel->state, err));
     status_t status = open_parts(ret_kernel, err);
     if (!status_is_ok(status)) {
         kernel_close(ret_kernel);

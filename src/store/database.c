@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "store/database_key.h"
 
 status_t database_error(const struct database *database, int result, const char *doing,
                         struct error *err) {
@@ -57,8 +58,8 @@ static status_t database_execute(struct database *database, const char *sql, con
     return result == SQLITE_OK ? STATUS_OK : database_error(database, result, doing, err);
 }
 
-static status_t database_configure(struct database *database,
-                                   const struct database_options *options, struct error *err) {
+/* Before anything can fail: a close after that must leave the write-ahead log as it is. */
+static status_t database_keep_wal(struct database *database, struct error *err) {
     int on = 1;
     (void)sqlite3_busy_timeout(database->handle, (int)LIMIT_SQLITE_BUSY_MS);
     (void)sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
@@ -67,6 +68,11 @@ static status_t database_configure(struct database *database,
     if (result != SQLITE_OK) {
         return database_error(database, result, "keep the write-ahead log", err);
     }
+    return STATUS_OK;
+}
+
+static status_t database_configure(struct database *database,
+                                   const struct database_options *options, struct error *err) {
     (void)sqlite3_wal_autocheckpoint(database->handle, LIMIT_WAL_PAGES);
     TRY(database_execute(database, "PRAGMA synchronous=FULL", "set full sync", err));
     if (options->create) {
@@ -113,8 +119,14 @@ status_t database_open(const struct database_options *options, struct database *
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                 (options->create ? SQLITE_OPEN_CREATE : 0);
     int result = sqlite3_open_v2(options->path, &database.handle, flags, register_files());
-    status_t status = result == SQLITE_OK ? database_configure(&database, options, err)
+    status_t status = result == SQLITE_OK ? database_keep_wal(&database, err)
                                           : database_error(&database, result, "open a file", err);
+    if (status_is_ok(status)) {
+        status = database_unlock(&database, options->key, err);
+    }
+    if (status_is_ok(status)) {
+        status = database_configure(&database, options, err);
+    }
     if (!status_is_ok(status)) {
         database_close(&database);
         return status;

@@ -10,6 +10,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
+struct secret; /* crypto/secret.h */
+
 enum { DATABASE_STATEMENTS_MAX = 24 };
 
 struct database {
@@ -25,7 +27,10 @@ struct database_options {
     const char *const *sql; /* borrowed for the database's life; at most DATABASE_STATEMENTS_MAX */
     const char *schema;     /* run, and WAL set, when `create` is given */
     bool create;
+    const struct secret *key; /* 32 bytes, borrowed for the call; nullptr: the file is plain */
 };
+/* SQLCipher keeps a copy of the key, not locked in memory, and wipes it on close. ERROR_AUDIT_KEY:
+ * file and key do not belong together; see store/database_key.h. */
 status_t database_open(const struct database_options *options, struct database *ret_database,
                        struct error *err);
 void database_close(struct database *database);

@@ -196,4 +196,5 @@ void state_close(struct state *state) {
     fd_closep(&state->keys_fd);
     fd_closep(&state->runs_fd);
     fd_closep(&state->fd);
+    secret_freep(&state->log_key);
 }

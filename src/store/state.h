@@ -7,12 +7,15 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "crypto/secret.h"
 
 struct state {
     char path[LIMIT_PATH_BYTES]; /* absolute, symlinks resolved */
     int fd;                      /* the folder itself; owned */
     int runs_fd;                 /* runs/; owned */
     int keys_fd;                 /* keys/; owned */
+    struct secret *log_key;      /* of audit.db; owned; nullptr: it is plain. state_open() leaves it
+                                    empty, kernel/config.h sets it. */
 };
 
 /* Opens the state folder, making it (mode 0700) when it is not there. Order: $AIRLOCK_STATE_DIR,

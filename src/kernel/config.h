@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The user's config.yaml (store/config.h says where): sections of keys, listed in
+ * schema/config.def. A file that is not there configures nothing; one that cannot be used is an
+ * error, because going on without it would do what was not configured.
+ */
+#pragma once
+
+#include "base/limits.h"
+#include "crypto/secret.h"
+#include "store/state.h"
+
+enum config_key : uint8_t {
+#define CONFIG(name, section, key, meaning) CONFIG_##name,
+#include "config.def"
+#undef CONFIG
+    CONFIG_COUNT,
+};
+
+struct yaml_tree;
+struct config {
+    char path[LIMIT_PATH_BYTES];      /* of the file, whether it is there or not */
+    struct yaml_tree *tree;           /* owns the values */
+    const char *values[CONFIG_COUNT]; /* nullptr: not given */
+};
+
+/* Reads it, strictly: a key that is not in the table, a value that is no absolute path, a file that
+ * others can write. Without HOME and XDG_CONFIG_HOME there is none. ERROR_CONFIG_INVALID begins
+ * FILE:LINE:COLUMN; ERROR_IO, ERROR_NO_MEMORY. */
+status_t config_read(struct config *ret_config, struct error *err);
+void config_deinit(struct config *config);
+
+/* Reads a key file: exactly 32 bytes, a regular file of the caller's that nobody else can read.
+ * ERROR_AUDIT_KEY; ERROR_LIMIT when memory cannot be locked. */
+status_t config_read_key(const char *path, struct secret **ret_key, struct error *err);
+
+/* state_open(), and the log's key when one is configured. */
+status_t config_state_open(struct state *ret_state, struct error *err);
