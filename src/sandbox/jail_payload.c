@@ -90,7 +90,7 @@ static bool limit(int resource, uint64_t value) {
  * does not count. */
 static status_t set_limits(const struct jail *jail, struct error *err) {
     const struct template_limits *limits = &jail->plan.limits;
-    bool set = limit(RLIMIT_CORE, 0) && limit(RLIMIT_NPROC, limits->pid_count_max) &&
+    bool set = limit(RLIMIT_NPROC, limits->pid_count_max) &&
                limit(RLIMIT_FSIZE, limits->file_bytes_max) &&
                limit(RLIMIT_NOFILE, OPEN_FILES_MAX) && limit(RLIMIT_MEMLOCK, 8 << 20) &&
                limit(RLIMIT_MSGQUEUE, 1 << 20) && limit(RLIMIT_NICE, 0) && limit(RLIMIT_RTPRIO, 0);
@@ -143,6 +143,10 @@ static status_t give_up_rights(const struct jail *jail, int init, struct error *
         return error_set(err, ERROR_JAIL_FAILED, errno, "cannot start a session");
     }
     reset_signals();
+    /* Not 0: see emit_prlimit() in seccomp_gen.c, which also keeps it there from here on. */
+    if (!limit(RLIMIT_CORE, 1)) {
+        return error_set(err, ERROR_SANDBOX_LIMITS, errno, "cannot forbid core files");
+    }
     TRY(drop_capabilities(err));
     /* Every profile permits what is left to do here: streams, lower limits, Landlock. */
     if (!seccomp_install(jail->plan.seccomp, jail->plan.uid, jail->plan.gid)) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -36,6 +37,7 @@ enum action {
     SETGID2,
     SETGID3,
     PRLIMIT,
+    SETRLIMIT,
 };
 
 #define NAMESPACES                                                                                \
@@ -129,18 +131,38 @@ static void emit_own_id(struct filter_code *code, unsigned count, unsigned marke
     emit_allow(code);
 }
 
-/* The limits of other processes may be read, not set: our init has the payload's uid, so that
- * nothing else keeps a payload from taking its file descriptors away, and with them its eyes for
- * disk and memory. Both halves of the pointer are compared. */
-static void emit_prlimit(struct filter_code *code) {
-    unsigned pointer = (unsigned)offsetof(struct seccomp_data, args) + 8 * 2;
-    filter_emit_load(code, 0);
-    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 5, 0, 0);
+/* What happens when a pointer is not null; both its halves are compared. Null is allowed. */
+static void emit_null(struct filter_code *code, unsigned argument, unsigned refusal) {
+    unsigned pointer = (unsigned)offsetof(struct seccomp_data, args) + 8 * argument;
     filter_emit(code, BPF_LD | BPF_W | BPF_ABS, 0, 0, pointer);
     filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0);
     filter_emit(code, BPF_LD | BPF_W | BPF_ABS, 0, 0, pointer + 4);
     filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0);
-    emit_errno(code, EPERM);
+    emit_errno(code, refusal);
+    emit_allow(code);
+}
+
+enum { NULL_LINES = 6, PRETEND = 0 };
+
+/* The limits of other processes may be read, not set: our init has the payload's uid, so that
+ * nothing else keeps a payload from taking its file descriptors away, and with them its eyes for
+ * disk and memory. One's own may be lowered, but for that of core files: it is 1 byte, which is
+ * the only value that keeps the kernel from handing a crash to a core_pattern that is a program of
+ * the host; with 0 it would. Programs that set it to 0 get what they want and are told so. */
+static void emit_prlimit(struct filter_code *code) {
+    filter_emit_load(code, 0);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, NULL_LINES, 0, 0);
+    emit_null(code, 2, EPERM);
+    filter_emit_load(code, 1);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, NULL_LINES, RLIMIT_CORE);
+    emit_null(code, 2, PRETEND);
+    emit_allow(code);
+}
+
+static void emit_setrlimit(struct filter_code *code) {
+    filter_emit_load(code, 0);
+    filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, RLIMIT_CORE);
+    emit_errno(code, PRETEND);
     emit_allow(code);
 }
 
@@ -185,6 +207,9 @@ static void emit_action(struct filter_code *code, unsigned action) {
         break;
     case PRLIMIT:
         emit_prlimit(code);
+        break;
+    case SETRLIMIT:
+        emit_setrlimit(code);
         break;
     case SETUID1:
     case SETUID2:

@@ -77,6 +77,7 @@ static unsigned ask(enum seccomp_profile profile, long number, uint64_t a, uint6
 #define REFUSED(...) assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO | EPERM)
 #define UNSUPPORTED(...) \
     assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO | EPROTONOSUPPORT)
+#define PRETENDED(...) assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO)
 #define MISSING(...) \
     assert_int_equal(ask(SECCOMP_STANDARD, __VA_ARGS__), SECCOMP_RET_ERRNO | ENOSYS)
 
@@ -133,6 +134,16 @@ static void test_arguments(void **state) {
     REFUSED(SYS_prlimit64, 1, RLIMIT_NOFILE, 0x1000);
     REFUSED(SYS_prlimit64, 1, RLIMIT_NOFILE, 0x700000000u);
     REFUSED(SYS_prlimit64, 0x100000000u | 1, RLIMIT_NOFILE, 0x1000);
+    /* The limit of core files stays where it is, and nobody is the wiser. */
+    ALLOWED(SYS_prlimit64, 0, RLIMIT_CORE, 0);
+    PRETENDED(SYS_prlimit64, 0, RLIMIT_CORE, 0x1000);
+    PRETENDED(SYS_prlimit64, 0, RLIMIT_CORE, 0x700000000u);
+    PRETENDED(SYS_prlimit64, 0, 0x100000000u | RLIMIT_CORE, 0x1000);
+    REFUSED(SYS_prlimit64, 1, RLIMIT_CORE, 0x1000);
+#ifdef SYS_setrlimit
+    PRETENDED(SYS_setrlimit, RLIMIT_CORE, 0x1000, 0);
+    ALLOWED(SYS_setrlimit, RLIMIT_NOFILE, 0x1000, 0);
+#endif
     ALLOWED(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
     ALLOWED(SYS_socket, AF_INET, SOCK_STREAM, 0);
     ALLOWED(SYS_socket, AF_INET6, SOCK_DGRAM, 0);
