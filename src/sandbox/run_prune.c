@@ -36,7 +36,10 @@ uint64_t run_disk_bytes(const struct state *state, const char *id, uint64_t byte
     for (FTSENT *entry; tree != nullptr && (entry = fts_read(tree)) != nullptr;) {
         bool counts = entry->fts_info == FTS_F || entry->fts_info == FTS_D ||
                       entry->fts_info == FTS_SL || entry->fts_info == FTS_DEFAULT;
-        bytes += counts ? (uint64_t)entry->fts_statp->st_blocks * 512 : 0;
+        if (counts) { /* an empty folder of a tmpfs has no block, and yet it is there */
+            uint64_t blocks = (uint64_t)entry->fts_statp->st_blocks;
+            bytes += (blocks > 0 ? blocks : 1) * 512;
+        }
         if (bytes > bytes_max) {
             break;
         }
