@@ -21,6 +21,7 @@ status_t log_session_open(struct log_session *ret_session, struct error *err) {
     TRY(config_state_open(&ret_session->state, err));
     const struct audit_log_options options = {&ret_session->state, &ret_session->clock};
     status_t status = audit_log_open(&options, &ret_session->log, err);
+    secret_freep(&ret_session->state.log_key); /* it opened the log; no longer than that */
     if (!status_is_ok(status)) {
         state_close(&ret_session->state);
     }

@@ -88,6 +88,7 @@ static status_t open_parts(struct kernel *kernel, struct error *err) {
     TRY(audit_log_open(
         &(struct audit_log_options){.state = &kernel->state, .clock = &kernel->clock}, &kernel->log,
         err));
+    secret_freep(&kernel->state.log_key); /* it opened the log; no longer than that */
     TRY(stage_recover_each(&kernel->state, kernel_close_apply, kernel, err));
     TRY(run_collect(&kernel->state, close_lost_run, kernel, err));
     struct error ignored = {0}; /* what is not deleted today is tomorrow */
