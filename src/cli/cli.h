@@ -67,8 +67,8 @@ bool cli_begin(struct cli *cli, int *argc, char **argv, const struct cli_form *f
 /* Reads one line from stdin: y or yes, in any case. */
 bool cli_answer_is_yes(void);
 
-/* A kernel_ask_review() for commands at a terminal: names what is asked about, and asks y/N. Answers no when
- * stdin or stderr is not a terminal. `context` is the struct cli. */
+/* A kernel_ask_review() for commands at a terminal: names what is asked about, and asks y/N.
+ * Answers no when stdin or stderr is not a terminal. `context` is the struct cli. */
 struct kernel_review_item;
 bool cli_ask_review(void *context, const struct kernel_review_item *items, size_t count);
 bool cli_ask_discard(void *context, const struct kernel_review_item *items, size_t count);

@@ -23,8 +23,8 @@ folder=$AIRLOCK_STATE_DIR/runs
 check "a dry run" "$AIRLOCK" runs prune --dry-run
 same "removes nothing" some "$(cut -c1-4 "$folder/$applied/output")"
 check "prune" "$AIRLOCK" runs prune
-same "what closed runs kept is gone, but for evidence" "facts lock meta plan.json" "$(echo $(ls "$folder/$applied"))"
-same "and what empty ones kept" "lock meta plan.json" "$(echo $(ls "$folder/$empty"))"
+same "what closed runs kept is gone, but for evidence" "facts lock meta plan.json" "$(ls "$folder/$applied" | xargs)"
+same "and what empty ones kept" "lock meta plan.json" "$(ls "$folder/$empty" | xargs)"
 same "an open stage stays" c "$(cat "$folder/$open/upper/c")"
 same "every run is still listed" 4 "$("$AIRLOCK" runs | grep -cE '^[0-9a-f]{8} ')"
 check "and has its receipt" sh -c '"$0" receipt "$1" | "$0" verify -' "$AIRLOCK" "$applied"

@@ -24,7 +24,7 @@ refuse "a file deleted while the run changed it refuses the apply" "$AIRLOCK" ap
 same "and names the paths" 2 "$(grep -oE 'src/changed|gone/file' "$SCRATCH/row.out" | sort -u | wc -l)"
 check "the rest is applied" "$AIRLOCK" apply --workspace work --skip-refused
 same "what was deleted stays deleted" "" "$(find work/gone work/src/changed 2>/dev/null)"
-same "a file next to it is applied" "2 more" "$(echo $(cat work/src/kept))"
+same "a file next to it is applied" "2 more" "$(xargs <work/src/kept)"
 same "a file that the run renamed is no conflict" "4" "$(cat work/other/to)"
 
 # A stage that is still written is nothing to stand on.
