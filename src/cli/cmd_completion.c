@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "cli/cli_internal.h"
 
 static void print_names(void) {
@@ -13,16 +14,47 @@ static void print_names(void) {
     }
 }
 
+/* Writes the words a command's arguments begin with, "bash|zsh|fish", with blanks between; nothing,
+ * and false, for a command whose arguments begin otherwise. */
+static bool choices_of(const struct cli_command_row *row, struct builder *ret_words) {
+    const char *end = row->arguments + strcspn(row->arguments, " ");
+    builder_reset(ret_words);
+    if (row->arguments[0] < 'a' || row->arguments[0] > 'z') {
+        return false;
+    }
+    for (const char *at = row->arguments; at < end; at++) {
+        builder_u8(ret_words, *at == '|' ? ' ' : (uint8_t)*at);
+    }
+    return true;
+}
+
+/* For each command with such words: `before`, its name, `between`, the words, `after`. */
+static void print_choices(const char *before, const char *between, const char *after) {
+    struct builder words;
+    builder_init(&words, 1024);
+    for (size_t i = 0; i < cli_command_count(); i++) {
+        const struct cli_command_row *row = cli_command_at(i);
+        if (choices_of(row, &words)) {
+            (void)printf("%s%s%s%s%s", before, row->name, between, builder_c_string(&words), after);
+        }
+    }
+    builder_deinit(&words);
+}
+
 static void print_bash(void) {
     (void)printf("_airlock() {\n"
                  "    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} word\n"
                  "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
                  "        COMPREPLY=($(compgen -W '");
     print_names();
+    (void)printf(" --help --json --version' -- \"$current\"))\n"
+                 "        return\n"
+                 "    fi\n"
+                 "    case $COMP_CWORD$current:$command in\n"
+                 "    2-*) ;;\n");
+    print_choices("    2*:", ") COMPREPLY=($(compgen -W '", "' -- \"$current\")); return ;;\n");
     (void)printf(
-        " --help --json --version' -- \"$current\"))\n"
-        "        return\n"
-        "    fi\n"
+        "    esac\n"
         "    for word in \"${COMP_WORDS[@]:2:COMP_CWORD-2}\"; do\n"
         "        [ \"$word\" = -- ] && { COMPREPLY=($(compgen -c -f -- \"$current\")); return; }\n"
         "    done\n"
@@ -48,8 +80,10 @@ static void print_zsh(void) {
     }
     (void)printf("    )\n"
                  "    if (( CURRENT == 2 )); then\n"
-                 "        _describe command commands\n"
-                 "    elif [[ ${words[CURRENT]} == -* ]]; then\n"
+                 "        _describe command commands\n");
+    print_choices("    elif (( CURRENT == 3 )) && [[ ${words[2]} == ",
+                  " && ${words[CURRENT]} != -* ]]; then\n        compadd -- ", "\n");
+    (void)printf("    elif [[ ${words[CURRENT]} == -* ]]; then\n"
                  "        options=(${(f)\"$(airlock ${words[2]} --help 2>/dev/null |\n"
                  "            grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+')\"})\n"
                  "        compadd -- $options\n"
@@ -66,6 +100,7 @@ static void print_fish(void) {
         (void)printf("complete -c airlock -n __fish_use_subcommand -a %s -d \"%s\"\n",
                      cli_command_at(i)->name, cli_command_at(i)->summary);
     }
+    print_choices("complete -c airlock -n '__fish_seen_subcommand_from ", "' -a '", "'\n");
     (void)printf("complete -c airlock -n 'not __fish_use_subcommand' -a '(airlock (commandline "
                  "-opc)[2] --help 2>/dev/null | string match -r -- \"--[a-z-]+\")'\n");
 }

@@ -37,6 +37,10 @@ same "and an option" "--timeout" "$(PATH=${AIRLOCK%/*}:$PATH bash -c '. "$1"
     COMP_WORDS=(airlock run --tim) COMP_CWORD=2
     _airlock && echo "${COMPREPLY[@]}"' bash "$SCRATCH/completion.bash")"
 
+same "and what a command can be told to do" "replay" "$(bash -c '. "$1"
+    COMP_WORDS=(airlock policy rep) COMP_CWORD=2
+    _airlock && echo "${COMPREPLY[@]}"' bash "$SCRATCH/completion.bash")"
+
 status() {
     "$@" >"$SCRATCH/row.out" 2>&1
     echo $?
