@@ -1,156 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "kernel/facts.h"
-#include "kernel/policy_replay.h"
-#include "kernel/records.h"
-#include "sys/file.h"
-#include "sys/random.h"
-
-enum { CHANGE_COUNT_MAX = 64 };
-static const uint64_t FRIDAY_NOON_MS = UINT64_C(1783684800000); /* 2026-07-10 12:00 UTC */
-
-struct seen {
-    char operation[32], path[64], was_rule[64], rule[64], run[ID_TEXT_BYTES];
-    enum policy_outcome was, now;
-    uint64_t seq;
-    uint32_t line;
-    bool is_breaking;
-};
-
-static char folder[64];
-static struct kernel kernel;
-static struct error failure;
-static struct seen seen[CHANGE_COUNT_MAX];
-static size_t seen_count;
-static struct policy_replay_result result;
-static uint64_t wall_ms, step_ns, monotonic_ns;
-
-static uint64_t fixed_wall(void *context) {
-    (void)context;
-    return wall_ms;
-}
-
-static uint64_t stepping(void *context) {
-    (void)context;
-    return monotonic_ns += step_ns;
-}
-
-static int open_kernel(void **unused) {
-    (void)unused;
-    (void)snprintf(folder, sizeof folder, "/tmp/airlock-test-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(setenv("AIRLOCK_STATE_DIR", folder, 1), 0);
-    assert_int_equal(kernel_open(&kernel, &failure).code, 0);
-    wall_ms = FRIDAY_NOON_MS;
-    step_ns = monotonic_ns = 0;
-    kernel.clock.wall_ms = fixed_wall;
-    kernel.clock.monotonic_ns = stepping;
-    return 0;
-}
-
-static int close_kernel(void **unused) {
-    (void)unused;
-    kernel_close(&kernel);
-    assert_int_equal(file_remove_tree(AT_FDCWD, folder, &failure).code, 0);
-    return 0;
-}
-
-static void note(void *context, const struct policy_replay_change *change) {
-    (void)context;
-    assert_true(seen_count < CHANGE_COUNT_MAX);
-    struct seen *one = &seen[seen_count++];
-    *one = (struct seen){
-        .was = change->was,
-        .now = change->now,
-        .seq = change->seq,
-        .line = change->decision->deciders[0].line,
-        .is_breaking = change->is_breaking,
-    };
-    (void)snprintf(one->operation, sizeof one->operation, "%s", change->operation);
-    (void)snprintf(one->path, sizeof one->path, "%s", change->path != nullptr ? change->path : "-");
-    (void)snprintf(one->was_rule, sizeof one->was_rule, "%s", change->was_rule);
-    (void)snprintf(one->rule, sizeof one->rule, "%s", change->decision->rule);
-    (void)snprintf(one->run, sizeof one->run, "%s", change->run);
-}
-
-static void replay_with(const char *rules, struct policy_replay_options options) {
-    struct builder text;
-    builder_init(&text, 1 << 16);
-    builder_format(&text, "version: 1\nrules:\n%s", rules);
-    struct slice bytes = builder_slice(&text);
-    options.state = &kernel.state;
-    options.log = kernel.log;
-    options.clock = &kernel.clock;
-    options.text = &bytes;
-    options.name = "new.yaml";
-    options.changed = note;
-    seen_count = 0;
-    status_t status = policy_replay(&options, &result, &failure);
-    if (!status_is_ok(status)) {
-        fail_msg("%s", failure.message);
-    }
-    builder_deinit(&text);
-    assert_int_equal(result.changed_count, seen_count);
-}
-
-static void replay(const char *rules) {
-    replay_with(rules, (struct policy_replay_options){});
-}
-
-/* What an entry says of a decision. */
-struct past {
-    enum policy_outcome outcome;
-    const char *rule;
-    const char *workspace; /* nullptr: /nowhere */
-    const char *run;
-    const char *token;
-    bool without_facts;
-    const struct digest *facts_digest;
-    enum audit_event event; /* DECISION or APPLY_STARTED */
-};
-
-static void append(const struct past *past, const struct policy_request *request) {
-    struct policy_in_force policy = {};
-    struct json *fields = json_object_new();
-    struct json *decision = json_object_new();
-    json_set_text(decision, "outcome", policy_outcome_text(past->outcome));
-    json_set_text(decision, "rule", past->rule);
-    json_set_text(fields, "caller", "uid:1000");
-    json_set_text(fields, "operation", request->operation);
-    json_set_text(fields, "request", "r");
-    json_set(fields, "decision", decision);
-    json_set_text(fields, "workspace", past->workspace != nullptr ? past->workspace : "/nowhere");
-    if (past->run != nullptr) {
-        json_set_text(fields, "run", past->run);
-    }
-    if (past->token != nullptr) {
-        json_set_text(fields, "token", past->token);
-    }
-    if (past->facts_digest != nullptr) {
-        record_digest(fields, "facts_digest", past->facts_digest);
-    }
-    if (past->event == AUDIT_EVENT_APPLY_STARTED) {
-        json_set_integer(fields, "steps", 1);
-        json_set_text(fields, "steps_digest", "00");
-    }
-    facts_record(fields, past->without_facts ? nullptr : request, &policy);
-    struct audit_append entry = {past->event, fields};
-    assert_int_equal(audit_log_append(kernel.log, &entry, 1, nullptr, &failure).code, 0);
-}
-
-#define DECIDED(was, by) \
-    ((struct past){.event = AUDIT_EVENT_DECISION, .outcome = (was), .rule = (by)})
+#include "replay_kit.h"
 
 static void nothing_has_happened_yet(void **unused) {
     (void)unused;
@@ -317,88 +166,6 @@ static void a_token_stands_for_its_grant(void **unused) {
     assert_int_equal(seen_count, 1);
 }
 
-/* An apply with its list of paths, all of them allowed then. */
-static void make_apply(const char *const *paths, const char *spoil, bool by_path) {
-    char run_id[ID_TEXT_BYTES];
-    struct facts_list list;
-    struct digest digest;
-    struct run run = {.lock_fd = -1};
-    struct policy_decision allowed = {.outcome = POLICY_ALLOW, .rule = "old"};
-    struct policy_request request = {.operation = "stage.apply",
-                                     .caller = "uid:1000",
-                                     .transport = "cli",
-                                     .at_command_line = true};
-    id_generate(wall_ms, run_id);
-    assert_int_equal(
-        file_open_folder(kernel.state.runs_fd, run_id, true, 0700, &run.fd, &failure).code, 0);
-    facts_list_init(&list);
-    for (size_t i = 0; paths[i] != nullptr; i++) {
-        struct policy_request path = request;
-        path.path = paths[i];
-        path.mode = S_IFREG | 0644;
-        path.size = 10 * (i + 1);
-        facts_list_add(&list, &path, &allowed);
-    }
-    assert_int_equal(facts_list_save(&list, &run, &digest, &failure).code, 0);
-    facts_list_deinit(&list);
-    struct past past = DECIDED(POLICY_ALLOW, "old");
-    past.event = AUDIT_EVENT_APPLY_STARTED;
-    past.run = run_id;
-    past.facts_digest = &digest;
-    past.without_facts = by_path;
-    append(&past, &request);
-    if (spoil != nullptr) {
-        const struct file_write_options options = {.mode = 0600};
-        assert_int_equal(
-            file_write_atomic(run.fd, "facts", slice_of_string(spoil), &options, &failure).code, 0);
-    }
-    assert_int_equal(close(run.fd), 0);
-}
-
-static const char *const PATHS[] = {"src/a.c", "src/b.c", "docs/c", nullptr};
-
-static void paths_of_an_apply_are_judged(void **unused) {
-    (void)unused;
-    make_apply(PATHS, nullptr, false);
-    replay("  - { name: all, match: { operation: stage.apply }, action: allow }\n"
-           "  - { name: no-docs, match: { path: 'docs/**' }, action: deny }\n"
-           "  - { name: small, match: { path: '*', size: 20.. }, action: require_review }\n");
-    assert_int_equal(result.decisions, 4);
-    assert_int_equal(seen_count, 2);
-    assert_string_equal(seen[0].path, "src/b.c");
-    assert_int_equal(seen[0].now, POLICY_REVIEW);
-    assert_string_equal(seen[1].path, "docs/c");
-    assert_true(seen[1].is_breaking);
-    assert_int_equal(strlen(seen[1].run), ID_TEXT_BYTES - 1);
-}
-
-static void an_apply_may_be_granted_path_by_path(void **unused) {
-    (void)unused;
-    static const char rules[] =
-        "  - { name: src, match: { operation: stage.apply, path: 'src/**' }, action: allow }\n";
-    make_apply(PATHS, nullptr, false);
-    make_apply(PATHS, nullptr, true);
-    replay(rules);
-    assert_int_equal(result.decisions, 6); /* nothing is said of the whole */
-    assert_int_equal(seen_count, 2);
-    assert_string_equal(seen[0].path, "docs/c");
-    assert_string_equal(seen[1].path, "docs/c");
-    replay("  - { name: no, match: { operation: stage.apply, transport: cli }, action: deny }\n");
-    assert_int_equal(seen_count, 2); /* one for each apply, not for each path */
-    assert_string_equal(seen[0].path, "-");
-    assert_string_equal(seen[1].path, "-");
-}
-
-static void lists_that_are_gone_or_anothers_are_counted(void **unused) {
-    (void)unused;
-    make_apply(PATHS, "{}\n", false);
-    make_apply(PATHS, "", true);
-    replay("  - { name: src, match: { operation: stage.apply, path: 'src/**' }, action: allow }\n");
-    assert_int_equal(result.expired_lists, 2);
-    assert_int_equal(seen_count, 2); /* as a whole, which no rule speaks of */
-    assert_string_equal(seen[0].path, "-");
-}
-
 static void each_workspace_has_its_own_file(void **unused) {
     (void)unused;
     char here[128];
@@ -483,25 +250,14 @@ static void a_bad_policy_judges_nothing(void **unused) {
     assert_non_null(strstr(failure.message, "bad.yaml:2:8"));
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, open_kernel, close_kernel)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(nothing_has_happened_yet),
-        TEST(outcomes_that_change_are_told),
-        TEST(every_fact_comes_back),
-        TEST(paths_of_any_bytes_come_back),
-        TEST(what_has_no_facts_is_counted),
-        TEST(refusals_that_cannot_be_judged_again_stand),
-        TEST(built_in_rules_still_deny),
-        TEST(time_windows_are_of_then),
-        TEST(a_token_stands_for_its_grant),
-        TEST(paths_of_an_apply_are_judged),
-        TEST(an_apply_may_be_granted_path_by_path),
-        TEST(lists_that_are_gone_or_anothers_are_counted),
-        TEST(each_workspace_has_its_own_file),
-        TEST(more_workspaces_than_are_kept),
-        TEST(it_can_be_less_than_all),
+        TEST(nothing_has_happened_yet),      TEST(outcomes_that_change_are_told),
+        TEST(every_fact_comes_back),         TEST(paths_of_any_bytes_come_back),
+        TEST(what_has_no_facts_is_counted),  TEST(refusals_that_cannot_be_judged_again_stand),
+        TEST(built_in_rules_still_deny),     TEST(time_windows_are_of_then),
+        TEST(a_token_stands_for_its_grant),  TEST(each_workspace_has_its_own_file),
+        TEST(more_workspaces_than_are_kept), TEST(it_can_be_less_than_all),
         TEST(a_bad_policy_judges_nothing),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
