@@ -9,7 +9,6 @@
 #include "base/cleanup.h"
 #include "codec/json_scan.h"
 #include "codec/text.h"
-#include "policy/load.h"
 
 /* Of one entry, or one line: an entry's bytes, and each of its texts ended. */
 enum { TEXT_BYTES_MAX = 4 * LIMIT_ENTRY_BYTES };
@@ -89,41 +88,52 @@ struct outer {
     struct slice type;
 };
 
-static bool is_named(struct slice name, const char *text) {
-    return slice_equal(name, slice_of_string(text));
+/* Names are compared millions of times: their lengths are known beforehand. */
+struct member {
+    struct slice name;
+    size_t offset; /* of its slice in struct replay_entry */
+};
+
+static const struct member RAW_MEMBERS[] = {
+    {SLICE_LITERAL("decision"), offsetof(struct replay_entry, decision)},
+    {SLICE_LITERAL("facts"), offsetof(struct replay_entry, facts)},
+    {SLICE_LITERAL("workspace"), offsetof(struct replay_entry, workspace)},
+    {SLICE_LITERAL("caller"), offsetof(struct replay_entry, caller)},
+    {SLICE_LITERAL("operation"), offsetof(struct replay_entry, operation)},
+};
+static const struct member TEXT_MEMBERS[] = {
+    {SLICE_LITERAL("facts_digest"), offsetof(struct replay_entry, facts_digest)},
+    {SLICE_LITERAL("run"), offsetof(struct replay_entry, run)},
+};
+
+/* Where the member of this name goes; nullptr when it is none of them. */
+static struct slice *member_target(const struct member *members, size_t count, struct slice name,
+                                   struct replay_entry *entry) {
+    for (size_t i = 0; i < count; i++) {
+        if (slice_equal(name, members[i].name)) {
+            return (struct slice *)(void *)((char *)entry + members[i].offset);
+        }
+    }
+    return nullptr;
 }
 
 static void take_member(void *context, struct slice name, struct slice value) {
     struct outer *outer = context;
     struct replay_entry *entry = outer->entry;
-    const struct {
-        const char *name;
-        struct slice *target;
-    } RAW[] = {
-        {"decision", &entry->decision},   {"facts", &entry->facts},
-        {"workspace", &entry->workspace}, {"caller", &entry->caller},
-        {"operation", &entry->operation},
-    };
-    const struct {
-        const char *name;
-        struct slice *target;
-    } PLAIN[] = {
-        {"facts_digest", &entry->facts_digest}, {"run", &entry->run}, {"type", &outer->type}};
-    for (size_t i = 0; i < sizeof RAW / sizeof RAW[0]; i++) {
-        if (is_named(name, RAW[i].name)) {
-            *RAW[i].target = value;
-        }
+    struct slice *target =
+        member_target(RAW_MEMBERS, sizeof RAW_MEMBERS / sizeof RAW_MEMBERS[0], name, entry);
+    if (target != nullptr) {
+        *target = value;
+        return;
     }
-    for (size_t i = 0; i < sizeof PLAIN / sizeof PLAIN[0]; i++) {
-        if (is_named(name, PLAIN[i].name)) {
-            (void)json_scan_text(value, PLAIN[i].target);
-        }
-    }
-    if (is_named(name, "time_ms")) {
+    target = member_target(TEXT_MEMBERS, sizeof TEXT_MEMBERS / sizeof TEXT_MEMBERS[0], name, entry);
+    if (target != nullptr) {
+        (void)json_scan_text(value, target);
+    } else if (slice_equal(name, SLICE_LITERAL("type"))) {
+        (void)json_scan_text(value, &outer->type);
+    } else if (slice_equal(name, SLICE_LITERAL("time_ms"))) {
         (void)json_scan_natural(value, &entry->time_ms);
-    } else if (is_named(name, "seq")) {
-        (void)json_scan_natural(value, &entry->seq);
-    } else if (is_named(name, "token")) {
+    } else if (slice_equal(name, SLICE_LITERAL("token"))) {
         entry->has_token = true;
     }
 }
@@ -134,9 +144,9 @@ struct judged {
 
 static void take_judged(void *context, struct slice name, struct slice value) {
     struct judged *judged = context;
-    if (is_named(name, "outcome")) {
+    if (slice_equal(name, SLICE_LITERAL("outcome"))) {
         (void)json_scan_text(value, &judged->outcome);
-    } else if (is_named(name, "rule")) {
+    } else if (slice_equal(name, SLICE_LITERAL("rule"))) {
         (void)json_scan_text(value, &judged->rule);
     }
 }
@@ -151,13 +161,14 @@ enum replay_read replay_entry_read(struct slice bytes, struct replay_entry *ret_
                                                AUDIT_EVENT_STAGE_DISCARDED, AUDIT_EVENT_DECISION};
     bool is_decided = false;
     for (size_t i = 0; i < sizeof DECIDED / sizeof DECIDED[0]; i++) {
-        is_decided |= is_named(outer.type, audit_event_text(DECIDED[i]));
+        is_decided |= slice_equal(outer.type, slice_of_string(audit_event_text(DECIDED[i])));
     }
     if (!is_decided) {
         return REPLAY_READ_OTHER;
     }
     struct judged judged = {};
-    ret_entry->is_apply = is_named(outer.type, audit_event_text(AUDIT_EVENT_APPLY_STARTED));
+    ret_entry->is_apply =
+        slice_equal(outer.type, slice_of_string(audit_event_text(AUDIT_EVENT_APPLY_STARTED)));
     if (!json_scan_object(ret_entry->decision, take_judged, &judged) ||
         !outcome_find(judged.outcome, &ret_entry->was)) {
         return REPLAY_READ_DAMAGED;
@@ -217,11 +228,16 @@ static bool take_number(struct facts *facts, enum policy_field field, struct sli
     return true;
 }
 
+static const struct slice FIELD_NAMES[POLICY_FIELD_COUNT] = {
+#define POLICY_FIELD(name, key, kind, meaning) [POLICY_FIELD_##name] = SLICE_LITERAL(key),
+#include "policy_fields.def"
+#undef POLICY_FIELD
+};
+
 static void take_fact(void *context, struct slice name, struct slice value) {
     struct facts *facts = context;
     unsigned field = 0;
-    while (field < POLICY_FIELD_COUNT &&
-           !is_named(name, policy_field_text((enum policy_field)field))) {
+    while (field < POLICY_FIELD_COUNT && !slice_equal(name, FIELD_NAMES[field])) {
         field++;
     }
     if (field == POLICY_FIELD_COUNT) {
@@ -276,18 +292,18 @@ struct line {
 
 static void take_line(void *context, struct slice name, struct slice value) {
     struct line *line = context;
-    if (is_named(name, "path")) {
+    if (slice_equal(name, SLICE_LITERAL("path"))) {
         line->path = replay_text_of(line->text, value, true);
-    } else if (is_named(name, "link_target")) {
+    } else if (slice_equal(name, SLICE_LITERAL("link_target"))) {
         line->link_target = replay_text_of(line->text, value, true);
         line->wrong |= line->link_target == nullptr;
-    } else if (is_named(name, "mode")) {
+    } else if (slice_equal(name, SLICE_LITERAL("mode"))) {
         line->wrong |= !json_scan_natural(value, &line->mode);
-    } else if (is_named(name, "size")) {
+    } else if (slice_equal(name, SLICE_LITERAL("size"))) {
         line->wrong |= !json_scan_natural(value, &line->size);
-    } else if (is_named(name, "outcome")) {
+    } else if (slice_equal(name, SLICE_LITERAL("outcome"))) {
         line->wrong |= !json_scan_text(value, &line->outcome);
-    } else if (is_named(name, "rule")) {
+    } else if (slice_equal(name, SLICE_LITERAL("rule"))) {
         line->wrong |= !json_scan_text(value, &line->rule);
     }
 }
