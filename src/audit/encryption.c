@@ -14,8 +14,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "audit/check.h"
@@ -26,6 +28,9 @@
 #include "sys/file.h"
 
 #define COPY_FILE "audit.db.new"
+
+/* For the write-ahead log of the copy, its rollback journal, and the entry. */
+enum { ROOM_BESIDES_BYTES = 512 * 1024 };
 
 static status_t run_sql(const struct database *database, const char *sql, const char *doing,
                         struct error *err) {
@@ -86,6 +91,24 @@ static status_t attach(const struct database *database, const char *path, const 
     return result == SQLITE_DONE ? STATUS_OK : database_error(database, result, "make a copy", err);
 }
 
+/* SQLite tells a full disk inside a copy as an error without a number. */
+static status_t check_room(const struct state *state, struct error *err) {
+    struct stat file;
+    struct statvfs disk;
+    if (fstatat(state->fd, AUDIT_FILE, &file, AT_SYMLINK_NOFOLLOW) != 0 ||
+        fstatvfs(state->fd, &disk) != 0) {
+        return error_set(err, ERROR_IO, errno, "cannot tell how much room a copy needs");
+    }
+    uint64_t needed = (uint64_t)file.st_size + ROOM_BESIDES_BYTES;
+    if ((uint64_t)disk.f_bavail * disk.f_frsize >= needed) {
+        return STATUS_OK;
+    }
+    (void)error_set(err, ERROR_DISK_FULL, 0, "cannot copy the log: the disk has no room for it");
+    error_hint(err, "Free %" PRIu64 " MiB on the disk of %.200s; the old log goes when it is done.",
+               needed / 1048576 + 1, state->path);
+    return (status_t){ERROR_DISK_FULL};
+}
+
 static status_t copy_log(struct audit_log *log, const struct secret *key, struct error *err) {
     const struct database *database = &log->database;
     char path[LIMIT_PATH_BYTES];
@@ -142,6 +165,7 @@ static status_t make_copy(const struct state *state, const struct clock *clock,
     TRY(audit_log_open_copy(&(struct audit_log_options){state, clock}, AUDIT_FILE, &log, err));
     TRY(audit_log_head(log, ret_head, err));
     TRY(empty_wal(&log->database, err));
+    TRY(check_room(state, err));
     TRY(copy_log(log, change->key, err));
     audit_log_closep(&log);
     under_key.log_key = change->key;

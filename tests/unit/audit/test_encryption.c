@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -220,6 +221,39 @@ static void a_log_in_use_is_left_alone(void **state) {
     scratch_close(&scratch);
 }
 
+/* Room for the log, but not for a copy of it. */
+static void a_full_disk_leaves_the_old_log(void **state) {
+    (void)state;
+    struct scratch scratch = {.clock = clock_system()};
+    char path[] = "/tmp/airlock-test-full-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    if (mount("tmpfs", path, "tmpfs", 0, "size=1200k,mode=0700") != 0) {
+        (void)rmdir(path);
+        print_message("# a small filesystem cannot be mounted here: the full disk was NOT tried\n");
+        skip();
+    }
+    assert_int_equal(setenv("AIRLOCK_STATE_DIR", path, 1), 0);
+    must(state_open(&scratch.state, &scratch_error));
+    scratch_open_log(&scratch);
+    struct stat file = {0};
+    uint64_t size = 0;
+    for (; file.st_size < 640 * 1024; size += 50) {
+        scratch_append(&scratch, 50);
+        assert_int_equal(fstatat(scratch.state.fd, "audit.db", &file, 0), 0);
+    }
+    struct builder before = all_of(&scratch);
+    audit_log_closep(&scratch.log);
+    must_fail(change(&scratch, "encrypt", 1), ERROR_DISK_FULL);
+    assert_false(is_there(&scratch, "audit.db.new"));
+    assert_false(is_there(&scratch, "audit.db.new-journal"));
+    expect_kept(&scratch, &before, size);
+    builder_deinit(&before);
+    audit_log_closep(&scratch.log);
+    state_close(&scratch.state);
+    assert_int_equal(umount(path), 0);
+    assert_int_equal(rmdir(path), 0);
+}
+
 /* Whether the call may change what a crash leaves behind. */
 static bool is_step(uint64_t number) {
     switch (number) {
@@ -330,6 +364,7 @@ int main(void) {
         cmocka_unit_test(a_plain_log_does_not_open_under_a_key),
         cmocka_unit_test(a_damaged_header_is_no_encryption),
         cmocka_unit_test(a_log_in_use_is_left_alone),
+        cmocka_unit_test(a_full_disk_leaves_the_old_log),
         cmocka_unit_test(a_kill_at_every_step_leaves_one_whole_log),
     };
     return cmocka_run_group_tests_name("encryption", tests, nullptr, nullptr);
