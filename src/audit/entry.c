@@ -115,7 +115,7 @@ static const struct field DECISION[] = {
     FACTS,
     END,
 };
-/* `changed` counts outcomes by "allow>deny" and so on, `breaking` those that became stricter. */
+/* `changed` counts outcomes by "allow>deny" and so on, `breaking` those from allow to deny. */
 static const struct field POLICY_UPDATED[] = {
     REQUEST,
     OPTIONAL("path", TEXT),
