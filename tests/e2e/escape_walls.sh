@@ -71,6 +71,8 @@ attempt "no setuid to another id" setuid 4242
 check "setuid to the own id is nothing" inside ./escape setuid "$(id -u)"
 attempt "no capability of any kind" capability
 attempt "no leaked file descriptor" leaked-fd
+same "init is in the network namespace of the sandbox, too" lo \
+    "$(inside sed -n "3,\$s/:.*//p" /proc/1/net/dev | xargs)"
 same "a crash is handed to nobody: the limit of core files is 1 byte" "1 1" \
     "$(inside sh -c 'ulimit -c 0; exec awk "/core file/ {print \$5, \$6}" /proc/self/limits')"
 attempt "no core_pattern (release of a crash handler)" write /proc/sys/kernel/core_pattern
