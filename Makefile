@@ -23,7 +23,7 @@ $(BUILD)/build.ninja:
 	@rm -f $(BUILD).log
 
 build: $(BUILD)/build.ninja ## build into build/, with ./airlock at the top
-	@$(ENTER) ninja --quiet -C $(BUILD)
+	@$(ENTER) tools/build $(BUILD)
 	@ln -sfn $(BUILD)/src/airlock airlock
 	@ln -sfn $(BUILD)/compile_commands.json compile_commands.json
 
