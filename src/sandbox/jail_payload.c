@@ -27,6 +27,9 @@
 #include "sandbox/seccomp.h"
 #include "sys/fd.h"
 
+/* RLIMIT_DATA counts what is reserved, and Node reserves over half a GiB before its first line.
+ * What is used is sampled. */
+enum : uint64_t { DATA_BYTES_MIN = 1024 * 1024 * 1024 };
 enum { OPEN_FILES_MAX = 65536 };
 
 /* Without a loopback no test suite that listens on 127.0.0.1 would pass. */
@@ -95,7 +98,8 @@ static status_t set_limits(const struct jail *jail, struct error *err) {
                limit(RLIMIT_NOFILE, OPEN_FILES_MAX) && limit(RLIMIT_MEMLOCK, 8 << 20) &&
                limit(RLIMIT_MSGQUEUE, 1 << 20) && limit(RLIMIT_NICE, 0) && limit(RLIMIT_RTPRIO, 0);
     if (set && jail->samples_memory) {
-        set = limit(RLIMIT_DATA, limits->memory_bytes_max);
+        uint64_t bytes = limits->memory_bytes_max;
+        set = limit(RLIMIT_DATA, bytes > DATA_BYTES_MIN ? bytes : DATA_BYTES_MIN);
     }
     return set ? STATUS_OK
                : error_set(err, ERROR_SANDBOX_LIMITS, errno, "cannot set the resource limits");

@@ -31,8 +31,8 @@ struct template_row {
     struct template_limits limits;
 };
 
-/* The built-in templates: code-executor (default), small. nullptr when there is none of the name.
- * memory_bytes_max of code-executor is min(8 GiB, half of ram_bytes). */
+/* The built-in templates: code-executor (default), small, policy-sandbox. nullptr when there is
+ * none of the name. memory_bytes_max of code-executor is min(8 GiB, half of ram_bytes). */
 const struct template_row *template_find(const char *name);
 size_t template_count(void);
 const struct template_row *template_at(size_t index);

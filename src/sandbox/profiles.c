@@ -37,6 +37,22 @@ static const struct template_row templates[] = {
                 .output_bytes_max = 16 * MIB,
             },
     },
+    {
+        .name = "policy-sandbox",
+        .summary = "extensions of a policy: 128 MiB, 32 processes, no sockets; files are made only "
+                   "to be thrown away",
+        .seccomp = SECCOMP_STRICT,
+        .limits =
+            {
+                .memory_bytes_max = 128 * MIB,
+                .pid_count_max = 32,
+                .cpu_weight = 25,
+                .wall_ms_max = 0, /* whoever asks it limits every call */
+                .stage_bytes_max = 16 * MIB,
+                .file_bytes_max = 1 * MIB,
+                .output_bytes_max = 1 * MIB,
+            },
+    },
 };
 
 size_t template_count(void) {

@@ -17,6 +17,10 @@ static void test_templates(void **state) {
     assert_int_equal(small->limits.pid_count_max, 100);
     assert_int_equal(small->limits.memory_bytes_max, 1ull << 30);
     assert_int_equal(small->limits.wall_ms_max, 300000);
+    const struct template_row *policy = template_find("policy-sandbox");
+    assert_int_equal(policy->seccomp, SECCOMP_STRICT);
+    assert_int_equal(policy->limits.pid_count_max, 32);
+    assert_int_equal(policy->limits.memory_bytes_max, 128u << 20);
     for (size_t i = 0; i < template_count(); i++) {
         const struct template_row *row = template_at(i);
         assert_ptr_equal(template_find(row->name), row);
