@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The file as a whole: version, rules, network, tdd_exemptions. YAML becomes a tree (codec/yaml.h),
- * the tree a document in an arena of its own; then the tree is gone. A file that YAML refuses has
- * one error, any other as many as there are.
+ * The file as a whole: version, rules, network, tdd_exemptions, extensions. YAML becomes a tree
+ * (codec/yaml.h), the tree a document in an arena of its own; then the tree is gone. A file that
+ * YAML refuses has one error, any other as many as there are.
  */
 #include "policy/load.h"
 
@@ -124,14 +124,18 @@ static void read_exemptions(struct policy_loader *loader, const struct yaml_node
     reading->document->exemption_count = count;
 }
 
+static void read_extensions(struct policy_loader *loader, const struct yaml_node *value,
+                            void *target) {
+    struct file_reading *reading = target;
+    load_extensions(loader, value, reading->document);
+}
+
 static void read_file(struct policy_loader *loader, const struct yaml_node *root,
                       struct policy_document *document) {
     static const struct load_key keys[] = {
-        {"version", read_version},
-        {"rules", read_rules},
-        {"network", read_network},
-        {"tdd_exemptions", read_exemptions},
-        {},
+        {"version", read_version},       {"rules", read_rules},
+        {"network", read_network},       {"tdd_exemptions", read_exemptions},
+        {"extensions", read_extensions}, {},
     };
     struct file_reading reading = {.document = document};
     if (load_mapping(loader, root, "a policy", keys, &reading) && !reading.has_version) {

@@ -74,6 +74,8 @@ void load_targets(struct policy_loader *loader, const struct yaml_node *node,
                   struct policy_values *ret_values);
 void load_rules(struct policy_loader *loader, const struct yaml_node *node,
                 struct policy_document *document);
+void load_extensions(struct policy_loader *loader, const struct yaml_node *node,
+                     struct policy_document *document);
 
 /* What a document without errors does not mean: shadowed and unreachable rules. */
 void load_warn(struct policy_loader *loader, const struct policy_document *document);

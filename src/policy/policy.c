@@ -181,10 +181,12 @@ static void tally_files(struct tally *tally) {
     }
 }
 
-/* An extension's verdict as a voice; false when it passes. */
+/* An extension's verdict as a voice; false when it passes, with outcome ALLOW: what it withholds.
+ */
 static bool verdict_voice(enum policy_verdict verdict, struct voice *voice) {
     switch (verdict) {
     case POLICY_VERDICT_PASS:
+        voice->outcome = POLICY_ALLOW;
         return false;
     case POLICY_VERDICT_ALLOW:
         voice->outcome = POLICY_ALLOW;
@@ -217,6 +219,9 @@ static void tally_extension(struct tally *tally, const struct policy_extension *
         }
     }
     if (!verdict_voice(verdict, &voice)) {
+        if (voice.reason != nullptr) {
+            tally_unmet(tally, &voice);
+        }
         return;
     }
     if (voice.reason == nullptr) {

@@ -111,7 +111,8 @@ enum policy_verdict : uint8_t {
 /* A rule as a program. Called only while nothing denies. */
 struct policy_extension {
     const char *name;
-    /* ret_reason: preset to nullptr; lives until the decision is used up. */
+    /* ret_reason: preset to nullptr; lives until the decision is used up. That of a PASS is shown
+     * when nothing else allows. */
     enum policy_verdict (*decide)(void *context, const struct policy_request *request,
                                   const char **ret_reason);
     void (*restart)(void *context); /* called after CRASHED or LATE; may be nullptr */

@@ -85,6 +85,18 @@ struct policy_exemption {
     struct policy_position at;
 };
 
+enum { POLICY_EXTENSION_MS_DEFAULT = 100 };
+
+/* `extensions: [ { name, command, timeout, folder } ]`: rules as programs. Who starts them is the
+ * kernel; nothing here does. */
+struct policy_extension_source {
+    const char *name;           /* unique in its file */
+    const char *const *command; /* nullptr-terminated */
+    uint64_t timeout_ms;        /* of one call */
+    const char *folder;         /* absolute: what it sees as its workspace; nullptr: an empty one */
+    struct policy_position at;
+};
+
 struct policy_document {
     const struct policy_rule_source *rules;
     size_t rule_count;
@@ -92,5 +104,7 @@ struct policy_document {
     size_t group_count;
     const struct policy_exemption *exemptions;
     size_t exemption_count;
+    const struct policy_extension_source *extensions;
+    size_t extension_count;
     struct arena *arena; /* base/arena.h; owns everything above and the document itself */
 };

@@ -197,6 +197,27 @@ static void reviewers_are_the_strongest_class(void **state) {
     assert_int_equal(kit_decide(&kit, &built).obligations.reviewer, POLICY_REVIEWER_UI);
 }
 
+static enum policy_verdict passing(void *context, const struct policy_request *request,
+                                   const char **ret_reason) {
+    (void)context;
+    (void)request;
+    *ret_reason = "out of use";
+    return POLICY_VERDICT_PASS;
+}
+
+static void why_an_extension_passes_is_said_when_nothing_allows(void **state) {
+    (void)state;
+    const struct policy_extension extension = {.name = "judge", .decide = passing};
+    const struct policy_engine engine = {.extensions = &extension, .extension_count = 1};
+    struct policy_decision decision;
+    policy_evaluate(&engine, &write_main, &decision);
+    assert_int_equal(decision.outcome, POLICY_DENY);
+    assert_string_equal(decision.rule, "default.deny");
+    assert_int_equal(decision.reason_count, 2);
+    assert_string_equal(decision.deciders[1].name, "judge");
+    assert_string_equal(decision.reasons[1], "out of use");
+}
+
 static void facts_name_field_value_and_pattern(void **state) {
     (void)state;
     (void)kit_rule(&kit, "allow", POLICY_ACTION_ALLOW,
@@ -332,6 +353,7 @@ int main(void) {
         cmocka_unit_test_setup(obligations_are_the_strictest, setup),
         cmocka_unit_test_setup(more_rates_than_fit_are_joined_strictly, setup),
         cmocka_unit_test_setup(reviewers_are_the_strongest_class, setup),
+        cmocka_unit_test_setup(why_an_extension_passes_is_said_when_nothing_allows, setup),
         cmocka_unit_test_setup(facts_name_field_value_and_pattern, setup),
         cmocka_unit_test_setup(a_review_that_may_not_grant_holds_back_only, setup),
         cmocka_unit_test_setup(only_exclusions_are_an_error_with_its_place, setup),
