@@ -50,6 +50,26 @@ static size_t show_grants(const struct cli *cli, const struct policy_document *d
     return count;
 }
 
+/* And the programs that would be started. */
+static size_t show_extensions(const struct cli *cli, const struct policy_document *document) {
+    struct builder text;
+    builder_init(&text, 4096);
+    for (size_t i = 0; i < document->extension_count; i++) {
+        const struct policy_extension_source *extension = &document->extensions[i];
+        builder_reset(&text);
+        for (size_t j = 0; extension->command[j] != nullptr; j++) {
+            builder_text(&text, j > 0 ? " " : "");
+            text_escape_short(slice_of_string(extension->command[j]), 48, &text);
+        }
+        (void)fprintf(stderr, "  line %-5u %s%-14s%s  %-24s  %s\n", extension->at.line,
+                      cli_color(cli->color_err, CLI_YELLOW), "extension",
+                      cli_color(cli->color_err, CLI_PLAIN), extension->name,
+                      builder_c_string(&text));
+    }
+    builder_deinit(&text);
+    return document->extension_count;
+}
+
 static void print_done(const struct cli *cli, const char *workspace, const struct digest *digest) {
     struct builder text;
     builder_init(&text, (size_t)4 * LIMIT_PATH_BYTES + 1);
@@ -84,7 +104,8 @@ static status_t ask(const struct cli *cli, const struct policy_in_force *policy,
     builder_init(&text, (size_t)4 * LIMIT_PATH_BYTES + 128);
     text_escape(slice_of_string(policy->workspace.path), &text);
     (void)fprintf(stderr, "%s: these rules would begin to count:\n", builder_c_string(&text));
-    if (show_grants(cli, policy->workspace.document) == 0) {
+    size_t count = show_grants(cli, policy->workspace.document);
+    if (count + show_extensions(cli, policy->workspace.document) == 0) {
         (void)fprintf(stderr, "  none; what it denies counts already\n");
     }
     builder_reset(&text);
@@ -95,14 +116,12 @@ static status_t ask(const struct cli *cli, const struct policy_in_force *policy,
     return cli_answer_is_yes() ? STATUS_OK : policy_person_declined("the file is not trusted", err);
 }
 
-static status_t trust(const struct cli *cli, struct kernel *kernel, const char *workspace,
-                      struct error *err) {
-    const struct policy_in_force *policy = nullptr;
-    TRY(kernel_policy(kernel, workspace, &policy, err));
+static status_t trust_loaded(const struct cli *cli, struct kernel *kernel, const char *workspace,
+                             const struct policy_in_force *policy, struct error *err) {
     if (policy->workspace.document == nullptr) {
         return no_file(workspace, err);
     }
-    struct digest digest = policy->workspace.digest; /* changing trust drops the policy */
+    struct digest digest = policy->workspace.digest;
     if (policy->trust != POLICY_TRUST_TRUSTED) {
         TRY(policy_person_check("trusting a policy file", err));
         TRY(ask(cli, policy, err));
@@ -110,6 +129,16 @@ static status_t trust(const struct cli *cli, struct kernel *kernel, const char *
     }
     print_done(cli, workspace, &digest);
     return STATUS_OK;
+}
+
+/* Reads the file without kernel_policy(), which starts the extensions that nobody trusts yet. */
+static status_t trust(const struct cli *cli, struct kernel *kernel, const char *workspace,
+                      struct error *err) {
+    struct policy_in_force policy;
+    TRY(policy_files_load(&kernel->state, workspace, &policy, err));
+    status_t status = trust_loaded(cli, kernel, workspace, &policy, err);
+    policy_in_force_deinit(&policy);
+    return status;
 }
 
 /* Taking trust away only restricts, so nobody is asked. */

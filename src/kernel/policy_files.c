@@ -22,6 +22,7 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
+#include "kernel/extension.h"
 #include "kernel/policy_trust.h"
 #include "policy/builtin.h"
 #include "policy/default.h"
@@ -268,10 +269,47 @@ static void policy_file_deinit(struct policy_file *file) {
 }
 
 void policy_in_force_deinit(struct policy_in_force *policy) {
+    extensions_close(policy->extensions);
     policy_rules_free(policy->rules);
     policy_file_deinit(&policy->user);
     policy_file_deinit(&policy->workspace);
     *policy = (struct policy_in_force){};
+}
+
+/* A workspace's extensions run only once somebody trusts it, and never out of a folder of its own:
+ * trust is in the policy file's bytes, and such a program could change without them. */
+static status_t check_theirs(const struct policy_in_force *policy, struct error *err) {
+    const struct policy_document *theirs = policy->workspace.document;
+    if (theirs == nullptr || theirs->extension_count == 0) {
+        return STATUS_OK;
+    }
+    if (policy->trust != POLICY_TRUST_TRUSTED) {
+        (void)refuse_file(policy->workspace.path,
+                          "it has extensions, which only run once you trust it", 0, err);
+        error_hint(err, "Read it, then trust it with: airlock policy trust");
+        return (status_t){ERROR_POLICY_INVALID};
+    }
+    for (size_t i = 0; i < theirs->extension_count; i++) {
+        if (theirs->extensions[i].folder != nullptr) {
+            return refuse_file(policy->workspace.path,
+                               "only your own policy file may give an extension a folder", 0, err);
+        }
+    }
+    return STATUS_OK;
+}
+
+static status_t start_extensions(const struct kernel *kernel, struct policy_in_force *policy,
+                                 struct error *err) {
+    TRY(check_theirs(policy, err));
+    const struct extensions_wanted wanted = {
+        .state = &kernel->state,
+        .documents = {policy->user.document, policy->workspace.document},
+        .clock = kernel->clock,
+    };
+    TRY(extensions_open(&wanted, &policy->extensions, err));
+    policy->engine.extensions =
+        extensions_list(policy->extensions, &policy->engine.extension_count);
+    return STATUS_OK;
 }
 
 status_t kernel_policy(struct kernel *kernel, const char *workspace,
@@ -283,7 +321,11 @@ status_t kernel_policy(struct kernel *kernel, const char *workspace,
             return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot read the policy");
         }
         status_t status = policy_files_load(&kernel->state, workspace, policy, err);
+        if (status_is_ok(status)) {
+            status = start_extensions(kernel, policy, err);
+        }
         if (!status_is_ok(status)) {
+            policy_in_force_deinit(policy);
             free(policy);
             return status;
         }

@@ -25,13 +25,16 @@ struct policy_file {
     struct policy_diagnostics *diagnostics; /* owned; warnings of a good file */
 };
 
+struct extensions; /* kernel/extension.h */
+
 /* What is in force for one workspace. Everything stays as it was read, whatever happens to the
  * files meanwhile: one request is judged by one policy. */
 struct policy_in_force {
     struct policy_file user;
     struct policy_file workspace;
     enum policy_trust trust;
-    struct policy_rules *rules; /* owned */
+    struct policy_rules *rules;    /* owned */
+    struct extensions *extensions; /* owned; only kernel_policy() starts them */
     struct policy_engine engine;
     struct digest digest; /* of all of it: over both digests and the trust */
 };
@@ -50,7 +53,8 @@ status_t policy_files_load_with(const struct state *state, const char *workspace
 void policy_in_force_deinit(struct policy_in_force *policy);
 
 /* The policy of this command, read when it is first asked for and then kept: borrowed until the
- * kernel closes. One command works in one workspace. */
+ * kernel closes. Its extensions are running; those of a workspace that is not trusted are an error,
+ * because without them more might be allowed. One command works in one workspace. */
 status_t kernel_policy(struct kernel *kernel, const char *workspace,
                        const struct policy_in_force **ret_policy, struct error *err);
 /* Forgets it, for kernel_close() and for who has changed it. */
