@@ -164,6 +164,14 @@ static const struct field ARCHIVE_DELETED[] = {
     TEXT("reason"),
     END,
 };
+static const struct field WITNESS_COSIGNED[] = {
+    TEXT("witness"),
+    TEXT("vkey"),
+    INTEGER("size"),
+    TEXT("root"),
+    INTEGER("time_s"),
+    END,
+};
 static const struct field GAP[] = {
     INTEGER("dropped"),
     INTEGER("since_ms"),
@@ -199,6 +207,7 @@ static const struct field *const FIELDS[AUDIT_EVENT_COUNT] = {
     [AUDIT_EVENT_STORAGE_WARNING] = STORAGE_WARNING,
     [AUDIT_EVENT_ARCHIVE_DELETED] = ARCHIVE_DELETED,
     [AUDIT_EVENT_GAP] = GAP,
+    [AUDIT_EVENT_WITNESS_COSIGNED] = WITNESS_COSIGNED,
 };
 
 static const char *const EVENT_TEXTS[AUDIT_EVENT_COUNT] = {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "audit/checkpoint.h"
+#include "audit/cosigned.h"
 #include "audit/receipt.h"
 #include "audit/rows.h"
 #include "audit/tile.h"
@@ -129,6 +130,7 @@ static status_t write_all(struct export *export, struct builder *note, struct er
     /* Last, so that a reader never sees a checkpoint whose tiles are not there. */
     builder_reset(&export->bytes);
     builder_bytes(&export->bytes, builder_slice(note));
+    TRY(cosigned_lines(audit_log_state(export->log), builder_slice(note), &export->bytes, err));
     return write_file(export, "checkpoint", err);
 }
 

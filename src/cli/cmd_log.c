@@ -23,6 +23,8 @@ static const char EXAMPLES[] =
     "  airlock log export --proof 17 DIR        one entry for spicy-litetlog -verify\n"
     "  airlock log export --jsonl FILE          lines of JSON, callers salted (FILE.salts)\n"
     "  airlock log import --check FILE          check such a file, offline\n"
+    "  airlock log witness add NAME VKEY URL    a host that cosigns (--ca FILE: its certificates)\n"
+    "  airlock log witness sync                 have every witness cosign what is signed\n"
     "  airlock log renew                        start a new log after a damaged one\n"
     "  airlock log encrypt --key-file FILE      with the 32 bytes of FILE; then decrypt, rekey\n";
 
@@ -70,6 +72,9 @@ static status_t log_answer(const struct cli *cli, int argc, char **argv,
     const char *operand = argc > 1 ? argv[2] : nullptr;
     TRY(read_times(request, err));
     bool is_import = strcmp(what, "import") == 0;
+    if (strcmp(what, "witness") == 0) {
+        return log_witness(cli, request, argc - 1, argv + 2, err);
+    }
     if (argc > 2) {
         return error_set(err, ERROR_USAGE, 0, "log does not take so many operands");
     }
@@ -133,6 +138,8 @@ static status_t log_run(struct cli *cli, int argc, char **argv, struct error *er
          "with import: the log's verifier key, else this user's own"},
         {"key-file", 0, nullptr, &request.key_file, nullptr, "FILE",
          "with encrypt and rekey: the new key; with decrypt: the present one"},
+        {"ca", 0, nullptr, &request.ca, nullptr, "FILE",
+         "with witness add: certificates to trust instead of the system's"},
         {"yes", 'y', &request.yes, nullptr, nullptr, nullptr, "with renew: do not ask"},
     };
     TRY(cli_parse(cli, &argc, argv, &CLI_FORM(options, EXAMPLES), err));

@@ -10,7 +10,7 @@ struct log_request {
     /* Which entries. */
     const char *caller, *run, *operation, *decision, *type, *since, *until, *limit;
     /* What goes with one sub-command only. */
-    const char *proof, *jsonl, *salts, *key, *receipt, *checkpoint, *key_file;
+    const char *proof, *jsonl, *salts, *key, *receipt, *checkpoint, *key_file, *ca;
     bool follow, check, yes;
     /* Read from the texts above. */
     uint64_t since_ms;
@@ -30,5 +30,8 @@ status_t log_renew(const struct cli *cli, const struct log_request *request, str
 /* encrypt, decrypt, rekey. */
 status_t log_change_key(const struct cli *cli, const struct log_request *request,
                         const char *change_name, struct error *err);
+/* `operands` are the `count` ones after "witness". */
+status_t log_witness(const struct cli *cli, const struct log_request *request, int count,
+                     char **operands, struct error *err);
 status_t log_import(const struct cli *cli, const struct log_request *request, const char *operand,
                     struct error *err);

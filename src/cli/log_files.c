@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/cosigned.h"
 #include "audit/export.h"
 #include "audit/jsonl.h"
 #include "base/cleanup.h"
@@ -148,7 +149,9 @@ status_t log_export(const struct cli *cli, struct log_session *session,
         return export_proof(session, request->proof, operand, err);
     }
     TRY(audit_log_head(session->log, &head, err));
-    if (head.size > 0) {
+    bool is_cosigned = false;
+    TRY(is_jsonl ? STATUS_OK : cosigned_is_newest(session->log, &is_cosigned, err));
+    if (head.size > 0 && !is_cosigned) {
         TRY(log_session_cover(session, head.size - 1, err));
     }
     return is_jsonl ? export_jsonl(cli, session, request->jsonl, err)

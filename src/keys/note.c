@@ -39,8 +39,7 @@ void note_vkey_make(const char *name, const uint8_t public_key[static ED25519_PU
     memcpy(ret_vkey->key_id, digest.bytes, NOTE_KEY_ID_BYTES);
 }
 
-/* Decodes base64 of exactly `size` bytes. */
-static bool unbase64_exact(struct slice text, uint8_t *ret, size_t size) {
+bool note_unbase64(struct slice text, uint8_t *ret, size_t size) {
     struct builder bytes;
     builder_init(&bytes, size);
     bool fits = text_unbase64(text, &bytes) && bytes.size == size;
@@ -60,7 +59,7 @@ bool note_vkey_parse(struct slice text, struct note_vkey *ret_vkey) {
     }
     uint8_t key[1 + ED25519_PUBLIC_BYTES];
     uint8_t key_id[NOTE_KEY_ID_BYTES];
-    if (!unbase64_exact(cursor_bytes(&cursor, cursor_remaining(&cursor)), key, sizeof key) ||
+    if (!note_unbase64(cursor_bytes(&cursor, cursor_remaining(&cursor)), key, sizeof key) ||
         !text_unhex(id, key_id, sizeof key_id) || key[0] != NOTE_TYPE_ED25519) {
         return false;
     }
@@ -116,12 +115,7 @@ bool note_parse_decimal(struct slice text, uint64_t *ret_value) {
     return true;
 }
 
-struct signature_line {
-    struct slice name;
-    struct slice base64;
-};
-
-static bool signature_line_parse(struct cursor *cursor, struct signature_line *ret_line) {
+bool note_line_parse(struct cursor *cursor, struct note_line *ret_line) {
     struct cursor line = cursor_of(cursor_until(cursor, '\n'));
     if (!slice_equal(cursor_bytes(&line, sizeof DASH - 1), SLICE_LITERAL("\xe2\x80\x94 "))) {
         return false;
@@ -135,10 +129,10 @@ static bool signatures_are_valid(struct slice text, unsigned *ret_count) {
     struct cursor cursor = cursor_of(text);
     unsigned count = 0;
     while (cursor_remaining(&cursor) > 0) {
-        struct signature_line line;
+        struct note_line line;
         struct builder bytes;
         builder_init(&bytes, NOTE_BYTES_MAX);
-        bool fits = signature_line_parse(&cursor, &line) && text_unbase64(line.base64, &bytes) &&
+        bool fits = note_line_parse(&cursor, &line) && text_unbase64(line.base64, &bytes) &&
                     bytes.size > NOTE_KEY_ID_BYTES && ++count <= NOTE_SIGNATURES_MAX;
         builder_deinit(&bytes);
         if (!fits) {
@@ -160,7 +154,7 @@ bool note_parse(struct slice text, struct note *ret_note) {
     note.signatures = cursor_bytes(&cursor, cursor_remaining(&cursor));
     if (!cursor_is_ok(&cursor) || text.size > NOTE_BYTES_MAX || empty.size != 0 ||
         !note_name_is_valid(origin) || !note_parse_decimal(size, &note.checkpoint.size) ||
-        !unbase64_exact(root, note.checkpoint.root.bytes, DIGEST_BYTES) ||
+        !note_unbase64(root, note.checkpoint.root.bytes, DIGEST_BYTES) ||
         !signatures_are_valid(note.signatures, &note.signature_count)) {
         return false;
     }
@@ -173,10 +167,9 @@ enum note_verdict note_verify(const struct note *note, const struct note_vkey *v
     struct cursor cursor = cursor_of(note->signatures);
     enum note_verdict verdict = NOTE_UNSIGNED;
     while (cursor_remaining(&cursor) > 0) {
-        struct signature_line line;
+        struct note_line line;
         uint8_t bytes[NOTE_KEY_ID_BYTES + ED25519_SIGNATURE_BYTES];
-        if (!signature_line_parse(&cursor, &line) ||
-            !unbase64_exact(line.base64, bytes, sizeof bytes) ||
+        if (!note_line_parse(&cursor, &line) || !note_unbase64(line.base64, bytes, sizeof bytes) ||
             !slice_equal(line.name, slice_of_string(vkey->name)) ||
             memcmp(bytes, vkey->key_id, NOTE_KEY_ID_BYTES) != 0) {
             continue;

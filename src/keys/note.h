@@ -50,6 +50,16 @@ void note_format_signature(const struct note_vkey *vkey,
                            const uint8_t signature[static ED25519_SIGNATURE_BYTES],
                            struct builder *out);
 
+/* One signature line; slices borrow from the text. */
+struct note_line {
+    struct slice name;   /* of the key */
+    struct slice base64; /* key id and signature, not decoded yet */
+};
+/* Reads the next line of signatures. False, with the cursor anywhere, when it is not one. */
+bool note_line_parse(struct cursor *cursor, struct note_line *ret_line);
+/* Decodes base64 that must hold exactly `size` bytes. */
+bool note_unbase64(struct slice text, uint8_t *ret, size_t size);
+
 /* A parsed signed checkpoint; slices borrow from the text. */
 struct note {
     struct checkpoint checkpoint;

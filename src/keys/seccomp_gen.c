@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs while Airlock is built: writes the filter of airlock-keys (seccomp.def) as a C array.
+ * Runs while Airlock is built: writes a table of calls (SECCOMP_TABLE, a seccomp.def) as a filter,
+ * an array in C: seccomp_gen FILE NAME. airlock-keys and airlock-witness each have one.
  */
 #include <seccomp.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@ static const struct {
     enum action action;
 } table[] = {
 #define SYSCALL(name, action) {#name, action},
-#include "seccomp.def"
+#include SECCOMP_TABLE
 #undef SYSCALL
 };
 
@@ -39,9 +40,9 @@ static void emit_action(struct filter_code *code, unsigned action) {
 int main(int argc, char **argv) {
     static struct filter_code code;
     static unsigned actions[FILTER_NUMBER_COUNT];
-    FILE *out = argc == 2 ? fopen(argv[1], "we") : nullptr;
+    FILE *out = argc == 3 ? fopen(argv[1], "we") : nullptr;
     if (out == nullptr) {
-        (void)fprintf(stderr, "usage: keys_seccomp_gen FILE\n");
+        (void)fprintf(stderr, "usage: seccomp_gen FILE NAME\n");
         return 2;
     }
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -51,7 +52,7 @@ int main(int argc, char **argv) {
         }
     }
     filter_build(&code, actions, KILL, emit_action);
-    (void)fprintf(out, "/* Made by src/keys/seccomp_gen.c from src/keys/seccomp.def. */\n");
-    filter_print(out, "keys", &code);
+    (void)fprintf(out, "/* Made by src/keys/seccomp_gen.c from %s. */\n", SECCOMP_TABLE);
+    filter_print(out, argv[2], &code);
     return fclose(out) == 0 ? 0 : 1;
 }

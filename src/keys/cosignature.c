@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keys/cosignature.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "codec/text.h"
+
+enum { MESSAGE_BYTES_MAX = NOTE_BYTES_MAX + 64 };
+
+void cosignature_vkey_make(const char *name, const uint8_t public_key[static ED25519_PUBLIC_BYTES],
+                           struct note_vkey *ret_vkey) {
+    struct slice bytes = slice_of_string(name);
+    ASSERT(note_name_is_valid(bytes));
+    static const uint8_t MIDDLE[] = {'\n', COSIGNATURE_TYPE_ED25519};
+    struct note_vkey vkey = {0};
+    struct sha256 hash;
+    struct digest digest;
+    sha256_init(&hash);
+    sha256_update(&hash, bytes);
+    sha256_update(&hash, slice_of(MIDDLE, sizeof MIDDLE));
+    sha256_update(&hash, slice_of(public_key, ED25519_PUBLIC_BYTES));
+    sha256_final(&hash, &digest);
+    memcpy(vkey.name, bytes.data, bytes.size);
+    memcpy(vkey.public_key, public_key, ED25519_PUBLIC_BYTES);
+    memcpy(vkey.key_id, digest.bytes, NOTE_KEY_ID_BYTES);
+    *ret_vkey = vkey;
+}
+
+bool cosignature_vkey_parse(struct slice text, struct note_vkey *ret_vkey) {
+    struct cursor cursor = cursor_of(text);
+    struct slice name = cursor_until(&cursor, '+');
+    struct slice id = cursor_until(&cursor, '+');
+    struct slice base64 = cursor_bytes(&cursor, cursor_remaining(&cursor));
+    uint8_t key[1 + ED25519_PUBLIC_BYTES];
+    uint8_t key_id[NOTE_KEY_ID_BYTES];
+    if (!cursor_is_ok(&cursor) || !note_name_is_valid(name) ||
+        !text_unhex(id, key_id, sizeof key_id) || !note_unbase64(base64, key, sizeof key) ||
+        key[0] != COSIGNATURE_TYPE_ED25519) {
+        return false;
+    }
+    char name_text[NOTE_NAME_BYTES] = {0};
+    struct note_vkey vkey;
+    memcpy(name_text, name.data, name.size);
+    cosignature_vkey_make(name_text, key + 1, &vkey);
+    if (memcmp(vkey.key_id, key_id, sizeof key_id) != 0) {
+        return false;
+    }
+    *ret_vkey = vkey;
+    return true;
+}
+
+void cosignature_message(uint64_t time_s, struct slice body, struct builder *out) {
+    builder_format(out, "cosignature/v1\ntime %" PRIu64 "\n", time_s);
+    builder_bytes(out, body);
+}
+
+void cosignature_format(const struct note_vkey *vkey, uint64_t time_s,
+                        const uint8_t signature[static ED25519_SIGNATURE_BYTES],
+                        struct builder *out) {
+    struct builder bytes;
+    builder_init(&bytes, NOTE_KEY_ID_BYTES + COSIGNATURE_BYTES);
+    builder_bytes(&bytes, slice_of(vkey->key_id, NOTE_KEY_ID_BYTES));
+    builder_u64_be(&bytes, time_s);
+    builder_bytes(&bytes, slice_of(signature, ED25519_SIGNATURE_BYTES));
+    builder_format(out, "\xe2\x80\x94 %s ", vkey->name);
+    text_base64(builder_slice(&bytes), out);
+    builder_u8(out, '\n');
+    builder_deinit(&bytes);
+}
+
+static bool signature_fits(const struct note_vkey *vkey, uint64_t time_s, struct slice body,
+                           const uint8_t *signature) {
+    struct builder message;
+    builder_init(&message, MESSAGE_BYTES_MAX);
+    cosignature_message(time_s, body, &message);
+    bool fits = builder_is_ok(&message) &&
+                ed25519_verify(vkey->public_key, builder_slice(&message), signature);
+    builder_deinit(&message);
+    return fits;
+}
+
+/* What one line is worth; MISSING when it is by another key. */
+static enum cosignature_verdict line_check(const struct note_line *line, struct slice body,
+                                           const struct note_vkey *vkey, uint64_t now_s,
+                                           uint64_t *ret_time_s) {
+    uint8_t bytes[NOTE_KEY_ID_BYTES + COSIGNATURE_BYTES];
+    if (!slice_equal(line->name, slice_of_string(vkey->name)) ||
+        !note_unbase64(line->base64, bytes, sizeof bytes) ||
+        memcmp(bytes, vkey->key_id, NOTE_KEY_ID_BYTES) != 0) {
+        return COSIGNATURE_MISSING;
+    }
+    struct cursor cursor = cursor_of(slice_of(bytes, sizeof bytes));
+    (void)cursor_bytes(&cursor, NOTE_KEY_ID_BYTES);
+    uint64_t time_s = cursor_u64_be(&cursor);
+    if (!signature_fits(vkey, time_s, body, cursor_bytes(&cursor, ED25519_SIGNATURE_BYTES).data)) {
+        return COSIGNATURE_WRONG;
+    }
+    *ret_time_s = time_s;
+    return time_s == 0 || time_s > now_s + COSIGNATURE_AHEAD_S ? COSIGNATURE_TIME
+                                                               : COSIGNATURE_VALID;
+}
+
+enum cosignature_verdict cosignature_check(struct slice lines, struct slice body,
+                                           const struct note_vkey *vkey, uint64_t now_s,
+                                           struct cosignature *ret) {
+    struct cursor cursor = cursor_of(lines);
+    struct cosignature found = {0};
+    enum cosignature_verdict verdict = COSIGNATURE_MISSING;
+    unsigned count = 0;
+    while (cursor_remaining(&cursor) > 0) {
+        struct note_line line;
+        size_t start = cursor.offset;
+        if (++count > NOTE_SIGNATURES_MAX - 1 || !note_line_parse(&cursor, &line)) {
+            return COSIGNATURE_MALFORMED;
+        }
+        enum cosignature_verdict one = line_check(&line, body, vkey, now_s, &found.time_s);
+        if (one == COSIGNATURE_MISSING) {
+            continue;
+        }
+        if (one != COSIGNATURE_VALID || verdict == COSIGNATURE_VALID) {
+            return one == COSIGNATURE_VALID ? COSIGNATURE_MALFORMED : one;
+        }
+        found.line = slice_of(lines.data + start, cursor.offset - start);
+        verdict = one;
+    }
+    if (verdict == COSIGNATURE_VALID) {
+        *ret = found;
+    }
+    return verdict;
+}
