@@ -5,7 +5,7 @@
 
 # Starts a run that waits until the test has done its part outside, then runs the rest.
 run_meanwhile() { # script inside, script outside
-    rm -f "$SCRATCH/work/started"
+    rm -f work/started
     "$AIRLOCK" run --workspace work --quiet -- sh -c "$1; touch /tmp/ready; sleep 2" &
     local run=$!
     sleep 1

@@ -51,13 +51,13 @@ static int set_up(void **unused) {
     char made[] = "git-folder-XXXXXX";
     assert_non_null(mkdtemp(made));
     assert_non_null(realpath(made, top));
-    assert_int_equal(mkdir(in("work"), 0755), 0);
+    assert_int_equal(mkdir(in("tree"), 0755), 0);
     assert_int_equal(mkdir(in("main"), 0755), 0);
     make_git_folder("main/.git");
     assert_int_equal(mkdir(in("main/.git/worktrees"), 0755), 0);
-    assert_int_equal(mkdir(in("main/.git/worktrees/work"), 0755), 0);
+    assert_int_equal(mkdir(in("main/.git/worktrees/tree"), 0755), 0);
     assert_int_equal(mkdir(in("main/.git/modules"), 0755), 0);
-    make_git_folder("main/.git/modules/work");
+    make_git_folder("main/.git/modules/tree");
     return 0;
 }
 
@@ -70,7 +70,7 @@ static int tear_down(void **unused) {
 static void assert_found(const char *expected) {
     char path[PATH_MAX] = "";
     struct stat status;
-    bool found = git_folder_find(in("work"), path, &status);
+    bool found = git_folder_find(in("tree"), path, &status);
     assert_int_equal(found, expected != nullptr);
     if (expected != nullptr) {
         assert_string_equal(path, in(expected));
@@ -80,42 +80,42 @@ static void assert_found(const char *expected) {
 static void point_at(const char *folder) {
     char text[PATH_MAX * 2 + 16];
     (void)snprintf(text, sizeof text, "gitdir: %s\n", in(folder));
-    put("work/.git", text);
+    put("tree/.git", text);
 }
 
 static void a_linked_work_tree_is_ours_when_it_says_so(void **unused) {
     (void)unused;
     char text[PATH_MAX * 2];
-    point_at("main/.git/worktrees/work");
+    point_at("main/.git/worktrees/tree");
     assert_found(nullptr);
     (void)snprintf(text, sizeof text, "%s\n", in("elsewhere/.git"));
-    put("main/.git/worktrees/work/gitdir", text);
+    put("main/.git/worktrees/tree/gitdir", text);
     assert_found(nullptr);
-    (void)snprintf(text, sizeof text, "%s\n", in("work/.git"));
-    put("main/.git/worktrees/work/gitdir", text);
+    (void)snprintf(text, sizeof text, "%s\n", in("tree/.git"));
+    put("main/.git/worktrees/tree/gitdir", text);
     assert_found("main/.git");
-    put("main/.git/worktrees/work/gitdir", "../../../../work/.git\n");
+    put("main/.git/worktrees/tree/gitdir", "../../../../tree/.git\n");
     assert_found("main/.git");
-    put("work/.git", "gitdir: ../main/.git/worktrees/work\n");
+    put("tree/.git", "gitdir: ../main/.git/worktrees/tree\n");
     assert_found("main/.git");
 }
 
 static void a_submodule_is_ours_when_it_says_so(void **unused) {
     (void)unused;
-    point_at("main/.git/modules/work");
+    point_at("main/.git/modules/tree");
     assert_found(nullptr);
-    put("main/.git/modules/work/config", "[core]\n\tbare = false\n");
+    put("main/.git/modules/tree/config", "[core]\n\tbare = false\n");
     assert_found(nullptr);
-    put("main/.git/modules/work/config", "[core]\n\tworktree = ../../../other\n");
+    put("main/.git/modules/tree/config", "[core]\n\tworktree = ../../../other\n");
     assert_found(nullptr);
-    put("main/.git/modules/work/config", "[user]\n\tworktree = ../../../../work\n");
+    put("main/.git/modules/tree/config", "[user]\n\tworktree = ../../../../tree\n");
     assert_found(nullptr);
-    put("main/.git/modules/work/config", "[core]\n\tworktreex = ../../../../work\n");
+    put("main/.git/modules/tree/config", "[core]\n\tworktreex = ../../../../tree\n");
     assert_found(nullptr);
-    put("main/.git/modules/work/config", "[core]\n\tbare = false\n\tworktree = ../../../../work\n");
-    assert_found("main/.git/modules/work");
-    put("main/.git/modules/work/config", "[core]\n\tworktree = \"../../../../work\"\n");
-    assert_found("main/.git/modules/work");
+    put("main/.git/modules/tree/config", "[core]\n\tbare = false\n\tworktree = ../../../../tree\n");
+    assert_found("main/.git/modules/tree");
+    put("main/.git/modules/tree/config", "[core]\n\tworktree = \"../../../../tree\"\n");
+    assert_found("main/.git/modules/tree");
 }
 
 static void another_repository_is_not_ours(void **unused) {
@@ -126,15 +126,15 @@ static void another_repository_is_not_ours(void **unused) {
     assert_found(nullptr);
     point_at("missing");
     assert_found(nullptr);
-    put("work/.git", "no gitdir\n");
+    put("tree/.git", "no gitdir\n");
     assert_found(nullptr);
-    assert_int_equal(unlink(in("work/.git")), 0);
-    assert_int_equal(symlink(in("main/.git"), in("work/.git")), 0);
+    assert_int_equal(unlink(in("tree/.git")), 0);
+    assert_int_equal(symlink(in("main/.git"), in("tree/.git")), 0);
     assert_found(nullptr);
-    put("main/.git/config", "[core]\n\tworktree = ../../work\n");
+    put("main/.git/config", "[core]\n\tworktree = ../../tree\n");
     assert_found("main/.git");
-    assert_int_equal(unlink(in("work/.git")), 0);
-    assert_int_equal(mkdir(in("work/.git"), 0755), 0); /* a folder needs nothing from elsewhere */
+    assert_int_equal(unlink(in("tree/.git")), 0);
+    assert_int_equal(mkdir(in("tree/.git"), 0755), 0); /* a folder needs nothing from elsewhere */
     assert_found(nullptr);
 }
 
