@@ -87,9 +87,8 @@ struct jail {
     int channel_child;
     int go_read, go_write;
     int exec_read, exec_write;
-    int stream[3]; /* -1 with a terminal */
-    int upper;     /* runs/<id>/upper, to measure it */
-    int lock;      /* of the run, kept open; -1: none */
+    int upper; /* runs/<id>/upper, to measure it */
+    int lock;  /* of the run, kept open; -1: none */
     struct jail_overlay overlay;
 
     /* In the child, while it mounts. */

@@ -7,12 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -408,7 +406,6 @@ int main(void) {
         .go_write = -1,
         .exec_read = -1,
         .exec_write = -1,
-        .stream = {-1, -1, -1},
         .upper = -1,
         .lock = -1,
         .root = -1,
