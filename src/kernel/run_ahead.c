@@ -12,11 +12,19 @@
 
 extern char **environ;
 
+status_t run_ahead_check_template(const struct template_row *row, struct error *err) {
+    return row->network == TEMPLATE_NETWORK_NONE
+               ? STATUS_OK
+               : error_set(err, ERROR_SANDBOX_NO_EGRESS, 0,
+                           "the template %s has a restricted network, which cannot be had here",
+                           row->name);
+}
+
 static status_t find_template(const char *name, const struct template_row **ret_row,
                               struct error *err) {
     *ret_row = template_find(name);
     if (*ret_row != nullptr) {
-        return STATUS_OK;
+        return run_ahead_check_template(*ret_row, err);
     }
     struct builder shown;
     builder_init(&shown, 256);

@@ -22,8 +22,11 @@ struct run_ahead {
     uint64_t ram_bytes;          /* of this machine */
 };
 
-/* Reads template_name, root and environment of the request. ERROR_SANDBOX_TEMPLATE, ERROR_USAGE for
- * an environment that cannot be, and those of the launcher's start. */
+/* A template whose network cannot be had is refused, not run without: ERROR_SANDBOX_NO_EGRESS. */
+status_t run_ahead_check_template(const struct template_row *row, struct error *err);
+/* Reads template_name, root and environment of the request. ERROR_SANDBOX_TEMPLATE,
+ * ERROR_SANDBOX_NO_EGRESS, ERROR_USAGE for an environment that cannot be, and those of the
+ * launcher's start. */
 status_t run_ahead_start(const struct run_exec_request *request, struct run_ahead *ret_ahead,
                          struct error *err);
 /* Lays another ground, for another template or other ids, with a launcher of its own. */

@@ -61,6 +61,7 @@ static status_t take_template(struct asking *asking, struct error *err) {
                         asking->decided->decision.rule, wanted);
         return (status_t){ERROR_SANDBOX_TEMPLATE};
     }
+    TRY(run_ahead_check_template(row, err));
     asking->decided->judged.template_name = row->name;
     asking->decided->judged.template_open = false;
     policy_evaluate(&asking->decided->policy->engine, &asking->decided->judged,

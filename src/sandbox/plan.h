@@ -13,11 +13,16 @@
 
 enum seccomp_profile : uint8_t { SECCOMP_STANDARD, SECCOMP_STRICT };
 
+/* What a template gives of the network. Restricted: no route either, but a listener that the
+ * egress proxy serves from outside. */
+enum template_network : uint8_t { TEMPLATE_NETWORK_NONE, TEMPLATE_NETWORK_RESTRICTED };
+
 /* Limits of a template; 0 means none. */
 struct template_limits {
     uint64_t memory_bytes_max;
     uint32_t pid_count_max;
     uint32_t cpu_weight;
+    uint32_t cpu_percent_max; /* 100 = one processor */
     uint64_t wall_ms_max;
     uint64_t stage_bytes_max;
     uint64_t file_bytes_max;
@@ -28,11 +33,15 @@ struct template_row {
     const char *name;
     const char *summary;
     enum seccomp_profile seccomp;
+    enum template_network network;
+    bool
+        caches_read; /* package caches below HOME are seen, and what is written there thrown away */
     struct template_limits limits;
 };
 
-/* The built-in templates: code-executor (default), small, policy-sandbox. nullptr when there is
- * none of the name. memory_bytes_max of code-executor is min(8 GiB, half of ram_bytes). */
+/* The built-in templates: code-executor (default), small, integration-test, ai-provider,
+ * policy-sandbox. nullptr when there is none of the name. A plan's memory_bytes_max is never above
+ * half of ram_bytes. */
 const struct template_row *template_find(const char *name);
 size_t template_count(void);
 const struct template_row *template_at(size_t index);

@@ -303,9 +303,9 @@ status_t plan_check_ground(const struct plan_view *ground, struct error *err) {
 
 static bool limits_equal(const struct template_limits *a, const struct template_limits *b) {
     return a->memory_bytes_max == b->memory_bytes_max && a->pid_count_max == b->pid_count_max &&
-           a->cpu_weight == b->cpu_weight && a->wall_ms_max == b->wall_ms_max &&
-           a->stage_bytes_max == b->stage_bytes_max && a->file_bytes_max == b->file_bytes_max &&
-           a->output_bytes_max == b->output_bytes_max;
+           a->cpu_weight == b->cpu_weight && a->cpu_percent_max == b->cpu_percent_max &&
+           a->wall_ms_max == b->wall_ms_max && a->stage_bytes_max == b->stage_bytes_max &&
+           a->file_bytes_max == b->file_bytes_max && a->output_bytes_max == b->output_bytes_max;
 }
 
 static bool operation_equals(const struct plan_operation *a, const struct plan_operation *b) {

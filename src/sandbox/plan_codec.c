@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "sandbox/plan_format.h"
 
-enum { PLAN_MAGIC = 0x4e4c5041, PLAN_VERSION = 1 };
+enum { PLAN_MAGIC = 0x4e4c5041, PLAN_VERSION = 2 };
 
 static void encode_header(const struct plan_view *view, struct builder *builder) {
     builder_u32(builder, PLAN_MAGIC);
@@ -20,6 +20,7 @@ static void encode_header(const struct plan_view *view, struct builder *builder)
     builder_u64(builder, view->limits.memory_bytes_max);
     builder_u32(builder, view->limits.pid_count_max);
     builder_u32(builder, view->limits.cpu_weight);
+    builder_u32(builder, view->limits.cpu_percent_max);
     builder_u64(builder, view->limits.wall_ms_max);
     builder_u64(builder, view->limits.stage_bytes_max);
     builder_u64(builder, view->limits.file_bytes_max);
@@ -95,6 +96,7 @@ static void decode_header(struct cursor *cursor, struct plan_view *view) {
     view->limits.memory_bytes_max = cursor_u64(cursor);
     view->limits.pid_count_max = cursor_u32(cursor);
     view->limits.cpu_weight = cursor_u32(cursor);
+    view->limits.cpu_percent_max = cursor_u32(cursor);
     view->limits.wall_ms_max = cursor_u64(cursor);
     view->limits.stage_bytes_max = cursor_u64(cursor);
     view->limits.file_bytes_max = cursor_u64(cursor);

@@ -31,10 +31,44 @@ static const struct template_row templates[] = {
                 .memory_bytes_max = 1 * GIB,
                 .pid_count_max = 100,
                 .cpu_weight = 100,
+                .cpu_percent_max = 100,
                 .wall_ms_max = 300000,
                 .stage_bytes_max = 1 * GIB,
                 .file_bytes_max = 256 * MIB,
                 .output_bytes_max = 16 * MIB,
+            },
+    },
+    {
+        .name = "integration-test",
+        .summary = "as code-executor, 300 seconds, with the hosts that policy names",
+        .seccomp = SECCOMP_STANDARD,
+        .network = TEMPLATE_NETWORK_RESTRICTED,
+        .limits =
+            {
+                .memory_bytes_max = 8 * GIB,
+                .pid_count_max = 4096,
+                .cpu_weight = 100,
+                .wall_ms_max = 300000,
+                .stage_bytes_max = 10 * GIB,
+                .file_bytes_max = 4 * GIB + 1,
+                .output_bytes_max = 64 * MIB,
+            },
+    },
+    {
+        .name = "ai-provider",
+        .summary = "a client of a model: 256 MiB, 10 processes, 120 seconds, no sockets of its own",
+        .seccomp = SECCOMP_STRICT,
+        .network = TEMPLATE_NETWORK_RESTRICTED,
+        .limits =
+            {
+                .memory_bytes_max = 256 * MIB,
+                .pid_count_max = 10,
+                .cpu_weight = 50,
+                .cpu_percent_max = 50,
+                .wall_ms_max = 120000,
+                .stage_bytes_max = 16 * MIB,
+                .file_bytes_max = 1 * MIB,
+                .output_bytes_max = 1 * MIB,
             },
     },
     {
@@ -47,6 +81,7 @@ static const struct template_row templates[] = {
                 .memory_bytes_max = 128 * MIB,
                 .pid_count_max = 32,
                 .cpu_weight = 25,
+                .cpu_percent_max = 25,
                 .wall_ms_max = 0, /* whoever asks it limits every call */
                 .stage_bytes_max = 16 * MIB,
                 .file_bytes_max = 1 * MIB,

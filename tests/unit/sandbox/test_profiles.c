@@ -21,6 +21,15 @@ static void test_templates(void **state) {
     assert_int_equal(policy->seccomp, SECCOMP_STRICT);
     assert_int_equal(policy->limits.pid_count_max, 32);
     assert_int_equal(policy->limits.memory_bytes_max, 128u << 20);
+    assert_int_equal(policy->limits.cpu_percent_max, 25);
+    assert_int_equal(policy->network, TEMPLATE_NETWORK_NONE);
+    const struct template_row *test = template_find("integration-test");
+    assert_int_equal(test->network, TEMPLATE_NETWORK_RESTRICTED);
+    assert_int_equal(test->seccomp, SECCOMP_STANDARD);
+    const struct template_row *provider = template_find("ai-provider");
+    assert_int_equal(provider->network, TEMPLATE_NETWORK_RESTRICTED);
+    assert_int_equal(provider->seccomp, SECCOMP_STRICT);
+    assert_int_equal(provider->limits.cpu_percent_max, 50);
     for (size_t i = 0; i < template_count(); i++) {
         const struct template_row *row = template_at(i);
         assert_ptr_equal(template_find(row->name), row);
