@@ -17,47 +17,8 @@
 
 #include <sys/types.h>
 
+#include "sandbox/jail_channel.h"
 #include "sandbox/plan_format.h"
-#include "sandbox/protocol.h"
-
-enum jail_report_kind : uint8_t {
-    REPORT_FAILED,
-    REPORT_TERMINAL, /* with the pty's master */
-    REPORT_READY,    /* from the payload: it waits for go */
-    REPORT_EXECUTING,
-    REPORT_STOPPED,
-    REPORT_MEMORY, /* a limit was passed; init ends everything */
-    REPORT_DISK,
-    REPORT_ENDED,
-};
-
-struct jail_report {
-    enum jail_report_kind kind;
-    bool by_signal;
-    int32_t status;
-    int32_t landlock_abi;
-    uint32_t killed_count;
-    uint64_t time_ns; /* monotonic */
-    uint64_t cpu_user_us;
-    uint64_t cpu_system_us;
-    uint64_t memory_peak_bytes;
-    struct protocol_failure failure;
-};
-
-enum jail_order_kind : uint8_t {
-    ORDER_MAPPED,  /* the maps of the user namespace are written */
-    ORDER_PLAN,    /* with the plan, and three streams unless it wants a terminal */
-    ORDER_SOURCES, /* of the next binds, made by the launcher because it is root */
-    ORDER_OVERLAY, /* the same for the overlay, with its upper folder */
-    ORDER_SIGNAL,
-};
-
-struct jail_order {
-    enum jail_order_kind kind;
-    uint8_t source_count; /* of how many binds it tells */
-    uint8_t source_mask;  /* which of them have a source, from bit 0; those fds come along */
-    int32_t signal_number;
-};
 
 struct jail_cgroup {
     const char *level; /* "cgroup-v2", "cgroup-v1" or "rlimit" */
@@ -70,6 +31,7 @@ struct jail_cgroup {
 
 /* What an overlay is made from. */
 struct jail_overlay {
+    int context; /* from fsopen(2), with what does not depend on the run; -1: none */
     int layer[LIMIT_STAGE_LAYERS + 1];
     unsigned layer_count;
     int userns; /* the last one made for an id map */
@@ -80,6 +42,7 @@ struct jail {
     uint32_t done_count;   /* operations of the plan that the ground had */
     struct jail_cgroup cgroup;
     pid_t init; /* 0: there is none */
+    int userns; /* of the sandbox, as root in the launcher; -1 otherwise */
     bool is_root;
     bool samples_memory; /* no cgroup limits it */
     int kernel;          /* socket to the kernel's side */
@@ -105,9 +68,11 @@ uint64_t jail_now_ns(void);
  * is optional and not there. */
 status_t jail_source_open(const struct jail *jail, const struct plan_operation *operation,
                           int *ret_fd, struct error *err);
-/* The operations of jail->plan from `first` on; the last one of a plan is pivot_root. In the child.
- */
-status_t jail_mount_from(struct jail *jail, uint32_t first, struct error *err);
+/* The operations of jail->plan from `first` on, up to `end`; the last one of a plan is pivot_root.
+ * In the child. */
+status_t jail_mount_some(struct jail *jail, uint32_t first, uint32_t end, struct error *err);
+/* After pivot_root: the host's root goes, and with it every mount of the host. */
+status_t jail_mount_let_go(struct error *err);
 
 /* jail_target.c: where mounts go, below jail->root. All return -1 with errno. */
 /* The folder that holds a target's last part, made when it is not there, and that part. The folder
@@ -120,7 +85,10 @@ int jail_target_open(struct jail *jail, const char *target, bool folder);
 /* To be called before something is mounted at a target: that hides what was opened below it. */
 void jail_target_cover(struct jail *jail, const char *target);
 
-/* jail_overlay.c: a detached overlay. `userns` is that of the sandbox (as root: for the idmap when
+/* jail_overlay.c */
+/* What can be done before the run is known. */
+status_t jail_overlay_begin(struct jail *jail, struct error *err);
+/* A detached overlay. `userns` is that of the sandbox (as root: for the idmap when
  * the workspace belongs to the uid the payload has inside), or -1. Sets jail->upper. What it was
  * made from stays in jail->overlay until jail_overlay_forget(): to let go of a mount makes the
  * kernel wait for all its processors, so that is done when nobody waits for us. */
@@ -134,7 +102,8 @@ status_t jail_userns_open(uint32_t uid, uint32_t gid, const struct plan_view *pl
 status_t jail_map_write(pid_t pid, uint32_t uid, uint32_t gid, const struct plan_view *plan,
                         struct error *err);
 
-/* jail_make.c: the launcher's part in making a sandbox. Both leave it half made when they fail. */
+/* jail_make.c: the launcher's part in making a sandbox. It is left half made when they fail. */
+struct jail jail_nothing(int kernel);
 /* Decodes and checks a ground (consumes `memory`), starts the child, and lets it lay the ground. */
 status_t jail_make_ground(struct jail *jail, int memory, struct error *err);
 /* The same for the plan, fds->fd[0], which must stand on the ground; the rest are the streams. All
@@ -159,11 +128,23 @@ status_t jail_report_send(const struct jail *jail, const struct jail_report *rep
 
 /* jail_payload.c: becomes the command. Never returns. While init mounts it makes the network
  * namespace, which it sends to init, and gives up what it can. Through `init`, a socket, come the
- * plan with its streams, or with the slave of a pty, and at last a word that all is mounted. */
+ * plan with its streams or a pty's slave; the root, when all but the workspace is in it; a word
+ * when it is the root of this process; and one when the host's is gone. */
 [[noreturn]] void jail_payload_run(struct jail *jail, int init);
 
-/* jail_landlock.c: the ABI that was applied. Missing Landlock is ERROR_SANDBOX_NO_LANDLOCK. */
-status_t jail_landlock_apply(const struct plan_view *plan, int *ret_abi, struct error *err);
+/* jail_landlock.c: in two parts, because all but the workspace is in place before that is. Missing
+ * Landlock is ERROR_SANDBOX_NO_LANDLOCK. */
+struct jail_landlock {
+    int ruleset; /* owned */
+    int abi;
+    uint64_t handled;
+};
+/* The rules of what lies outside the workspace, seen from `root`, the sandbox's. */
+status_t jail_landlock_begin(const struct plan_view *plan, int root, struct jail_landlock *ret,
+                             struct error *err);
+/* The others; then they are in force. Closes the ruleset. */
+status_t jail_landlock_finish(const struct plan_view *plan, struct jail_landlock *landlock,
+                              struct error *err);
 
 /* jail_watch.c */
 /* What the stage, HOME and /tmp take on disk. */

@@ -308,6 +308,12 @@ static status_t enter_network(const struct init *init, struct error *err) {
                                "cannot enter the network namespace of the sandbox");
 }
 
+/* The payload works on while init does its own part. */
+static status_t tell(const struct init *init, const char *word, const struct socket_fds *fds,
+                     struct error *err) {
+    return socket_send(init->socket, slice_of(word, 1), fds, err);
+}
+
 /* The launcher has checked what it sends, and it is sealed. */
 static status_t receive_plan(struct init *init, struct error *err) {
     struct jail *jail = init->jail;
@@ -326,10 +332,27 @@ static status_t receive_plan(struct init *init, struct error *err) {
         fds.count += status_is_ok(status) ? 1 : 0;
     }
     if (status_is_ok(status)) {
-        status = socket_send(init->socket, SLICE_LITERAL("p"), &fds, err);
+        status = tell(init, "p", &fds, err);
     }
     socket_fds_close(&fds);
     return status;
+}
+
+static status_t mount_rest(struct init *init, struct error *err) {
+    struct jail *jail = init->jail;
+    const struct plan_view *plan = &jail->plan;
+    uint32_t overlay = jail->done_count;
+    while (overlay < plan->operation_count && plan->operations[overlay].type != PLAN_OVERLAY) {
+        overlay++;
+    }
+    TRY(jail_mount_some(jail, jail->done_count, overlay, err));
+    struct socket_fds root = {.fd = {jail->root}, .count = 1};
+    TRY(tell(init, "t", &root, err));
+    TRY(jail_mount_some(jail, overlay, plan->operation_count, err));
+    TRY(tell(init, "m", nullptr, err));
+    TRY(jail_mount_let_go(err));
+    fd_closep(&jail->root);
+    return tell(init, "d", nullptr, err);
 }
 
 static status_t set_up(struct init *init, struct error *err) {
@@ -337,13 +360,14 @@ static status_t set_up(struct init *init, struct error *err) {
     TRY(protect(jail, err));
     TRY(start_payload(init, err));
     (void)umask(0);
-    TRY(jail_mount_from(jail, 0, err));
+    TRY(jail_mount_some(jail, 0, jail->plan.operation_count, err));
+    if (!jail->is_root) {
+        TRY(jail_overlay_begin(jail, err));
+    }
     TRY(enter_network(init, err));
     TRY(receive_plan(init, err));
-    TRY(jail_mount_from(jail, jail->done_count, err));
-    fd_closep(&jail->root);
+    TRY(mount_rest(init, err));
     (void)umask(022);
-    TRY(socket_send(init->socket, SLICE_LITERAL("m"), nullptr, err));
     fd_closep(&init->socket);
     jail_overlay_forget(jail);
     return STATUS_OK;

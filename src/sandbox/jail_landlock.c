@@ -47,20 +47,21 @@ static uint64_t handled_access(int abi) {
     return handled;
 }
 
-static status_t add_rule(int ruleset, const struct plan_rule *rule, uint64_t handled,
-                         struct error *err) {
+static status_t add_rule(const struct jail_landlock *landlock, const struct plan_rule *rule,
+                         int root, struct error *err) {
     static const uint64_t access[] = {
         [PLAN_ACCESS_READ] = ACCESS_READ,
         [PLAN_ACCESS_WRITE] = ACCESS_WRITE,
         [PLAN_ACCESS_DEVICE] = ACCESS_DEVICE,
     };
-    CLEANUP(fd_closep) int fd = open(rule->path, O_PATH | O_CLOEXEC);
+    const char *below = rule->path[1] == '\0' ? "." : rule->path + 1;
+    CLEANUP(fd_closep) int fd = openat(root, below, O_PATH | O_CLOEXEC);
     struct landlock_path_beneath_attr attr = {
-        .allowed_access = access[rule->access] & handled,
+        .allowed_access = access[rule->access] & landlock->handled,
         .parent_fd = fd,
     };
-    if (fd < 0 ||
-        syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) != 0) {
+    if (fd < 0 || syscall(SYS_landlock_add_rule, landlock->ruleset, LANDLOCK_RULE_PATH_BENEATH,
+                          &attr, 0) != 0) {
         status_t status =
             error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot add a Landlock rule");
         error_detail(err, "%.300s", rule->path);
@@ -69,7 +70,19 @@ static status_t add_rule(int ruleset, const struct plan_rule *rule, uint64_t han
     return STATUS_OK;
 }
 
-status_t jail_landlock_apply(const struct plan_view *plan, int *ret_abi, struct error *err) {
+static status_t add_rules(const struct plan_view *plan, bool of_workspace, int root,
+                          const struct jail_landlock *landlock, struct error *err) {
+    for (uint32_t i = 0; i < plan->rule_count; i++) {
+        const struct plan_rule *rule = &plan->rules[i];
+        if (plan_path_is_below(rule->path, plan->workspace) == of_workspace) {
+            TRY(add_rule(landlock, rule, root, err));
+        }
+    }
+    return STATUS_OK;
+}
+
+status_t jail_landlock_begin(const struct plan_view *plan, int root, struct jail_landlock *ret,
+                             struct error *err) {
     int abi =
         (int)syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1) {
@@ -81,16 +94,21 @@ status_t jail_landlock_apply(const struct plan_view *plan, int *ret_abi, struct 
         attr.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
         size = sizeof attr;
     }
-    CLEANUP(fd_closep) int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
+    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
     if (ruleset < 0) {
         return error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot make a Landlock ruleset");
     }
-    for (uint32_t i = 0; i < plan->rule_count; i++) {
-        TRY(add_rule(ruleset, &plan->rules[i], attr.handled_access_fs, err));
-    }
-    if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {
+    *ret = (struct jail_landlock){ruleset, abi, attr.handled_access_fs};
+    return add_rules(plan, false, root, ret, err);
+}
+
+status_t jail_landlock_finish(const struct plan_view *plan, struct jail_landlock *landlock,
+                              struct error *err) {
+    CLEANUP(fd_closep) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    TRY(add_rules(plan, true, root, landlock, err));
+    if (syscall(SYS_landlock_restrict_self, landlock->ruleset, 0) != 0) {
         return error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot apply Landlock");
     }
-    *ret_abi = abi;
+    fd_closep(&landlock->ruleset);
     return STATUS_OK;
 }

@@ -398,19 +398,7 @@ int main(void) {
     if (run == nullptr) {
         return 1;
     }
-    run->jail = (struct jail){
-        .kernel = PROTOCOL_FD,
-        .channel = -1,
-        .channel_child = -1,
-        .go_read = -1,
-        .go_write = -1,
-        .exec_read = -1,
-        .exec_write = -1,
-        .upper = -1,
-        .lock = -1,
-        .root = -1,
-        .parent = -1,
-    };
+    run->jail = jail_nothing(PROTOCOL_FD);
     struct error err = {};
     if (!status_is_ok(make_sandbox(run, &err))) {
         prefer_report(run, &err);

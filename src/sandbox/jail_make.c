@@ -22,6 +22,24 @@
 #include "sys/fd.h"
 #include "sys/ids.h"
 
+struct jail jail_nothing(int kernel) {
+    return (struct jail){
+        .kernel = kernel,
+        .channel = -1,
+        .channel_child = -1,
+        .userns = -1,
+        .go_read = -1,
+        .go_write = -1,
+        .exec_read = -1,
+        .exec_write = -1,
+        .upper = -1,
+        .overlay = {.context = -1, .userns = -1},
+        .lock = -1,
+        .root = -1,
+        .parent = -1,
+    };
+}
+
 /* The plan must not change after it was checked: its memory has all its seals, or it is refused. */
 static status_t map_plan(int fd, struct slice *ret_bytes, struct error *err) {
     int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
@@ -153,11 +171,8 @@ static status_t parcel_add(const struct jail *jail, const struct plan_operation 
 
 static status_t send_overlay(struct jail *jail, const struct plan_operation *operation,
                              struct error *err) {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/ns/user", jail->init);
-    CLEANUP(fd_closep) int userns = open(path, O_RDONLY | O_CLOEXEC);
     CLEANUP(fd_closep) int fd = -1;
-    TRY(jail_overlay_open(jail, operation, userns, &fd, err));
+    TRY(jail_overlay_open(jail, operation, jail->userns, &fd, err));
     struct socket_fds fds = {.fd = {fd, jail->upper}, .count = 2};
     return jail_order_send(jail, &(struct jail_order){.kind = ORDER_OVERLAY}, &fds, err);
 }
@@ -198,7 +213,11 @@ status_t jail_make_ground(struct jail *jail, int memory, struct error *err) {
     }
     TRY(jail_map_write(jail->init, jail->plan.uid, jail->plan.gid, &jail->plan, err));
     TRY(jail_order_send(jail, &(struct jail_order){.kind = ORDER_MAPPED}, nullptr, err));
-    return assist(jail, err);
+    TRY(assist(jail, err));
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/ns/user", jail->init);
+    jail->userns = open(path, O_RDONLY | O_CLOEXEC);
+    return jail_overlay_begin(jail, err);
 }
 
 void jail_lock_take(struct jail *jail, struct socket_fds *fds) {

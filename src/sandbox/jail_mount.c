@@ -335,16 +335,22 @@ static status_t do_root(const struct plan_operation *operation, int *ret_root, s
     return STATUS_OK;
 }
 
-/* Read-only from here on, then the only root there is: the old one is detached, and with it every
- * mount of the host. */
+/* Read-only from here on, then the root of every process here. The host's lies over it until
+ * jail_mount_let_go(). */
 static status_t do_seal(int root, struct error *err) {
     if (!set_flags(root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false)) {
         return mount_error(err, "make the root read-only", "/");
     }
     TRY(verify_flags(root, false, false, "/", err));
-    if (fchdir(root) != 0 || syscall(SYS_pivot_root, ".", ".") != 0 ||
-        umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) {
+    if (fchdir(root) != 0 || syscall(SYS_pivot_root, ".", ".") != 0) {
         return mount_error(err, "change to the sandbox's root", "/");
+    }
+    return STATUS_OK;
+}
+
+status_t jail_mount_let_go(struct error *err) {
+    if (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) {
+        return mount_error(err, "let go of the host's root", "/");
     }
     return STATUS_OK;
 }
@@ -378,8 +384,8 @@ static status_t do_operation(struct jail *jail, uint32_t index, struct error *er
     return error_set(err, ERROR_PLAN_INVALID, 0, "an operation has no meaning");
 }
 
-status_t jail_mount_from(struct jail *jail, uint32_t first, struct error *err) {
-    for (uint32_t i = first; i < jail->plan.operation_count; i++) {
+status_t jail_mount_some(struct jail *jail, uint32_t first, uint32_t end, struct error *err) {
+    for (uint32_t i = first; i < end; i++) {
         TRY(do_operation(jail, i, err));
     }
     fd_closep(&jail->parent);

@@ -46,6 +46,7 @@ void jail_overlay_forget(struct jail *jail) {
     }
     jail->overlay.layer_count = 0;
     fd_closep(&jail->overlay.userns);
+    fd_closep(&jail->overlay.context);
 }
 
 static status_t overlay_error(struct error *err, const char *what, const char *path) {
@@ -234,6 +235,18 @@ static bool configure(int context, const char *key, const char *value) {
     return syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, key, value, 0) == 0;
 }
 
+status_t jail_overlay_begin(struct jail *jail, struct error *err) {
+    int context = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+    jail->overlay.context = context;
+    if (context < 0 || !configure(context, "source", "airlock") ||
+        !configure(context, "index", "off") || !configure(context, "metacopy", "off") ||
+        !configure(context, "xino", "off") ||
+        syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) != 0) {
+        return overlay_error(err, "mount the overlay of the workspace", "overlay");
+    }
+    return STATUS_OK;
+}
+
 /* The layers as "5:6:7", names in the current folder, /proc/self/fd. */
 static int mount_overlay(const struct overlay *overlay) {
     char lower[256] = "";
@@ -251,12 +264,9 @@ static int mount_overlay(const struct overlay *overlay) {
     char work[16];
     (void)snprintf(upper, sizeof upper, "%d", overlay->upper);
     (void)snprintf(work, sizeof work, "%d", overlay->work);
-    CLEANUP(fd_closep) int context = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
-    if (context < 0 || !configure(context, "source", "airlock") ||
-        !configure(context, "lowerdir", lower) || !configure(context, "upperdir", upper) ||
-        !configure(context, "workdir", work) || !configure(context, "index", "off") ||
-        !configure(context, "metacopy", "off") || !configure(context, "xino", "off") ||
-        syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) != 0 ||
+    int context = overlay->parts->context;
+    if (!configure(context, "lowerdir", lower) || !configure(context, "upperdir", upper) ||
+        !configure(context, "workdir", work) ||
         syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
         return -1;
     }
@@ -269,7 +279,6 @@ status_t jail_overlay_open(struct jail *jail, const struct plan_operation *opera
     CLEANUP(overlay_deinit)
     struct overlay overlay = {.parts = &jail->overlay, .upper = -1, .work = -1};
     ASSERT(jail->overlay.layer_count == 0);
-    jail->overlay.userns = -1;
     overlay.attaches = jail->is_root && needs_attached_layers();
     if (overlay.attaches && !enter_private_mounts()) {
         return overlay_error(err, "make a mount namespace for the layers", operation->target);

@@ -174,12 +174,18 @@ static status_t set_up(struct jail *jail, int init, int *ret_abi, struct error *
     if (syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) {
         return error_set(err, ERROR_JAIL_FAILED, errno, "cannot close what was inherited");
     }
-    TRY(hear(init, 'm', &fds, err));
+    TRY(hear(init, 't', &fds, err));
+    struct jail_landlock landlock;
+    TRY(jail_landlock_begin(&jail->plan, fds.count == 1 ? fds.fd[0] : -1, &landlock, err));
+    socket_fds_close(&fds);
+    TRY(hear(init, 'm', nullptr, err));
     if (chdir(jail->plan.working_folder) != 0) {
         return error_set(err, ERROR_WORKSPACE_UNUSABLE, errno,
                          "cannot change to the working folder in the sandbox");
     }
-    return jail_landlock_apply(&jail->plan, ret_abi, err);
+    TRY(jail_landlock_finish(&jail->plan, &landlock, err));
+    *ret_abi = landlock.abi;
+    return hear(init, 'd', nullptr, err);
 }
 
 static void send_report(const struct jail *jail, struct jail_report *report) {

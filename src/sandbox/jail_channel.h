@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What launcher, init and payload tell each other: reports go up, orders go down, all of fixed
+ * size.
+ */
+#pragma once
+
+#include "sandbox/protocol.h"
+
+enum jail_report_kind : uint8_t {
+    REPORT_FAILED,
+    REPORT_TERMINAL, /* with the pty's master */
+    REPORT_READY,    /* from the payload: it waits for go */
+    REPORT_EXECUTING,
+    REPORT_STOPPED,
+    REPORT_MEMORY, /* a limit was passed; init ends everything */
+    REPORT_DISK,
+    REPORT_ENDED,
+};
+
+struct jail_report {
+    enum jail_report_kind kind;
+    bool by_signal;
+    int32_t status;
+    int32_t landlock_abi;
+    uint32_t killed_count;
+    uint64_t time_ns; /* monotonic */
+    uint64_t cpu_user_us;
+    uint64_t cpu_system_us;
+    uint64_t memory_peak_bytes;
+    struct protocol_failure failure;
+};
+
+enum jail_order_kind : uint8_t {
+    ORDER_MAPPED,  /* the maps of the user namespace are written */
+    ORDER_PLAN,    /* with the plan, and three streams unless it wants a terminal */
+    ORDER_SOURCES, /* of the next binds, made by the launcher because it is root */
+    ORDER_OVERLAY, /* the same for the overlay, with its upper folder */
+    ORDER_SIGNAL,
+};
+
+struct jail_order {
+    enum jail_order_kind kind;
+    uint8_t source_count; /* of how many binds it tells */
+    uint8_t source_mask;  /* which of them have a source, from bit 0; those fds come along */
+    int32_t signal_number;
+};
