@@ -92,6 +92,7 @@ static const struct field STAGE_APPLIED[] = {
     OPTIONAL("error", TEXT),
     OPTIONAL("applied", INTEGER),
     OPTIONAL("skipped", INTEGER),
+    OPTIONAL("parts", INTEGER),
     OPTIONAL("before", TEXT),
     OPTIONAL("after", TEXT),
     FACTS,

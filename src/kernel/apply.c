@@ -225,6 +225,9 @@ static status_t append_applied(struct application *apply, const struct apply_res
     } else {
         json_set_integer(fields, "applied", result->applied);
         json_set_integer(fields, "skipped", result->skipped);
+        if (result->parts > 0) {
+            json_set_integer(fields, "parts", result->parts);
+        }
         record_digest(fields, "before", &result->before);
         record_digest(fields, "after", &result->after);
     }
@@ -332,16 +335,17 @@ static status_t apply_decided(struct application *apply, const struct apply_opti
     return status;
 }
 
-status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const *paths,
-                      bool skip_refused, struct apply_result *ret_result, uint64_t *ret_seq,
-                      struct error *err) {
+status_t kernel_apply(struct kernel *kernel, struct run *run,
+                      const struct kernel_apply_options *wanted, struct apply_result *ret_result,
+                      uint64_t *ret_seq, struct error *err) {
     CLEANUP(application_deinit) struct application apply;
     application_init(&apply, kernel, run, "stage.apply");
     apply.review.many_hint =
         "Look at them with airlock diff, then apply them in parts: airlock apply RUN PATH...";
     struct apply_options options = {
-        .paths = paths,
-        .skip_refused = skip_refused,
+        .paths = wanted->paths,
+        .choices = wanted->choices,
+        .skip_refused = wanted->skip_refused,
         .decide = decide_path,
         .admitted = admit,
         .not_carried = not_carried,

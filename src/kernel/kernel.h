@@ -48,10 +48,15 @@ status_t kernel_keys(struct kernel *kernel, struct keys_client **ret_keys, struc
  * the work is done and only its receipt is missing. */
 status_t kernel_checkpoint(struct kernel *kernel, uint64_t seq, struct error *err);
 
+struct kernel_apply_options {
+    const char *const *paths;            /* nullptr: all */
+    const struct apply_choices *choices; /* what is taken instead; nullptr: `paths` says */
+    bool skip_refused;
+};
 /* Applies the stage of a run and its parents. What policy wants reviewed is asked through
  * ask_review once everything is checked and before anything is touched: POLICY_REVIEW when the
  * answer is no. *ret_seq is the outcome's entry, which the last checkpoint covers. */
-status_t kernel_apply(struct kernel *kernel, struct run *run, const char *const *paths,
-                      bool skip_refused, struct apply_result *ret_result, uint64_t *ret_seq,
-                      struct error *err);
+status_t kernel_apply(struct kernel *kernel, struct run *run,
+                      const struct kernel_apply_options *options, struct apply_result *ret_result,
+                      uint64_t *ret_seq, struct error *err);
 status_t kernel_discard(struct kernel *kernel, struct run *run, struct error *err);

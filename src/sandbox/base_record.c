@@ -122,7 +122,7 @@ struct change *change_list_find(const struct change_list *list, const char *path
 
 /* Encoding. */
 
-static void state_encode(const struct entry_state *state, struct builder *out) {
+void base_state_encode(const struct entry_state *state, struct builder *out) {
     builder_u8(out, state->kind);
     builder_u8(out, state->owner_is_payload);
     builder_u32(out, state->mode);
@@ -144,7 +144,7 @@ static void digest_decode(struct cursor *in, struct digest *ret) {
     }
 }
 
-static void state_decode(struct cursor *in, struct entry_state *ret) {
+void base_state_decode(struct cursor *in, struct entry_state *ret) {
     uint8_t kind = cursor_u8(in);
     if (kind > ENTRY_OTHER) {
         cursor_fail(in);
@@ -173,8 +173,8 @@ status_t base_record_write(const struct run *run, const struct change_list *list
     for (size_t i = 0; i < list->count; i++) {
         const struct change *change = &list->items[i];
         builder_string(&out, change->path);
-        state_encode(&change->before, &out);
-        state_encode(&change->after, &out);
+        base_state_encode(&change->before, &out);
+        base_state_encode(&change->after, &out);
         builder_u8(&out, change->refusal);
         builder_u8(&out, (uint8_t)((change->moved ? 1 : 0) | (change->has_copy ? 2 : 0) |
                                    (change->is_relisted ? 4 : 0)));
@@ -189,8 +189,8 @@ status_t base_record_write(const struct run *run, const struct change_list *list
 static bool change_decode(struct cursor *in, uint32_t number, struct change *ret) {
     *ret = (struct change){.number = number};
     const char *path = cursor_string(in);
-    state_decode(in, &ret->before);
-    state_decode(in, &ret->after);
+    base_state_decode(in, &ret->before);
+    base_state_decode(in, &ret->after);
     uint8_t refusal = cursor_u8(in);
     uint8_t flags = cursor_u8(in);
     if (!cursor_is_ok(in) || refusal >= REFUSAL_COUNT || path[0] == '\0' || path[0] == '/') {

@@ -36,6 +36,9 @@ struct change {
     bool is_relisted;                  /* has another access list, which apply does not carry */
     uint32_t number;                   /* its place in its own stage's index */
     uint8_t before_layer, after_layer; /* in a merged list: index into the stack */
+    uint8_t before_part; /* in a merged list: 1 + index into the stack of the run that keeps what
+                            stands there, because part of the change was applied; 0: none */
+    bool after_is_part;  /* only part of it is to be applied: the run itself keeps the content */
 };
 
 struct change_list {
@@ -58,6 +61,10 @@ void change_list_sort(struct change_list *list);
 struct change *change_list_find(const struct change_list *list, const char *path);
 /* The index of the first change that does not sort before `path`. */
 size_t change_list_lower_bound(const struct change_list *list, const char *path);
+
+/* The form of a state in records. */
+void base_state_encode(const struct entry_state *state, struct builder *out);
+void base_state_decode(struct cursor *in, struct entry_state *ret);
 
 status_t base_record_write(const struct run *run, const struct change_list *list,
                            struct error *err);

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "sandbox/diff_lines.h"
 #include "sandbox/diff_names.h"
+#include "sandbox/parts.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
@@ -80,7 +81,9 @@ static status_t side_read_after(const struct merge *merge, const struct change *
 static status_t side_read_before(const struct merge *merge, const struct change *change,
                                  struct diff_side *side, struct error *err) {
     CLEANUP(fd_closep) int fd = -1;
-    if (change->has_copy) {
+    if (change->before_part > 0) {
+        fd = parts_open(&merge->stack->runs[change->before_part - 1], &change->before.digest);
+    } else if (change->has_copy) {
         char name[32];
         (void)snprintf(name, sizeof name, "base/%u", change->number);
         fd =
@@ -275,6 +278,22 @@ static status_t diff_both_sides(const struct merge *merge, const struct change *
     builder_deinit(&before.bytes);
     builder_deinit(&after.bytes);
     return status;
+}
+
+status_t diff_read_texts(const struct merge *merge, const struct change *change,
+                         struct builder *before, struct builder *after, bool *ret_is_text,
+                         struct error *err) {
+    struct diff_side old = {.state = &change->before, .bytes = *before};
+    struct diff_side new = {.state = &change->after, .bytes = *after};
+    status_t status = side_read_before(merge, change, &old, err);
+    if (status_is_ok(status)) {
+        status = side_read_after(merge, change, &new, err);
+    }
+    *before = old.bytes;
+    *after = new.bytes;
+    TRY(status);
+    *ret_is_text = old.known && new.known && !old.binary && !new.binary;
+    return STATUS_OK;
 }
 
 status_t diff_file(const struct merge *merge, const struct change *change, bool color,

@@ -9,6 +9,12 @@ struct diff_counts {
     bool binary;
 };
 
+/* Both sides of a file that changed, appended. *ret_is_text is false, and nothing is certain about
+ * the builders, when one of them cannot be had or is no text. */
+status_t diff_read_texts(const struct merge *merge, const struct change *change,
+                         struct builder *before, struct builder *after, bool *ret_is_text,
+                         struct error *err);
+
 /* Appends one change in git's diff format. Nothing for folders that git does not know either, but a
  * comment line that says what happens to them. `ret_counts` may be nullptr. */
 status_t diff_file(const struct merge *merge, const struct change *change, bool color,

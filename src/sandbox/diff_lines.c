@@ -348,12 +348,8 @@ static void hunk_range(char mark, size_t start, size_t count, struct builder *ou
     }
 }
 
-struct hunk {
-    size_t a_start, a_end, b_start, b_end;
-};
-
-static void hunk_print(const struct diff_lines *before, const struct diff_lines *after,
-                       const struct hunk *hunk, bool color, struct builder *out) {
+void diff_lines_hunk(const struct diff_lines *before, const struct diff_lines *after,
+                     const struct diff_hunk *hunk, bool color, struct builder *out) {
     builder_text(out, color ? COLOR_HUNK : "");
     builder_text(out, "@@ ");
     hunk_range('-', hunk->a_start, hunk->a_end - hunk->a_start, out);
@@ -380,7 +376,7 @@ void diff_lines_hunks(const struct diff_lines *before, const struct diff_lines *
                       struct builder *out) {
     size_t a = 0;
     size_t b = 0;
-    struct hunk hunk = {0};
+    struct diff_hunk hunk = {0};
     bool open = false;
     size_t quiet = 0; /* unchanged lines since the last change */
     while (a < before->count || b < after->count) {
@@ -393,7 +389,7 @@ void diff_lines_hunks(const struct diff_lines *before, const struct diff_lines *
             if (open && quiet > 2 * CONTEXT_LINES) {
                 hunk.a_end = a - quiet + CONTEXT_LINES;
                 hunk.b_end = b - quiet + CONTEXT_LINES;
-                hunk_print(before, after, &hunk, color, out);
+                diff_lines_hunk(before, after, &hunk, color, out);
                 open = false;
             }
             continue;
@@ -401,7 +397,7 @@ void diff_lines_hunks(const struct diff_lines *before, const struct diff_lines *
         if (!open) {
             size_t context = quiet < CONTEXT_LINES ? quiet : CONTEXT_LINES;
             context = a < context ? a : context;
-            hunk = (struct hunk){.a_start = a - context, .b_start = b - context};
+            hunk = (struct diff_hunk){.a_start = a - context, .b_start = b - context};
             open = true;
         }
         quiet = 0;
@@ -412,7 +408,7 @@ void diff_lines_hunks(const struct diff_lines *before, const struct diff_lines *
         size_t tail = quiet < CONTEXT_LINES ? quiet : CONTEXT_LINES;
         hunk.a_end = a - quiet + tail;
         hunk.b_end = b - quiet + tail;
-        hunk_print(before, after, &hunk, color, out);
+        diff_lines_hunk(before, after, &hunk, color, out);
     }
 }
 

@@ -28,6 +28,14 @@ status_t diff_lines_compare(struct diff_lines *before, struct diff_lines *after,
 void diff_lines_hunks(const struct diff_lines *before, const struct diff_lines *after, bool color,
                       struct builder *out);
 
+/* Lines of both sides that are shown together, the ends excluded. */
+struct diff_hunk {
+    size_t a_start, a_end, b_start, b_end;
+};
+/* Appends one hunk of a comparison that was made. */
+void diff_lines_hunk(const struct diff_lines *before, const struct diff_lines *after,
+                     const struct diff_hunk *hunk, bool color, struct builder *out);
+
 /* Appends text for a terminal: control characters and those that reorder a line are shown, not
  * obeyed. Newlines and tabs stay. */
 void diff_escape(struct slice text, struct builder *out);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "sandbox/choices.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
@@ -78,7 +79,7 @@ static status_t merge_load(const struct state *state, const struct run *run, str
     }
     merge_fold(&merge->list);
     merge->workspace_fd = open(run->workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    return STATUS_OK;
+    return merge_rebase_parts(merge, err);
 }
 
 status_t merge_open(const struct state *state, const struct run *run, struct merge *ret_merge,

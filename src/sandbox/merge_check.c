@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "codec/text.h"
+#include "sandbox/choices.h"
 #include "sandbox/stage_view.h"
 #include "sys/fd.h"
 
@@ -19,7 +20,8 @@ void merge_plan_deinit(struct merge_plan *plan) {
 }
 
 static bool verdict_is_skip(enum merge_verdict verdict) {
-    return verdict != MERGE_VERDICT_APPLY && verdict != MERGE_VERDICT_DONE;
+    return verdict != MERGE_VERDICT_APPLY && verdict != MERGE_VERDICT_DONE &&
+           verdict != MERGE_VERDICT_BEFORE;
 }
 
 /* A change from or to a folder: what is below depends on it. */
@@ -32,8 +34,8 @@ static bool item_changes_kind(const struct change *change, const struct merge_pl
 static status_t check_upper(const struct merge *merge, const struct change *change,
                             struct error *err) {
     struct entry_state now;
-    if (change->after.kind == ENTRY_NONE) {
-        return STATUS_OK;
+    if (change->after.kind == ENTRY_NONE || change->after_is_part) {
+        return STATUS_OK; /* a part was made from what was looked at just now */
     }
     TRY(entry_look(merge->upper_fds[change->after_layer], change->path, ENTRY_FORCED, &now, err));
     if (now.kind == ENTRY_FOLDER && now.mode == (change->after.mode | UPPER_FOLDER_MODE)) {
@@ -131,10 +133,15 @@ static void plan_link(const struct merge *merge, struct merge_plan *plan) {
 }
 
 /* A named change brings the folders that it needs. */
+static bool is_chosen(const struct apply_options *options, const char *path) {
+    return options->choices != nullptr ? apply_choices_find(options->choices, path) != nullptr
+                                       : merge_is_selected(path, options->paths);
+}
+
 static void plan_select(const struct merge *merge, struct merge_plan *plan,
-                        const char *const *patterns) {
+                        const struct apply_options *options) {
     for (size_t i = 0; i < merge->list.count; i++) {
-        bool selected = merge_is_selected(merge->list.items[i].path, patterns);
+        bool selected = is_chosen(options, merge->list.items[i].path);
         plan->items[i].verdict = selected ? MERGE_VERDICT_APPLY : MERGE_VERDICT_UNNAMED;
         for (size_t up = plan->items[i].above; selected && up != SIZE_MAX;
              up = plan->items[up].above) {
@@ -189,15 +196,26 @@ static void plan_tops(const struct merge *merge, struct merge_plan *plan) {
     }
 }
 
+/* When all that is not named was applied before, the stage is closed with what is named. */
+static status_t check_unnamed(const struct merge *merge, const struct change *change,
+                              struct merge_plan_item *item, struct error *err) {
+    enum merge_relation relation = MERGE_CLEAN;
+    TRY(merge_relate(merge, change, &item->current, &relation, err));
+    if (relation == MERGE_DONE && change->refusal == REFUSAL_NONE) {
+        item->verdict = MERGE_VERDICT_BEFORE;
+    }
+    return STATUS_OK;
+}
+
 static status_t plan_fill(const struct merge *merge, const struct apply_options *options,
                           struct merge_plan *plan, struct error *err) {
     plan_link(merge, plan);
-    plan_select(merge, plan, options->paths);
+    plan_select(merge, plan, options);
     for (size_t i = 0; i < merge->list.count; i++) {
         struct merge_plan_item *item = &plan->items[i];
         const struct change *change = &merge->list.items[i];
         if (item->verdict == MERGE_VERDICT_UNNAMED) {
-            TRY(entry_look(merge->workspace_fd, change->path, ENTRY_STAT, &item->current, err));
+            TRY(check_unnamed(merge, change, item, err));
         } else {
             TRY(check_one(merge, change, options, item, err));
         }

@@ -10,6 +10,7 @@ enum merge_verdict : uint8_t {
     MERGE_VERDICT_APPLY,
     MERGE_VERDICT_DONE,    /* the workspace holds it already */
     MERGE_VERDICT_UNNAMED, /* not selected */
+    MERGE_VERDICT_BEFORE,  /* not selected, and the workspace holds it already */
     MERGE_VERDICT_REFUSED, /* the stage holds what is never applied */
     MERGE_VERDICT_DENIED,  /* by policy */
     MERGE_VERDICT_CONFLICT,

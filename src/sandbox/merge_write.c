@@ -19,6 +19,7 @@
 
 #include "base/assert.h"
 #include "base/cleanup.h"
+#include "sandbox/parts.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
@@ -191,7 +192,9 @@ static struct owner owner_of(const struct merge_plan_item *item, int parent_fd) 
 static status_t write_file(const struct merge *merge, const struct change *change, int parent_fd,
                            const char *name, struct owner owner, struct error *err) {
     CLEANUP(fd_closep)
-    int from = entry_open_file(merge->upper_fds[change->after_layer], change->path, true);
+    int from = change->after_is_part
+                   ? parts_open(&merge->stack->runs[0], &change->after.digest)
+                   : entry_open_file(merge->upper_fds[change->after_layer], change->path, true);
     struct stat there;
     if (from < 0 || fstat(from, &there) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot read %s in the stage", change->path);
@@ -205,8 +208,9 @@ static status_t write_file(const struct merge *merge, const struct change *chang
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, there.st_mtim};
     /* Who else may use a file is its owner's word and stays as it is. */
     CLEANUP(fd_closep) int replaced = entry_open_file(merge->workspace_fd, change->path, false);
+    int attributed = change->after_is_part ? replaced : from;
     if ((replaced >= 0 && !upper_copy_access_list(replaced, to)) ||
-        !copy_content(from, to, there.st_size) || !upper_copy_attributes(from, to) ||
+        !copy_content(from, to, there.st_size) || !upper_copy_attributes(attributed, to) ||
         (geteuid() == 0 && fchown(to, owner.uid, owner.gid) != 0) ||
         fchmod(to, change->after.mode & 0777) != 0 || futimens(to, times) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot write %s in the workspace", change->path);

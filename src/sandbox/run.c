@@ -252,9 +252,10 @@ void run_close(struct run *run) {
 
 /* Removes what is not needed any more, then the mark that brings the collector here. */
 static void run_clean(struct run *run) {
-    static const char *const folders[] = {"work", "tmp", "home", "upper", "base"};
+    static const char *const folders[] = {"work", "tmp",   "home",  "upper",
+                                          "base", "parts", "squash"};
     bool is_closed = run->state == RUN_APPLIED || run->state == RUN_DISCARDED;
-    size_t count = is_closed ? 5 : 3;
+    size_t count = is_closed ? sizeof folders / sizeof folders[0] : 3;
     bool clean = true;
     for (size_t i = 0; i < count; i++) {
         struct error ignored;

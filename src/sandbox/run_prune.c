@@ -10,7 +10,8 @@
 
 /* "output" is a file, the others are trees. work, tmp and home are gone since the run ended, or
  * their removal failed then. */
-static const char *const pruned[] = {"output", "upper", "base", "work", "tmp", "home"};
+static const char *const pruned[] = {"output", "upper", "base", "parts",
+                                     "squash", "work",  "tmp",  "home"};
 enum { PRUNED_COUNT = sizeof pruned / sizeof pruned[0] };
 
 static void fts_closep(FTS **tree) {

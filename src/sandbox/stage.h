@@ -120,8 +120,11 @@ struct apply_subject {
     const char *link_target; /* of a symbolic link; nullptr otherwise */
     uint64_t size;           /* of a regular file; 0 otherwise */
 };
+struct apply_choices; /* sandbox/choices.h */
 struct apply_options {
     const char *const *paths; /* nullptr for all */
+    /* What is taken instead: exactly these paths, some maybe in part; nullptr: `paths` says. */
+    const struct apply_choices *choices;
     bool skip_refused;
     /* Asked for every final path: policy decides. A refusal sets reason. */
     enum apply_verdict (*decide)(void *context, const struct apply_subject *subject,
@@ -140,6 +143,7 @@ struct apply_options {
 };
 struct apply_result {
     uint32_t applied, skipped;
+    uint32_t parts;              /* of the applied: files of which something stays in the stage */
     bool stage_is_closed;        /* nothing is left in it */
     struct digest before, after; /* over the touched paths */
 };

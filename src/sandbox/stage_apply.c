@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "sandbox/choices.h"
 #include "sandbox/merge_write.h"
 #include "sandbox/stage_lock.h"
 #include "sys/fd.h"
@@ -46,6 +47,8 @@ static status_t apply_commit(struct run *run, struct error *err) {
 static status_t apply_write(const struct merge *merge, const struct merge_plan *plan,
                             const struct merge_steps *steps, struct run *run, struct slice list,
                             struct error *err) {
+    merge_step_begins();
+    TRY(merge_record_parts(merge, err));
     TRY(apply_prepare(run, list, err));
     TRY(merge_write_temporaries(merge, plan, steps, err));
     merge_step_begins();
@@ -57,6 +60,16 @@ static void apply_undo(const struct merge *merge, const struct merge_steps *step
                        struct run *run) {
     merge_steps_remove_temporaries(steps, merge->workspace_fd);
     (void)unlinkat(run->fd, STAGE_STEPS_PREPARED, 0);
+}
+
+/* Of these something stays in the stage. */
+static size_t apply_part_count(const struct merge *merge, const struct merge_plan *plan) {
+    size_t count = 0;
+    for (size_t i = 0; i < merge->list.count; i++) {
+        count +=
+            plan->items[i].verdict == MERGE_VERDICT_APPLY && merge->list.items[i].after_is_part;
+    }
+    return count;
 }
 
 /* The Merkle roots over the touched paths as they are and as they will be. */
@@ -90,11 +103,9 @@ static status_t apply_admitted(const struct state *state, struct run *run, struc
                                const struct apply_result *result, struct error *err) {
     CLEANUP(merge_steps_deinit) struct merge_steps steps = {0};
     CLEANUP(builder_deinit) struct builder list;
-    size_t open_count =
-        merge->list.count - plan->counts[MERGE_VERDICT_APPLY] - plan->counts[MERGE_VERDICT_DONE];
     (void)snprintf(steps.run_id, sizeof steps.run_id, "%s", run->id);
     (void)snprintf(steps.workspace, sizeof steps.workspace, "%s", run->workspace);
-    steps.closes_stage = open_count == 0;
+    steps.closes_stage = result->stage_is_closed;
     for (size_t i = 0; steps.closes_stage && i < merge->stack->count; i++) {
         /* Its files go when it is closed, and with them what a live run sees. */
         TRY(run_check_standing(state, &merge->stack->runs[i], true, err));
@@ -139,11 +150,16 @@ static status_t apply_locked(const struct state *state, struct run *run,
         return error_set(err, ERROR_WORKSPACE_UNUSABLE, 0, "the workspace %s is gone",
                          run->workspace);
     }
+    if (options->choices != nullptr) {
+        TRY(merge_take_parts(&merge, options->choices, err));
+    }
     CLEANUP(merge_plan_deinit) struct merge_plan plan = {0};
     TRY(merge_plan_make(&merge, options, &plan, err));
     size_t applied = plan.counts[MERGE_VERDICT_APPLY];
     size_t done = plan.counts[MERGE_VERDICT_DONE];
-    size_t skipped = merge.list.count - applied - done - plan.counts[MERGE_VERDICT_UNNAMED];
+    size_t before = plan.counts[MERGE_VERDICT_BEFORE];
+    size_t skipped =
+        merge.list.count - applied - done - before - plan.counts[MERGE_VERDICT_UNNAMED];
     if (skipped > 0 && !options->skip_refused) {
         return merge_plan_error(&merge, &plan, err);
     }
@@ -154,7 +170,8 @@ static status_t apply_locked(const struct state *state, struct run *run,
         return error_set(err, ERROR_STAGE_EMPTY, 0, "run %s has nothing there to apply", run->id);
     }
     struct apply_result result = {.applied = (uint32_t)applied, .skipped = (uint32_t)skipped};
-    result.stage_is_closed = applied + done == merge.list.count;
+    result.parts = (uint32_t)apply_part_count(&merge, &plan);
+    result.stage_is_closed = applied + done + before - result.parts == merge.list.count;
     TRY(apply_digests(&merge, &plan, &result, err));
     TRY(apply_admitted(state, run, &merge, &plan, options, &result, err));
     for (size_t i = 0; i < merge.list.count && options->not_carried != nullptr; i++) {

@@ -74,8 +74,8 @@ static int apply_in_child(const char *id, unsigned steps) {
                   status_is_ok(run_open(&kernel.state, id, &run, &failure));
         steps_left = steps;
         merge_test_hook = die_when_due;
-        (void)(ok &&
-               status_is_ok(kernel_apply(&kernel, &run, nullptr, false, &result, &seq, &failure)));
+        (void)(ok && status_is_ok(kernel_apply(&kernel, &run, &(struct kernel_apply_options){0},
+                                               &result, &seq, &failure)));
         _exit(0);
     }
     int status = 0;
