@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/doctor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "audit/storage.h"
+#include "base/cleanup.h"
+#include "kernel/kernel.h"
+#include "kernel/policy_files.h"
+#include "sys/fd.h"
+
+static const char DEFAULT_TEMPLATE[] = "code-executor";
+enum : uint64_t { DISK_BYTES_MIN = 1024 * 1024 * 1024 };
+
+/* The first error is the verdict: what comes later mostly follows from it. */
+static void blame(struct doctor *doctor, const struct error *err) {
+    if (doctor->verdict.code == ERROR_NONE) {
+        doctor->verdict = *err;
+    }
+}
+
+/* A wall that is missing names its knob; the template that fails without it may not. And a template
+ * that runs `true` has not yet written a file. */
+static void blame_walls(struct doctor *doctor) {
+    for (size_t i = 0; i < doctor->walls.count; i++) {
+        const struct wall *wall = &doctor->walls.wall[i];
+        if (wall->state == WALL_MISSING) {
+            struct error err;
+            (void)error_set(&err, wall->code, 0, "the wall '%s' cannot be had: %s", wall->name,
+                            wall->level);
+            error_hint(&err, "%s", wall->how);
+            blame(doctor, &err);
+        }
+    }
+}
+
+static void try_template(struct doctor *doctor, const struct state *state,
+                         const struct template_row *row) {
+    struct wall *wall = wall_add(&doctor->templates, row->name);
+    struct wall_sandbox sandbox;
+    struct error err = {};
+    status_t status = wall_try_sandbox(state, row, &sandbox, &err);
+    if (status_is_ok(status) && sandbox.exit_status != 0) {
+        status = error_set(&err, ERROR_JAIL_FAILED, 0, "the command `true` ended with status %d",
+                           sandbox.exit_status);
+    }
+    if (!status_is_ok(status)) {
+        wall_fail(wall, &err);
+        if (strcmp(row->name, DEFAULT_TEMPLATE) == 0) {
+            blame(doctor, &err);
+        }
+        return;
+    }
+    wall_level(wall, "complete, limits by %s, made in %.1f ms", sandbox.levels.limits,
+               (double)sandbox.setup_ns / 1e6);
+    if (strcmp(sandbox.levels.limits, "rlimit") == 0) {
+        wall->state = WALL_LESS;
+        wall_how(wall, "Memory is sampled. A cgroup limits it exactly: as root, or where cgroup v2 "
+                       "is delegated: systemd-run --user --scope -p Delegate=yes airlock run ...");
+    }
+}
+
+static void try_state(struct doctor *doctor, const struct state *state) {
+    struct wall *wall = wall_add(&doctor->airlock, "state");
+    struct statvfs disk;
+    if (fstatvfs(state->fd, &disk) != 0) {
+        wall->state = WALL_MISSING;
+        wall_level(wall, "%.60s", strerror(errno));
+        return;
+    }
+    uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    wall_level(wall, "%.60s, %" PRIu64 " MiB free", state->path, free_bytes >> 20);
+    if (free_bytes < DISK_BYTES_MIN) {
+        wall->state = WALL_LESS;
+        wall_how(wall, "Less than 1 GiB is free for stages. Clear up: airlock runs prune");
+    }
+}
+
+static void try_keys(struct doctor *doctor, struct kernel *kernel, uint64_t size) {
+    struct wall *wall = wall_add(&doctor->airlock, "keys");
+    struct error err = {};
+    struct keys_client *keys;
+    status_t status =
+        size == 0 ? kernel_keys(kernel, &keys, &err) : kernel_checkpoint(kernel, size - 1, &err);
+    if (!status_is_ok(status)) {
+        wall_fail(wall, &err);
+        blame(doctor, &err);
+        return;
+    }
+    wall_level(wall, "%s", size == 0 ? "airlock-keys starts" : "the log's head is signed");
+}
+
+static void try_log(struct doctor *doctor, struct kernel *kernel) {
+    struct wall *wall = wall_add(&doctor->airlock, "log");
+    struct error err = {};
+    struct audit_head head;
+    status_t status = kernel_open(kernel, &err);
+    bool is_open = status_is_ok(status);
+    if (is_open) {
+        status = audit_log_head(kernel->log, &head, &err);
+    }
+    if (!status_is_ok(status)) {
+        wall_fail(wall, &err);
+        blame(doctor, &err);
+    } else {
+        wall_level(wall, "%" PRIu64 " entries, consistent%s", head.size,
+                   kernel->state.log_key != nullptr ? ", encrypted" : "");
+        try_keys(doctor, kernel, head.size);
+    }
+    if (is_open) {
+        kernel_close(kernel);
+    }
+}
+
+static void try_policy(struct doctor *doctor, const struct state *state, const char *workspace) {
+    static const char *const trust[] = {
+        [POLICY_TRUST_NONE] = "",
+        [POLICY_TRUST_UNTRUSTED] = ", the workspace's may only restrict",
+        [POLICY_TRUST_TRUSTED] = ", the workspace's is trusted",
+    };
+    struct wall *wall = wall_add(&doctor->airlock, "policy");
+    struct policy_in_force policy;
+    struct error err = {};
+    if (!status_is_ok(policy_files_load(state, workspace, &policy, &err))) {
+        wall_fail(wall, &err);
+        blame(doctor, &err);
+        return;
+    }
+    bool is_default = strcmp(policy.user.path, "default") == 0;
+    wall_level(wall, "%s, %zu rules%s", is_default ? "the shipped one" : "the user's",
+               policy_rules_count(policy.rules), trust[policy.trust]);
+    policy_in_force_deinit(&policy);
+}
+
+static void try_engines(struct doctor *doctor, const char *const *sockets) {
+    struct wall *wall = wall_add(&doctor->airlock, "engines");
+    size_t used = 0;
+    for (size_t i = 0; sockets[i] != nullptr; i++) {
+        struct sockaddr_un name = {.sun_family = AF_UNIX};
+        CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        int size = snprintf(name.sun_path, sizeof name.sun_path, "%s", sockets[i]);
+        bool fits = size > 0 && (size_t)size < sizeof name.sun_path;
+        if (fits && fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) == 0 &&
+            used < sizeof wall->level) {
+            used += (size_t)snprintf(wall->level + used, sizeof wall->level - used, "%s%s",
+                                     used > 0 ? ", " : "", sockets[i]);
+        }
+    }
+    if (used == 0) {
+        wall_level(wall, "none answers, and none is needed");
+    }
+}
+
+void doctor_examine(const char *workspace, const char *const *engine_sockets,
+                    struct doctor *ret_doctor) {
+    struct state state;
+    struct kernel kernel = {};
+    struct error err = {};
+    *ret_doctor = (struct doctor){};
+    bool has_state = status_is_ok(state_open(&state, &err));
+    walls_try(has_state ? &state : nullptr, &ret_doctor->walls);
+    blame_walls(ret_doctor);
+    if (!has_state) {
+        wall_fail(wall_add(&ret_doctor->airlock, "state"), &err);
+        blame(ret_doctor, &err);
+    }
+    for (size_t i = 0; has_state && i < template_count(); i++) {
+        try_template(ret_doctor, &state, template_at(i));
+    }
+    if (has_state) {
+        try_state(ret_doctor, &state);
+        try_log(ret_doctor, &kernel);
+        try_policy(ret_doctor, &state, workspace);
+        state_close(&state);
+    }
+    try_engines(ret_doctor, engine_sockets);
+}
