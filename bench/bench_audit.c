@@ -136,7 +136,9 @@ static void measure_checkpoints(struct bench *bench, const char *program) {
     enum { SIGNED = 100 };
     uint64_t samples[SIGNED];
     uint64_t started = clock_monotonic_ns(&bench->clock);
-    must(bench, keys_client_start_program(program, bench->state.keys_fd, &bench->keys, &bench->err),
+    must(bench,
+         keys_client_start_program(KEYS_SIGNER_LOG, program, bench->state.keys_fd, &bench->keys,
+                                   &bench->err),
          "start airlock-keys");
     uint64_t returned = clock_monotonic_ns(&bench->clock);
     for (size_t i = 0; i < SIGNED; i++) {

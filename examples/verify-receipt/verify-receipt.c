@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * verify-receipt VKEY FILE: checks an Airlock receipt, sharing no code with Airlock.
+ * verify-receipt VKEY [VKEY] FILE: checks an Airlock receipt, sharing no code with Airlock.
  *
- * It is written from the formats alone (docs/receipts.md; C2SP signed-note, tlog-checkpoint and
- * tlog-proof; RFC 6962) and needs libcrypto for SHA-256 and Ed25519, nothing else. On success the
- * entry, which is JSON, goes to standard output, and the exit status is 0. Otherwise: 2 usage,
- * 65 no receipt, 10 the entry is not in the signed tree, 11 neither root nor signature fit,
- * 12 bad signature, 13 not signed by this key.
+ * It is written from the formats alone (docs/receipts.md; C2SP signed-note, tlog-checkpoint,
+ * tlog-cosignature and tlog-proof; RFC 6962) and needs libcrypto for SHA-256, Ed25519 and
+ * ML-DSA-44, nothing else. Every key that is named must have signed, and nobody else. On success
+ * the entry, which is JSON, goes to standard output, and the exit status is 0. Otherwise: 2 usage,
+ * 65 no receipt, 10 the entry is not in the signed tree, 11 neither root nor signature fit, 12 bad
+ * signature, 13 not signed by these keys.
  */
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -22,7 +23,12 @@ enum {
     NAME_MAX_BYTES = 255,
     PROOF_MAX = 63,
     HASH = 32,
-    SIGNATURE = 64,
+    ED25519 = 1, /* signature types: the log's own, and a C2SP cosignature */
+    ML_DSA_44 = 6,
+    KEY_MAX = 1312, /* bytes of the largest public key */
+    SIGNATURE_MAX = 2420,
+    TIME = 8, /* before an ML-DSA-44 signature */
+    KEYS_MAX = 2,
     EXIT_MALFORMED = 65,
     EXIT_ENTRY = 10,
     EXIT_ROOT = 11,
@@ -123,22 +129,34 @@ static bool decimal(struct line line, uint64_t *value) {
     return true;
 }
 
-/* A verifier key: name+hex(key id)+base64(0x01 || public key). */
+/* A verifier key: name+hex(key id)+base64(type || public key). */
 struct vkey {
     char name[NAME_MAX_BYTES + 1];
     uint8_t id[4];
-    uint8_t public_key[HASH];
+    int type;
+    uint8_t public_key[KEY_MAX];
+    size_t public_size;
+    size_t signature_size; /* of what a line by this key holds after the key id */
 };
+
+static bool vkey_set_type(struct vkey *key, int type, long size) {
+    key->type = type;
+    key->public_size = type == ML_DSA_44 ? 1312 : 32;
+    key->signature_size = type == ML_DSA_44 ? TIME + 2420 : 64;
+    return (type == ED25519 || type == ML_DSA_44) && size == 1 + (long)key->public_size;
+}
 
 static bool vkey_parse(const char *text, struct vkey *key) {
     const char *first = strchr(text, '+');
     const char *second = first == NULL ? NULL : strchr(first + 1, '+');
-    uint8_t typed[1 + HASH];
+    uint8_t typed[1 + KEY_MAX];
     if (second == NULL || first == text || first - text > NAME_MAX_BYTES || second - first != 9) {
         return false;
     }
+    memset(key, 0, sizeof *key);
     struct line encoded = {second + 1, strlen(second + 1)};
-    if (base64_decode(encoded, typed, sizeof typed) != (long)sizeof typed || typed[0] != 1) {
+    long size = base64_decode(encoded, typed, sizeof typed);
+    if (size < 1 || !vkey_set_type(key, typed[0], size)) {
         return false;
     }
     /* The id is the beginning of SHA-256(name || LF || type || public key). */
@@ -148,26 +166,27 @@ static bool vkey_parse(const char *text, struct vkey *key) {
     char hex[9];
     memcpy(hashed, text, name_size);
     hashed[name_size] = '\n';
-    memcpy(hashed + name_size + 1, typed, sizeof typed);
-    SHA256(hashed, name_size + 1 + sizeof typed, digest);
+    memcpy(hashed + name_size + 1, typed, (size_t)size);
+    SHA256(hashed, name_size + 1 + (size_t)size, digest);
     snprintf(hex, sizeof hex, "%02x%02x%02x%02x", digest[0], digest[1], digest[2], digest[3]);
     if (memcmp(hex, first + 1, 8) != 0) {
         return false;
     }
-    memset(key, 0, sizeof *key);
     memcpy(key->name, text, name_size);
     memcpy(key->id, digest, sizeof key->id);
-    memcpy(key->public_key, typed + 1, HASH);
+    memcpy(key->public_key, typed + 1, key->public_size);
     return true;
 }
 
-static bool ed25519_is_valid(const struct vkey *key, struct line message,
-                             const uint8_t *signature) {
-    EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key->public_key, HASH);
+static bool is_valid(const struct vkey *key, struct line message, const uint8_t *signature,
+                     size_t size) {
+    const char *name = key->type == ML_DSA_44 ? "ML-DSA-44" : "ED25519";
+    EVP_PKEY *pkey =
+        EVP_PKEY_new_raw_public_key_ex(NULL, name, NULL, key->public_key, key->public_size);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool valid = pkey != NULL && context != NULL &&
                  EVP_DigestVerifyInit(context, NULL, NULL, NULL, pkey) == 1 &&
-                 EVP_DigestVerify(context, signature, SIGNATURE, (const uint8_t *)message.data,
+                 EVP_DigestVerify(context, signature, size, (const uint8_t *)message.data,
                                   message.size) == 1;
     EVP_MD_CTX_free(context);
     EVP_PKEY_free(pkey);
@@ -181,6 +200,13 @@ static void node_hash(const uint8_t *left, const uint8_t *right, uint8_t *out) {
     SHA256(bytes, sizeof bytes, out);
 }
 
+/* A line below the checkpoint: who signed, and the key id with the signature. */
+struct signature {
+    struct line name;
+    uint8_t bytes[4 + TIME + SIGNATURE_MAX];
+    size_t size;
+};
+
 struct receipt {
     uint8_t entry[ENTRY_MAX];
     size_t entry_size;
@@ -191,8 +217,8 @@ struct receipt {
     struct line origin;
     uint64_t tree_size;
     uint8_t root[HASH];
-    struct line signer;
-    uint8_t signature[4 + SIGNATURE]; /* key id, then the signature */
+    struct signature signatures[KEYS_MAX];
+    size_t signature_count;
 };
 
 static void parse_proof(struct text *text, struct receipt *receipt) {
@@ -204,30 +230,40 @@ static void parse_proof(struct text *text, struct receipt *receipt) {
     }
 }
 
+static void parse_signature(struct line line, struct signature *signature) {
+    const char *space = NULL;
+    if (line_skip(&line, "\xe2\x80\x94 ")) {
+        space = memchr(line.data, ' ', line.size);
+    }
+    if (space == NULL) {
+        die(EXIT_MALFORMED, "there must be signature lines at the end, and nothing else");
+    }
+    signature->name = (struct line){line.data, (size_t)(space - line.data)};
+    struct line encoded = {space + 1, line.size - signature->name.size - 1};
+    long size = base64_decode(encoded, signature->bytes, sizeof signature->bytes);
+    if (size <= 4) {
+        die(EXIT_MALFORMED, "a signature is malformed");
+    }
+    signature->size = (size_t)size;
+}
+
 static void parse_checkpoint(struct text *text, struct receipt *receipt) {
     receipt->body.data = text->at;
     receipt->origin = next_line(text);
     struct line size = next_line(text);
     struct line root = next_line(text);
     receipt->body.size = (size_t)(text->at - receipt->body.data);
-    if (receipt->origin.size == 0 || !decimal(size, &receipt->tree_size) ||
-        base64_decode(root, receipt->root, HASH) != HASH || next_line(text).size != 0) {
+    if (receipt->origin.size == 0 || receipt->origin.size > NAME_MAX_BYTES ||
+        !decimal(size, &receipt->tree_size) || base64_decode(root, receipt->root, HASH) != HASH ||
+        next_line(text).size != 0) {
         die(EXIT_MALFORMED, "the checkpoint is malformed");
     }
-    struct line line = next_line(text);
-    const char *space = NULL;
-    if (line_skip(&line, "\xe2\x80\x94 ")) {
-        space = memchr(line.data, ' ', line.size);
-    }
-    if (space == NULL || text->at != text->end) {
-        die(EXIT_MALFORMED, "there must be one signature line, at the end");
-    }
-    receipt->signer = (struct line){line.data, (size_t)(space - line.data)};
-    struct line encoded = {space + 1, line.size - receipt->signer.size - 1};
-    if (base64_decode(encoded, receipt->signature, sizeof receipt->signature) !=
-        (long)sizeof receipt->signature) {
-        die(EXIT_MALFORMED, "the signature is malformed");
-    }
+    do {
+        if (receipt->signature_count == KEYS_MAX) {
+            die(EXIT_KEY, "there are more signatures than a log makes");
+        }
+        parse_signature(next_line(text), &receipt->signatures[receipt->signature_count++]);
+    } while (text->at != text->end);
 }
 
 static void parse_receipt(struct text text, struct receipt *receipt) {
@@ -283,34 +319,102 @@ static bool proof_leads_to_root(const struct receipt *receipt) {
     return last == 0 && memcmp(hash, receipt->root, HASH) == 0;
 }
 
-static void judge(const struct receipt *receipt, const struct vkey *key) {
-    if (!line_is(receipt->signer, key->name) || !line_is(receipt->origin, key->name) ||
-        memcmp(receipt->signature, key->id, sizeof key->id) != 0) {
-        /* A changed origin alone leaves the signer's name right: then the signature is wrong. */
-        bool same_signer = line_is(receipt->signer, key->name) &&
-                           memcmp(receipt->signature, key->id, sizeof key->id) == 0;
-        die(same_signer ? EXIT_SIGNATURE : EXIT_KEY, "the receipt is not signed by this key");
+static uint8_t *put_u64(uint8_t *out, uint64_t value) {
+    for (int shift = 56; shift >= 0; shift -= 8) {
+        *out++ = (uint8_t)(value >> shift);
     }
+    return out;
+}
+
+static uint8_t *put_name(uint8_t *out, const char *data, size_t size) {
+    *out++ = (uint8_t)size;
+    memcpy(out, data, size);
+    return out + size;
+}
+
+/* Ed25519 signs the checkpoint's text; ML-DSA-44 the cosigned_message of C2SP tlog-cosignature:
+ * a label of twelve bytes, the key's name, the time, the origin, 0, the size, the root. */
+static bool fits(const struct receipt *receipt, const struct vkey *key,
+                 const struct signature *signature) {
+    static const char label[12] = "subtree/v1\n";
+    uint8_t message[sizeof label + 2 * (1 + NAME_MAX_BYTES) + 3 * 8 + HASH];
+    const uint8_t *bytes = signature->bytes + sizeof key->id;
+    if (signature->size != sizeof key->id + key->signature_size) {
+        return false;
+    }
+    if (key->type == ED25519) {
+        return is_valid(key, receipt->body, bytes, key->signature_size);
+    }
+    memcpy(message, label, sizeof label);
+    uint8_t *end = put_name(message + sizeof label, key->name, strlen(key->name));
+    memcpy(end, bytes, TIME);
+    end = put_name(end + TIME, receipt->origin.data, receipt->origin.size);
+    end = put_u64(end, 0);
+    end = put_u64(end, receipt->tree_size);
+    memcpy(end, receipt->root, HASH);
+    struct line signed_bytes = {(const char *)message, (size_t)(end + HASH - message)};
+    return (bytes[0] & 0x80) == 0 && /* a time past 2^63 - 1 is none */
+           is_valid(key, signed_bytes, bytes + TIME, key->signature_size - TIME);
+}
+
+static const struct signature *find(const struct receipt *receipt, const struct vkey *key) {
+    for (size_t i = 0; i < receipt->signature_count; i++) {
+        const struct signature *signature = &receipt->signatures[i];
+        if (line_is(signature->name, key->name) &&
+            memcmp(signature->bytes, key->id, sizeof key->id) == 0) {
+            return signature;
+        }
+    }
+    die(EXIT_KEY, "the receipt is not signed by a key that was named");
+    return NULL;
+}
+
+/* With as many lines as keys, and each key's line another one, no line is by anybody else. */
+static void judge(const struct receipt *receipt, const struct vkey *keys, size_t count) {
     bool leads = proof_leads_to_root(receipt);
-    if (!ed25519_is_valid(key, receipt->body, receipt->signature + sizeof key->id)) {
-        die(leads ? EXIT_SIGNATURE : EXIT_ROOT, "the signature does not fit the checkpoint");
+    for (size_t i = 0; i < count; i++) {
+        const struct signature *signature = find(receipt, &keys[i]);
+        /* A changed origin alone leaves the signer's name right: then the signature is wrong. */
+        if (!line_is(receipt->origin, keys[i].name)) {
+            die(EXIT_SIGNATURE, "this key signed for another log");
+        }
+        if (!fits(receipt, &keys[i], signature)) {
+            die(leads ? EXIT_SIGNATURE : EXIT_ROOT, "a signature does not fit the checkpoint");
+        }
+    }
+    if (receipt->signature_count != count) {
+        die(EXIT_KEY, "the receipt has a signature by a key that was not named");
     }
     if (!leads) {
         die(EXIT_ENTRY, "the entry is not in the tree that was signed");
     }
 }
 
+/* One Ed25519 key, alone or with the ML-DSA-44 key of the same log. */
+static void parse_keys(char **texts, size_t count, struct vkey *keys) {
+    size_t ed25519 = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!vkey_parse(texts[i], &keys[i])) {
+            die(EXIT_KEY, "a verifier key is malformed");
+        }
+        ed25519 += keys[i].type == ED25519;
+    }
+    if (ed25519 != 1 || strcmp(keys[0].name, keys[count - 1].name) != 0) {
+        die(EXIT_KEY, "name the Ed25519 key of a log, and its ML-DSA-44 key if it has one");
+    }
+}
+
 int main(int argc, char **argv) {
     static char bytes[RECEIPT_MAX + 1];
     static struct receipt receipt;
-    struct vkey key;
-    if (argc != 3) {
-        die(2, "usage: verify-receipt VKEY FILE");
+    static struct vkey keys[KEYS_MAX];
+    if (argc < 3 || argc > 2 + KEYS_MAX) {
+        die(2, "usage: verify-receipt VKEY [VKEY] FILE");
     }
-    if (!vkey_parse(argv[1], &key)) {
-        die(EXIT_KEY, "the verifier key is malformed");
-    }
-    FILE *file = strcmp(argv[2], "-") == 0 ? stdin : fopen(argv[2], "rb");
+    size_t count = (size_t)argc - 2;
+    parse_keys(argv + 1, count, keys);
+    const char *path = argv[argc - 1];
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     if (file == NULL) {
         die(2, "cannot open the file");
     }
@@ -319,9 +423,9 @@ int main(int argc, char **argv) {
         die(EXIT_MALFORMED, "the file cannot be read, or is too long for a receipt");
     }
     parse_receipt((struct text){bytes, bytes + size}, &receipt);
-    judge(&receipt, &key);
+    judge(&receipt, keys, count);
     fprintf(stderr, "genuine: entry %llu of %llu in the log %s\n",
-            (unsigned long long)receipt.index, (unsigned long long)receipt.tree_size, key.name);
+            (unsigned long long)receipt.index, (unsigned long long)receipt.tree_size, keys[0].name);
     fwrite(receipt.entry, 1, receipt.entry_size, stdout);
     putchar('\n');
     return 0;

@@ -213,10 +213,27 @@ static status_t check_all(struct audit_log *log, struct check *check, struct bui
 status_t audit_log_check(struct audit_log *log, const struct audit_check_options *options,
                          struct audit_check_result *ret_result, struct error *err) {
     struct check check = {.options = options};
+    struct checkpoint second;
     struct builder text;
+    struct builder second_text;
+    struct audit_check_result result;
     merkle_frontier_init(&check.frontier);
     builder_init(&text, NOTE_BYTES_MAX);
-    status_t status = check_all(log, &check, &text, ret_result, err);
+    builder_init(&second_text, NOTE_BYTES_MAX);
+    /* Read before the first one, so that it is not ahead of it when others go on signing. */
+    status_t status = checkpoint_second_text(audit_log_state(log), &second_text, &second, err);
+    if (status_is_ok(status)) {
+        status = check_all(log, &check, &text, &result, err);
+    }
+    if (status_is_ok(status)) {
+        status =
+            audit_check_second(log, &second, builder_slice(&second_text), result.signed_size, err);
+    }
+    builder_deinit(&second_text);
     builder_deinit(&text);
+    if (status_is_ok(status)) {
+        result.second_size = second.size;
+        *ret_result = result;
+    }
     return status;
 }

@@ -18,6 +18,7 @@ struct audit_check_result {
     struct digest root;
     uint64_t signed_size; /* what the last checkpoint covers; 0 when there is none */
     char origin[256];     /* "" when there is none */
+    uint64_t second_size; /* what keys/last_checkpoint_pq covers; 0 when there is none */
     uint64_t gone;        /* the first so many entries have no bytes any more; their hashes agree */
 };
 

@@ -134,7 +134,7 @@ status_t cosigned_is_newest(struct audit_log *log, bool *ret_is_newest, struct e
     struct checkpoint last;
     builder_init(&note, NOTE_BYTES_MAX);
     builder_init(&lines, NOTE_BYTES_MAX);
-    TRY(checkpoint_last_text(audit_log_state(log), &note, &last, err));
+    TRY(checkpoint_published_text(audit_log_state(log), &note, &last, err));
     TRY(cosigned_lines(audit_log_state(log), builder_slice(&note), &lines, err));
     bool is_only = true;
     if (lines.size > 0) {

@@ -118,7 +118,7 @@ static status_t write_level(struct export *export, bool entries, unsigned level,
 
 static status_t write_all(struct export *export, struct builder *note, struct error *err) {
     struct checkpoint last;
-    TRY(checkpoint_last_text(audit_log_state(export->log), note, &last, err));
+    TRY(checkpoint_published_text(audit_log_state(export->log), note, &last, err));
     if (last.size == 0) {
         return error_set(err, ERROR_AUDIT_NO_SUCH_ENTRY, 0, "nothing of this log was signed yet");
     }

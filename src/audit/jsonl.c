@@ -132,7 +132,7 @@ static bool write_one(void *context, const struct audit_row *row) {
 
 static status_t write_all(struct audit_log *log, struct writing *writing, struct builder *note) {
     struct checkpoint last;
-    TRY(checkpoint_last_text(audit_log_state(log), note, &last, writing->err));
+    TRY(checkpoint_published_text(audit_log_state(log), note, &last, writing->err));
     if (last.size == 0) {
         return error_set(writing->err, ERROR_AUDIT_NO_SUCH_ENTRY, 0,
                          "nothing of this log was signed yet");

@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "audit/log.h"
+#include "keys/note_keys.h"
 
 struct audit_jsonl_result {
     uint64_t size;    /* entries, all those the last checkpoint covers */
@@ -32,9 +33,11 @@ struct audit_jsonl_check {
     uint64_t gone;
     uint64_t salted; /* entries whose content could not be held against their hash */
     char origin[256];
+    bool has_pq;      /* the ML-DSA-44 signature is there, and fits */
+    unsigned unknown; /* signatures by other keys, which were not checked */
 };
-/* Checks an export against `vkey`: hashes, chain, tree and signature, and the content of every
- * entry whose caller can be opened (or that has none). `openings` may be nullptr. Errors name the
- * line: RECEIPT_MALFORMED, RECEIPT_ENTRY, RECEIPT_ROOT, RECEIPT_SIGNATURE, RECEIPT_KEY. */
-status_t audit_jsonl_check(FILE *in, FILE *openings, const char *vkey,
+/* Checks an export against the keys of its log: hashes, chain, tree and signature, and the content
+ * of every entry whose caller can be opened (or that has none). `openings` may be nullptr. Errors
+ * name the line: RECEIPT_MALFORMED, RECEIPT_ENTRY, RECEIPT_ROOT, RECEIPT_SIGNATURE, RECEIPT_KEY. */
+status_t audit_jsonl_check(FILE *in, FILE *openings, const struct note_keys *keys,
                            struct audit_jsonl_check *ret_check, struct error *err);

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/checkpoint.h"
 #include "audit/jsonl.h"
 #include "audit/jsonl_names.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
 #include "crypto/commitment.h"
-#include "keys/note.h"
 
 struct opening {
     char *commitment; /* owned */
@@ -202,7 +202,7 @@ static status_t check_line(struct checking *checking, struct json *line) {
 }
 
 static status_t check_head(struct checking *checking, const struct json *head,
-                           const struct note_vkey *vkey, struct checkpoint *ret_checkpoint) {
+                           const struct note_keys *keys, struct checkpoint *ret_checkpoint) {
     struct note note;
     int64_t version = 0;
     const char *text = json_get_text(head, "checkpoint");
@@ -210,22 +210,18 @@ static status_t check_head(struct checking *checking, const struct json *head,
         !note_parse(slice_of_string(text), &note)) {
         return wrong(checking, ERROR_RECEIPT_MALFORMED, "this is no export of a log");
     }
-    switch (note_verify(&note, vkey)) {
-    case NOTE_VALID:
-        break;
-    case NOTE_UNSIGNED:
-        return wrong(checking, ERROR_RECEIPT_KEY, "the checkpoint is not signed by this key");
-    case NOTE_BAD_SIGNATURE:
-        return wrong(checking, ERROR_RECEIPT_SIGNATURE, "the signature is wrong");
+    struct error why = {0};
+    struct note_signers signers;
+    if (!status_is_ok(checkpoint_judge(&note, keys, true, &signers, &why))) {
+        return wrong(checking, why.code, why.message);
     }
-    if (strcmp(note.checkpoint.origin, vkey->name) != 0) {
-        return wrong(checking, ERROR_RECEIPT_KEY, "this key signed for another log");
-    }
+    checking->result.has_pq = signers.has_pq;
+    checking->result.unknown = signers.unknown;
     *ret_checkpoint = note.checkpoint;
     return STATUS_OK;
 }
 
-static status_t check_all(struct checking *checking, const struct note_vkey *vkey) {
+static status_t check_all(struct checking *checking, const struct note_keys *keys) {
     struct checkpoint checkpoint = {0};
     for (;;) {
         CLEANUP(json_freep) struct json *line = nullptr;
@@ -233,7 +229,7 @@ static status_t check_all(struct checking *checking, const struct note_vkey *vke
         if (line == nullptr) {
             break;
         }
-        TRY(checking->line_number == 1 ? check_head(checking, line, vkey, &checkpoint)
+        TRY(checking->line_number == 1 ? check_head(checking, line, keys, &checkpoint)
                                        : check_line(checking, line));
     }
     if (checking->line_number == 0 || checking->frontier.size != checkpoint.size) {
@@ -255,13 +251,9 @@ static status_t check_all(struct checking *checking, const struct note_vkey *vke
     return STATUS_OK;
 }
 
-status_t audit_jsonl_check(FILE *in, FILE *openings, const char *vkey,
+status_t audit_jsonl_check(FILE *in, FILE *openings, const struct note_keys *keys,
                            struct audit_jsonl_check *ret_check, struct error *err) {
     struct checking checking = {.in = in, .err = err};
-    struct note_vkey key;
-    if (!note_vkey_parse(slice_of_string(vkey), &key)) {
-        return error_set(err, ERROR_RECEIPT_KEY, 0, "the verifier key is malformed");
-    }
     checking.openings = calloc((size_t)LIMIT_EXPORT_CALLERS, sizeof *checking.openings);
     if (checking.openings == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot check an export");
@@ -269,7 +261,7 @@ status_t audit_jsonl_check(FILE *in, FILE *openings, const char *vkey,
     builder_init(&checking.line, JSONL_LINE_BYTES_MAX);
     status_t status = openings == nullptr ? STATUS_OK : read_openings(&checking, openings);
     if (status_is_ok(status)) {
-        status = check_all(&checking, &key);
+        status = check_all(&checking, keys);
     }
     for (size_t i = 0; i < checking.opening_count; i++) {
         free(checking.openings[i].caller);

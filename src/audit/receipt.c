@@ -41,8 +41,9 @@ static status_t sign_head(struct audit_log *log, struct keys_client *keys, uint6
     return keys_client_sign(keys, old_size, head.size, &head.root, &proof, &result, err);
 }
 
-status_t receipt_checkpoint(struct audit_log *log, struct keys_client *keys, uint64_t seq,
-                            struct error *err) {
+/* Until keys/last_checkpoint covers the entry. */
+static status_t sign_first(struct audit_log *log, struct keys_client *keys, uint64_t seq,
+                           struct error *err) {
     for (int i = 0; i < SIGN_TRIES_MAX; i++) {
         struct checkpoint last;
         TRY(checkpoint_last(audit_log_state(log), &last, err));
@@ -55,11 +56,57 @@ status_t receipt_checkpoint(struct audit_log *log, struct keys_client *keys, uin
     return error_set(err, ERROR_BUSY, 0, "other commands have checkpoints signed all the time");
 }
 
+static status_t second_last(const struct state *state, struct checkpoint *ret_second,
+                            struct error *err) {
+    struct builder text;
+    builder_init(&text, NOTE_BYTES_MAX);
+    status_t status = checkpoint_second_text(state, &text, ret_second, err);
+    builder_deinit(&text);
+    return status;
+}
+
+/* Until keys/last_checkpoint_pq does too. What it signs is the tree of keys/last_checkpoint. */
+static status_t sign_second(struct audit_log *log, struct keys_client *keys, uint64_t seq,
+                            struct error *err) {
+    for (int i = 0; i < SIGN_TRIES_MAX; i++) {
+        struct checkpoint last;
+        struct checkpoint second;
+        struct merkle_proof proof = {0};
+        enum keys_sign_result result;
+        TRY(second_last(audit_log_state(log), &second, err));
+        if (second.size > seq) {
+            return STATUS_OK;
+        }
+        TRY(checkpoint_last(audit_log_state(log), &last, err));
+        if (second.size > last.size) {
+            return error_set(err, ERROR_AUDIT_ROLLED_BACK, 0,
+                             "keys/last_checkpoint is older than keys/last_checkpoint_pq");
+        }
+        ASSERT(keys != nullptr && keys_client_second(keys) != nullptr);
+        TRY(merkle_prove_consistency(second.size, last.size, audit_log_read_hash, log, &proof,
+                                     err));
+        TRY(keys_client_sign(keys_client_second(keys), second.size, last.size, &last.root, &proof,
+                             &result, err));
+    }
+    return error_set(err, ERROR_BUSY, 0, "other commands have checkpoints signed all the time");
+}
+
+status_t receipt_checkpoint(struct audit_log *log, struct keys_client *keys, uint64_t seq,
+                            struct error *err) {
+    TRY(sign_first(log, keys, seq, err));
+    return audit_log_state(log)->pq_signatures ? sign_second(log, keys, seq, err) : STATUS_OK;
+}
+
 status_t receipt_is_covered(struct audit_log *log, uint64_t seq, bool *ret_covered,
                             struct error *err) {
+    const struct state *state = audit_log_state(log);
     struct checkpoint last;
-    TRY(checkpoint_last(audit_log_state(log), &last, err));
+    TRY(checkpoint_last(state, &last, err));
     *ret_covered = last.size > seq;
+    if (*ret_covered && state->pq_signatures) {
+        TRY(second_last(state, &last, err));
+        *ret_covered = last.size > seq;
+    }
     return STATUS_OK;
 }
 
@@ -78,7 +125,7 @@ static void format_proof(uint64_t index, const struct merkle_proof *proof, struc
 static status_t write_parts(struct audit_log *log, uint64_t seq, struct builder *note,
                             struct receipt_parts *ret_parts, struct error *err) {
     struct checkpoint last;
-    TRY(checkpoint_last_text(audit_log_state(log), note, &last, err));
+    TRY(checkpoint_published_text(audit_log_state(log), note, &last, err));
     if (last.size <= seq) {
         struct audit_head head;
         TRY(audit_log_head(log, &head, err));
@@ -213,13 +260,13 @@ static bool parse(struct slice receipt, bool allow_unknown, struct parsed *parse
     }
     return parse_hashes(&cursor, &parsed->proof) &&
            note_parse(cursor_bytes(&cursor, cursor_remaining(&cursor)), &parsed->note) &&
-           cursor_is_finished(&cursor) && (allow_unknown || parsed->note.signature_count == 1);
+           cursor_is_finished(&cursor);
 }
 
 /* Which of the parts is wrong. A root that the proof does not lead to is the checkpoint's fault
  * when its signature is wrong too, else the entry's. */
-static status_t judge(const struct parsed *parsed, const struct note_vkey *vkey,
-                      struct error *err) {
+static status_t judge(const struct parsed *parsed, const struct note_keys *keys, bool allow_unknown,
+                      struct note_signers *ret_signers, struct error *err) {
     const struct checkpoint *checkpoint = &parsed->note.checkpoint;
     struct digest leaf;
     struct digest root;
@@ -227,26 +274,17 @@ static status_t judge(const struct parsed *parsed, const struct note_vkey *vkey,
     bool leads =
         merkle_root_from_inclusion(parsed->index, checkpoint->size, &leaf, &parsed->proof, &root) &&
         digest_equal(&root, &checkpoint->root);
-    enum note_verdict verdict = note_verify(&parsed->note, vkey);
-    if (verdict == NOTE_UNSIGNED) {
-        return error_set(err, ERROR_RECEIPT_KEY, 0, "the receipt is not signed by %s", vkey->name);
+    status_t status = checkpoint_judge(&parsed->note, keys, allow_unknown, ret_signers, err);
+    if (!leads && !status_is_ok(status) && err->code == ERROR_RECEIPT_SIGNATURE) {
+        return error_set(err, ERROR_RECEIPT_ROOT, 0,
+                         "the proof does not lead to the checkpoint, nor does the signature fit "
+                         "it");
     }
-    if (verdict == NOTE_BAD_SIGNATURE) {
-        return leads ? error_set(err, ERROR_RECEIPT_SIGNATURE, 0,
-                                 "the signature by %s does not fit the checkpoint", vkey->name)
-                     : error_set(err, ERROR_RECEIPT_ROOT, 0,
-                                 "the proof does not lead to the checkpoint, nor does the "
-                                 "signature fit it");
-    }
-    if (!leads) {
+    if (!leads && status_is_ok(status)) {
         return error_set(err, ERROR_RECEIPT_ENTRY, 0,
                          "entry %" PRIu64 " is not in the tree that was signed", parsed->index);
     }
-    if (strcmp(checkpoint->origin, vkey->name) != 0) {
-        return error_set(err, ERROR_RECEIPT_KEY, 0, "the key of %s signed for another log",
-                         vkey->name);
-    }
-    return STATUS_OK;
+    return status;
 }
 
 static status_t finish(const struct parsed *parsed, struct receipt_result *ret_result,
@@ -272,26 +310,35 @@ static status_t finish(const struct parsed *parsed, struct receipt_result *ret_r
     return STATUS_OK;
 }
 
-status_t receipt_verify(struct slice receipt, const char *vkey, bool allow_unknown,
-                        struct receipt_result *ret_result, struct error *err) {
-    struct note_vkey key;
-    if (!note_vkey_parse(slice_of_string(vkey), &key)) {
-        return error_set(err, ERROR_RECEIPT_KEY, 0, "the verifier key is malformed");
-    }
+status_t receipt_verify_keys(struct slice receipt, const struct note_keys *keys, bool allow_unknown,
+                             struct receipt_result *ret_result, struct error *err) {
     struct parsed parsed = {0};
+    struct note_signers signers;
     builder_init(&parsed.entry, LIMIT_ENTRY_BYTES);
     status_t status = STATUS_OK;
     if (!parse(receipt, allow_unknown, &parsed)) {
         status = error_set(err, ERROR_RECEIPT_MALFORMED, 0, "the receipt is malformed");
     }
     if (status_is_ok(status)) {
-        status = judge(&parsed, &key, err);
+        status = judge(&parsed, keys, allow_unknown, &signers, err);
     }
     if (status_is_ok(status)) {
         status = finish(&parsed, ret_result, err);
     }
+    if (status_is_ok(status)) {
+        ret_result->has_pq = signers.has_pq;
+        ret_result->unknown = signers.unknown;
+    }
     builder_deinit(&parsed.entry);
     return status;
+}
+
+status_t receipt_verify(struct slice receipt, const char *vkey, bool allow_unknown,
+                        struct receipt_result *ret_result, struct error *err) {
+    struct note_keys keys;
+    return note_keys_parse(slice_of_string(vkey), &keys)
+               ? receipt_verify_keys(receipt, &keys, allow_unknown, ret_result, err)
+               : error_set(err, ERROR_RECEIPT_KEY, 0, "the verifier key is malformed");
 }
 
 status_t receipt_own_vkey(const struct state *state, struct builder *out, struct error *err) {

@@ -186,8 +186,9 @@ static status_t set_aside(int from, const char *name, int aside, struct error *e
 }
 
 static bool is_of_the_log(const char *name) {
-    return strncmp(name, "log.", 4) == 0 || strcmp(name, KEYS_FILE_ORIGIN) == 0 ||
-           strcmp(name, KEYS_FILE_CHECKPOINT) == 0;
+    return strncmp(name, "log.", 4) == 0 || strncmp(name, "log_pq.", 7) == 0 ||
+           strcmp(name, KEYS_FILE_ORIGIN) == 0 || strcmp(name, KEYS_FILE_CHECKPOINT) == 0 ||
+           strcmp(name, KEYS_FILE_PQ_CHECKPOINT) == 0;
 }
 
 /* What is done with every file of a folder. */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "audit/log.h"
+#include "keys/note.h"
 
 /* What the head row holds. */
 struct audit_tail {
@@ -30,3 +31,7 @@ status_t audit_log_row(struct audit_log *log, uint64_t seq, audit_row_use *use, 
 status_t audit_log_scan_rows(struct audit_log *log, uint64_t first, audit_row_use *use,
                              void *context, struct error *err);
 const struct state *audit_log_state(const struct audit_log *log);
+/* keys/last_checkpoint_pq, read as `second` and `text`, against the log and a checkpoint of
+ * `last_size` that was read after it (check_second.c). */
+status_t audit_check_second(struct audit_log *log, const struct checkpoint *second,
+                            struct slice text, uint64_t last_size, struct error *err);

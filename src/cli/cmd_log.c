@@ -18,7 +18,7 @@ static const char EXAMPLES[] =
     "  airlock log verify --receipt FILE        and hold it against a receipt kept elsewhere\n"
     "  airlock log gaps                         admissions without an end, dropped entries\n"
     "  airlock log report --since 30d           what an auditor asks for, counted\n"
-    "  airlock log key > log.vkey               what others need to check receipts\n"
+    "  airlock log key > log.vkey               the key (or keys) to check receipts with\n"
     "  airlock log export DIR                   C2SP tiles, entries and checkpoint\n"
     "  airlock log export --proof 17 DIR        one entry for spicy-litetlog -verify\n"
     "  airlock log export --jsonl FILE          lines of JSON, callers salted (FILE.salts)\n"
@@ -134,8 +134,8 @@ static status_t log_run(struct cli *cli, int argc, char **argv, struct error *er
          "with import: check the file; nothing else is offered"},
         {"salts", 0, nullptr, &request.salts, nullptr, "FILE",
          "with import: what opens the callers"},
-        {"key", 'k', nullptr, &request.key, nullptr, "VKEY",
-         "with import: the log's verifier key, else this user's own"},
+        {"key", 'k', nullptr, nullptr, &request.keys, "VKEY",
+         "with import: the log's verifier key (or keys), else this user's own"},
         {"key-file", 0, nullptr, &request.key_file, nullptr, "FILE",
          "with encrypt and rekey: the new key; with decrypt: the present one"},
         {"ca", 0, nullptr, &request.ca, nullptr, "FILE",

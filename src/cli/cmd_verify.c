@@ -19,13 +19,9 @@ static const char EXAMPLES[] = "  airlock verify receipt.txt\n"
                                "  airlock verify --key \"$(cat log.vkey)\" receipt.txt\n"
                                "  airlock receipt | airlock verify -\n";
 
-/* The key that is trusted here when none is named: the log's own. */
-static status_t own_key(struct builder *out, struct error *err) {
-    struct state state;
-    TRY(state_open(&state, err));
-    status_t status = receipt_own_vkey(&state, out, err);
-    state_close(&state);
-    if (!status_is_ok(status) && err->code == ERROR_KEYS_FAILED) {
+static status_t find_keys(const char **named, struct note_keys *ret_keys, struct error *err) {
+    status_t status = log_keys_find(named, ret_keys, err);
+    if (!status_is_ok(status) && named == nullptr && err->code == ERROR_KEYS_FAILED) {
         return error_set(err, ERROR_RECEIPT_KEY, 0,
                          "no key was named and this user's log has none");
     }
@@ -37,8 +33,9 @@ static void print_json_result(const struct receipt_result *result) {
     builder_init(&text, (size_t)8 * LIMIT_ENTRY_BYTES);
     builder_format(&text,
                    "{\"valid\":true,\"seq\":%" PRIu64 ",\"tree_size\":%" PRIu64
-                   ",\"origin\":\"%s\",\"entry\":",
-                   result->seq, result->tree_size, result->origin);
+                   ",\"origin\":\"%s\",\"ml_dsa_44\":%s,\"unknown_signatures\":%u,\"entry\":",
+                   result->seq, result->tree_size, result->origin,
+                   result->has_pq ? "true" : "false", result->unknown);
     json_write_canonical(result->entry, &text);
     builder_text(&text, "}\n");
     log_print(&text);
@@ -74,6 +71,13 @@ static void print_result(const struct cli *cli, const struct receipt_result *res
     (void)printf("%sOK%s  the receipt is genuine\n", cli_color(cli->color_out, CLI_GREEN),
                  cli_color(cli->color_out, CLI_PLAIN));
     print_row(cli, "log", result->origin);
+    print_row(cli, "signed by", result->has_pq ? "Ed25519 and ML-DSA-44" : "Ed25519");
+    if (result->unknown > 0) {
+        char unknown[64];
+        (void)snprintf(unknown, sizeof unknown, "%u signature%s by keys that were not named",
+                       result->unknown, result->unknown == 1 ? "" : "s");
+        print_row(cli, "unchecked", unknown);
+    }
     print_row(cli, "entry", place);
     print_row(cli, "type", json_get_text(result->entry, "type"));
     print_row(cli, "time", when);
@@ -85,20 +89,18 @@ static void print_result(const struct cli *cli, const struct receipt_result *res
 }
 
 struct request {
-    const char *key;
+    const char **keys;
     bool allow_unknown;
     const char *path;
 };
 
 static status_t verify(const struct cli *cli, const struct request *request,
-                       struct builder *receipt, struct builder *key, struct error *err) {
+                       struct builder *receipt, struct error *err) {
     struct receipt_result result;
+    struct note_keys keys;
     TRY(log_read_file(request->path, receipt, err));
-    if (request->key == nullptr) {
-        TRY(own_key(key, err));
-    }
-    const char *vkey = request->key != nullptr ? request->key : builder_c_string(key);
-    TRY(receipt_verify(builder_slice(receipt), vkey, request->allow_unknown, &result, err));
+    TRY(find_keys(request->keys, &keys, err));
+    TRY(receipt_verify_keys(builder_slice(receipt), &keys, request->allow_unknown, &result, err));
     if (cli->json) {
         print_json_result(&result);
     } else {
@@ -113,9 +115,9 @@ int cli_verify(struct cli *cli, int argc, char **argv) {
     const struct cli_option options[] = {
         {.name = "key",
          .letter = 'k',
-         .value = &request.key,
+         .list = &request.keys,
          .argument = "VKEY",
-         .help = "the log's verifier key; without it, this user's own log's"},
+         .help = "a verifier key of the log; without it, this user's own log's"},
         {.name = "allow-unknown",
          .flag = &request.allow_unknown,
          .help = "pass over lines and signatures this version does not know"},
@@ -131,12 +133,9 @@ int cli_verify(struct cli *cli, int argc, char **argv) {
     }
     request.path = argv[1];
     struct builder receipt;
-    struct builder key;
     builder_init(&receipt, (size_t)LIMIT_RECEIPT_BYTES);
-    builder_init(&key, 1024);
-    status_t status = verify(cli, &request, &receipt, &key, &err);
+    status_t status = verify(cli, &request, &receipt, &err);
     builder_deinit(&receipt);
-    builder_deinit(&key);
     if (!status_is_ok(status) && err.code == ERROR_LIMIT) {
         limit_hit(LIMIT_ID_RECEIPT_BYTES);
         (void)error_set(&err, ERROR_RECEIPT_MALFORMED, 0, "%s is too long for a receipt",

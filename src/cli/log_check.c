@@ -44,11 +44,11 @@ static void print_verified(const struct cli *cli, const struct audit_check_resul
     builder_init(&root, 128);
     text_hex(slice_of(result->root.bytes, DIGEST_BYTES), &root);
     if (cli->json) {
-        (void)printf("{\"gone\":%" PRIu64
+        (void)printf("{\"gone\":%" PRIu64 ",\"ml_dsa_44_size\":%" PRIu64
                      ",\"origin\":\"%s\",\"root\":\"%s\",\"signed_size\":%" PRIu64
                      ",\"size\":%" PRIu64 ",\"valid\":true}\n",
-                     result->gone, result->origin, builder_c_string(&root), result->signed_size,
-                     result->size);
+                     result->gone, result->second_size, result->origin, builder_c_string(&root),
+                     result->signed_size, result->size);
         builder_deinit(&root);
         return;
     }
@@ -59,6 +59,10 @@ static void print_verified(const struct cli *cli, const struct audit_check_resul
     (void)printf(result->signed_size > 0 ? "  checkpoint  over %" PRIu64 " entries, signed by %s\n"
                                          : "  checkpoint  none yet\n",
                  result->signed_size, result->origin);
+    if (result->second_size > 0) {
+        (void)printf("  second      over %" PRIu64 " entries, signed by ML-DSA-44 too\n",
+                     result->second_size);
+    }
     if (result->gone > 0) {
         (void)printf("  retention   the first %" PRIu64
                      " entries have no bytes any more; their hashes agree\n",

@@ -10,7 +10,8 @@ struct log_request {
     /* Which entries. */
     const char *caller, *run, *operation, *decision, *type, *since, *until, *limit;
     /* What goes with one sub-command only. */
-    const char *proof, *jsonl, *salts, *key, *receipt, *checkpoint, *key_file, *ca;
+    const char *proof, *jsonl, *salts, *receipt, *checkpoint, *key_file, *ca;
+    const char **keys;
     bool follow, check, yes;
     /* Read from the texts above. */
     uint64_t since_ms;

@@ -8,23 +8,42 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/checkpoint.h"
 #include "audit/cosigned.h"
 #include "audit/export.h"
 #include "audit/jsonl.h"
 #include "base/cleanup.h"
 #include "cli/log_commands.h"
+#include "kernel/config.h"
 #include "sys/fd.h"
 #include "sys/file.h"
+
+/* What others need to check this log: with second signatures on, both keys, one a line. */
+static status_t own_keys_text(const struct state *state, struct builder *out, struct error *err) {
+    struct note_keys keys;
+    TRY(checkpoint_own_keys(state, &keys, err));
+    note_vkey_format(&keys.log, out);
+    builder_u8(out, '\n');
+    if (state->pq_signatures && !keys.has_pq) {
+        (void)error_set(err, ERROR_KEYS_FAILED, 0, "this log has no second key yet");
+        error_hint(err, "The key is made by the next run: airlock run -- true");
+        return (status_t){ERROR_KEYS_FAILED};
+    }
+    if (state->pq_signatures) {
+        note_pq_vkey_format(&keys.pq, out);
+        builder_u8(out, '\n');
+    }
+    return STATUS_OK;
+}
 
 status_t log_key(struct error *err) {
     struct state state;
     struct builder key;
-    TRY(state_open(&state, err));
-    builder_init(&key, 1024);
-    status_t status = receipt_own_vkey(&state, &key, err);
+    TRY(config_state_open_keyless(&state, err));
+    builder_init(&key, (size_t)2 * NOTE_PQ_VKEY_TEXT);
+    status_t status = own_keys_text(&state, &key, err);
     state_close(&state);
     if (status_is_ok(status)) {
-        builder_u8(&key, '\n');
         log_print(&key);
     }
     builder_deinit(&key);
@@ -158,30 +177,11 @@ status_t log_export(const struct cli *cli, struct log_session *session,
                     : export_tiles(cli, session, operand, err);
 }
 
-/* --key, or the own log's. */
-static status_t key_find(const struct log_request *request, struct builder *out,
-                         struct error *err) {
-    struct state state;
-    if (request->key != nullptr) {
-        builder_text(out, request->key);
-        return STATUS_OK;
-    }
-    TRY(state_open(&state, err));
-    status_t status = receipt_own_vkey(&state, out, err);
-    state_close(&state);
-    return status;
-}
-
 static status_t check_streams(const struct log_request *request, FILE *lines, FILE *salts,
                               struct audit_jsonl_check *ret_check, struct error *err) {
-    struct builder key;
-    builder_init(&key, 4096);
-    status_t status = key_find(request, &key, err);
-    if (status_is_ok(status)) {
-        status = audit_jsonl_check(lines, salts, builder_c_string(&key), ret_check, err);
-    }
-    builder_deinit(&key);
-    return status;
+    struct note_keys keys;
+    TRY(log_keys_find(request->keys, &keys, err));
+    return audit_jsonl_check(lines, salts, &keys, ret_check, err);
 }
 
 static status_t check_file(const struct log_request *request, const char *path,
@@ -212,14 +212,22 @@ status_t log_import(const struct cli *cli, const struct log_request *request, co
     }
     TRY(check_file(request, operand, &check, err));
     if (cli->json) {
-        (void)printf("{\"gone\":%" PRIu64 ",\"origin\":\"%s\",\"salted\":%" PRIu64
-                     ",\"size\":%" PRIu64 ",\"valid\":true}\n",
-                     check.gone, check.origin, check.salted, check.size);
+        (void)printf("{\"gone\":%" PRIu64 ",\"ml_dsa_44\":%s,\"origin\":\"%s\",\"salted\":%" PRIu64
+                     ",\"size\":%" PRIu64 ",\"unknown_signatures\":%u,\"valid\":true}\n",
+                     check.gone, check.has_pq ? "true" : "false", check.origin, check.salted,
+                     check.size, check.unknown);
         return STATUS_OK;
     }
     (void)printf("%sOK%s  %" PRIu64 " entries of %s: chain, tree and signature agree\n",
                  cli_color(cli->color_out, CLI_GREEN), cli_color(cli->color_out, CLI_PLAIN),
                  check.size, check.origin);
+    if (check.has_pq) {
+        (void)printf("  the ML-DSA-44 signature agrees too\n");
+    }
+    if (check.unknown > 0) {
+        (void)printf("  %u more signature%s by keys that were not named, not checked\n",
+                     check.unknown, check.unknown == 1 ? "" : "s");
+    }
     if (check.salted > 0) {
         (void)printf("  %" PRIu64 " of them have a salted caller, so what they say was not held "
                      "against their hash; --salts FILE opens them\n",

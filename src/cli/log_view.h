@@ -16,7 +16,7 @@ struct log_session {
 
 status_t log_session_open(struct log_session *ret_session, struct error *err);
 void log_session_close(struct log_session *session);
-/* Sees to it that the last checkpoint covers `seq`; starts airlock-keys when it does not. */
+/* Sees to it that a checkpoint covers `seq`; starts the key process(es) when none does. */
 status_t log_session_cover(struct log_session *session, uint64_t seq, struct error *err);
 
 /* Tells on standard error when the log nears its size limit, and what to do. */
@@ -36,6 +36,10 @@ void log_describe(const struct json *entry, struct builder *ret_outcome,
 
 /* Reads a file the user names, "-" for standard input. */
 status_t log_read_file(const char *path, struct builder *out, struct error *err);
+
+/* The keys to check with: the verifier keys in a nullptr-terminated array, each text one or more
+ * lines, or, without any, this user's own log's. KEYS_FAILED when that has none. */
+status_t log_keys_find(const char **named, struct note_keys *ret_keys, struct error *err);
 
 /* Prints what a builder holds to stdout, as it is. */
 void log_print(const struct builder *text);

@@ -14,10 +14,12 @@
 #include "store/database_key.h"
 #include "sys/fd.h"
 
+enum kind : uint8_t { PATH, SWITCH };
 static const struct {
     const char *section, *key;
+    enum kind kind;
 } ROWS[CONFIG_COUNT] = {
-#define CONFIG(name, section, key, meaning) {section, key},
+#define CONFIG(name, section, key, kind, meaning) {section, key, kind},
 #include "config.def"
 #undef CONFIG
 };
@@ -70,14 +72,25 @@ static bool section_is_known(const char *section) {
     return false;
 }
 
+static bool value_fits(enum kind kind, const struct yaml_node *value) {
+    if (value->kind != YAML_KIND_SCALAR) {
+        return false;
+    }
+    return kind == PATH ? value->text[0] == '/'
+                        : strcmp(value->text, "true") == 0 || strcmp(value->text, "false") == 0;
+}
+
 static status_t read_value(struct config *config, const char *section,
                            const struct yaml_node *value, struct error *err) {
     for (size_t i = 0; i < CONFIG_COUNT; i++) {
         if (strcmp(ROWS[i].section, section) != 0 || strcmp(ROWS[i].key, value->key->text) != 0) {
             continue;
         }
-        if (value->kind != YAML_KIND_SCALAR || value->text[0] != '/') {
-            return refuse(config, value, "this must be an absolute path", err);
+        if (!value_fits(ROWS[i].kind, value)) {
+            return refuse(config, value,
+                          ROWS[i].kind == PATH ? "this must be an absolute path"
+                                               : "this must be true or false",
+                          err);
         }
         config->values[i] = value->text;
         return STATUS_OK;
@@ -189,20 +202,33 @@ status_t config_read_key(const char *path, struct secret **ret_key, struct error
     return STATUS_OK;
 }
 
-static status_t read_log_key(struct state *state, struct error *err) {
+bool config_is_on(const struct config *config, enum config_key key) {
+    return config->values[key] != nullptr && strcmp(config->values[key], "true") == 0;
+}
+
+static status_t open_configured(bool with_key, struct state *ret_state, struct error *err) {
     struct config config;
     TRY(config_read(&config, err));
     const char *path = config.values[CONFIG_STORAGE_KEY_FILE];
-    status_t status = path == nullptr ? STATUS_OK : config_read_key(path, &state->log_key, err);
+    status_t status = state_open(ret_state, err);
+    bool is_open = status_is_ok(status);
+    if (is_open) {
+        ret_state->pq_signatures = config_is_on(&config, CONFIG_KEYS_PQ_SIGNATURES);
+    }
+    if (is_open && with_key && path != nullptr) {
+        status = config_read_key(path, &ret_state->log_key, err);
+    }
     config_deinit(&config);
+    if (is_open && !status_is_ok(status)) {
+        state_close(ret_state);
+    }
     return status;
 }
 
 status_t config_state_open(struct state *ret_state, struct error *err) {
-    TRY(state_open(ret_state, err));
-    status_t status = read_log_key(ret_state, err);
-    if (!status_is_ok(status)) {
-        state_close(ret_state);
-    }
-    return status;
+    return open_configured(true, ret_state, err);
+}
+
+status_t config_state_open_keyless(struct state *ret_state, struct error *err) {
+    return open_configured(false, ret_state, err);
 }

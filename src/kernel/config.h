@@ -11,7 +11,7 @@
 #include "store/state.h"
 
 enum config_key : uint8_t {
-#define CONFIG(name, section, key, meaning) CONFIG_##name,
+#define CONFIG(name, section, key, kind, meaning) CONFIG_##name,
 #include "config.def"
 #undef CONFIG
     CONFIG_COUNT,
@@ -24,9 +24,9 @@ struct config {
     const char *values[CONFIG_COUNT]; /* nullptr: not given */
 };
 
-/* Reads it, strictly: a key that is not in the table, a value that is no absolute path, a file that
- * others can write. Without HOME and XDG_CONFIG_HOME there is none. ERROR_CONFIG_INVALID begins
- * FILE:LINE:COLUMN; ERROR_IO, ERROR_NO_MEMORY. */
+/* Reads it, strictly: a key that is not in the table, a value that is not of the key's kind, a file
+ * that others can write. Without HOME and XDG_CONFIG_HOME there is none. ERROR_CONFIG_INVALID
+ * begins FILE:LINE:COLUMN; ERROR_IO, ERROR_NO_MEMORY. */
 status_t config_read(struct config *ret_config, struct error *err);
 void config_deinit(struct config *config);
 
@@ -34,5 +34,9 @@ void config_deinit(struct config *config);
  * ERROR_AUDIT_KEY; ERROR_LIMIT when memory cannot be locked. */
 status_t config_read_key(const char *path, struct secret **ret_key, struct error *err);
 
-/* state_open(), and the log's key when one is configured. */
+bool config_is_on(const struct config *config, enum config_key key); /* of a SWITCH; default off */
+
+/* state_open(), the log's key when one is configured, and whether second signatures are on. */
 status_t config_state_open(struct state *ret_state, struct error *err);
+/* The same for commands that do not open the log: without its key. */
+status_t config_state_open_keyless(struct state *ret_state, struct error *err);

@@ -217,7 +217,7 @@ status_t witnesses_sync(struct audit_log *log, const struct state *state,
     if (buffer == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot ask a witness");
     }
-    TRY(checkpoint_last_text(state, &note, &sync.checkpoint, err));
+    TRY(checkpoint_published_text(state, &note, &sync.checkpoint, err));
     if (sync.checkpoint.size == 0) {
         return error_set(err, ERROR_AUDIT_NO_SUCH_ENTRY, 0, "nothing of this log was signed yet");
     }

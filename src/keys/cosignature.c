@@ -4,50 +4,22 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/assert.h"
-#include "codec/text.h"
-
 enum { MESSAGE_BYTES_MAX = NOTE_BYTES_MAX + 64 };
 
 void cosignature_vkey_make(const char *name, const uint8_t public_key[static ED25519_PUBLIC_BYTES],
                            struct note_vkey *ret_vkey) {
-    struct slice bytes = slice_of_string(name);
-    ASSERT(note_name_is_valid(bytes));
-    static const uint8_t MIDDLE[] = {'\n', COSIGNATURE_TYPE_ED25519};
-    struct note_vkey vkey = {0};
-    struct sha256 hash;
-    struct digest digest;
-    sha256_init(&hash);
-    sha256_update(&hash, bytes);
-    sha256_update(&hash, slice_of(MIDDLE, sizeof MIDDLE));
-    sha256_update(&hash, slice_of(public_key, ED25519_PUBLIC_BYTES));
-    sha256_final(&hash, &digest);
-    memcpy(vkey.name, bytes.data, bytes.size);
-    memcpy(vkey.public_key, public_key, ED25519_PUBLIC_BYTES);
-    memcpy(vkey.key_id, digest.bytes, NOTE_KEY_ID_BYTES);
-    *ret_vkey = vkey;
+    note_vkey_make(name, public_key, ret_vkey);
+    note_key_id(slice_of_string(name), COSIGNATURE_TYPE_ED25519,
+                slice_of(public_key, ED25519_PUBLIC_BYTES), ret_vkey->key_id);
 }
 
 bool cosignature_vkey_parse(struct slice text, struct note_vkey *ret_vkey) {
-    struct cursor cursor = cursor_of(text);
-    struct slice name = cursor_until(&cursor, '+');
-    struct slice id = cursor_until(&cursor, '+');
-    struct slice base64 = cursor_bytes(&cursor, cursor_remaining(&cursor));
-    uint8_t key[1 + ED25519_PUBLIC_BYTES];
-    uint8_t key_id[NOTE_KEY_ID_BYTES];
-    if (!cursor_is_ok(&cursor) || !note_name_is_valid(name) ||
-        !text_unhex(id, key_id, sizeof key_id) || !note_unbase64(base64, key, sizeof key) ||
-        key[0] != COSIGNATURE_TYPE_ED25519) {
-        return false;
-    }
-    char name_text[NOTE_NAME_BYTES] = {0};
     struct note_vkey vkey;
-    memcpy(name_text, name.data, name.size);
-    cosignature_vkey_make(name_text, key + 1, &vkey);
-    if (memcmp(vkey.key_id, key_id, sizeof key_id) != 0) {
+    if (!note_vkey_split(text, COSIGNATURE_TYPE_ED25519, vkey.name, vkey.public_key,
+                         sizeof vkey.public_key)) {
         return false;
     }
-    *ret_vkey = vkey;
+    cosignature_vkey_make(vkey.name, vkey.public_key, ret_vkey);
     return true;
 }
 
@@ -64,9 +36,7 @@ void cosignature_format(const struct note_vkey *vkey, uint64_t time_s,
     builder_bytes(&bytes, slice_of(vkey->key_id, NOTE_KEY_ID_BYTES));
     builder_u64_be(&bytes, time_s);
     builder_bytes(&bytes, slice_of(signature, ED25519_SIGNATURE_BYTES));
-    builder_format(out, "\xe2\x80\x94 %s ", vkey->name);
-    text_base64(builder_slice(&bytes), out);
-    builder_u8(out, '\n');
+    note_line_format(vkey->name, builder_slice(&bytes), out);
     builder_deinit(&bytes);
 }
 

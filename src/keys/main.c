@@ -1,58 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * airlock-keys: the only process that holds the log key. It is started by the kernel with a socket
- * as fd 3 and the folder keys/ as fd 4, answers fixed-size requests, and ends when the socket does.
- * The key is loaded before the first request is read, because it is started long before the first
- * signature is needed.
+ * airlock-keys: the only process that holds the log key.
  */
-#include <stdio.h>
-#include <sys/stat.h>
-
-#include "keys/confine.h"
-#include "keys/server.h"
-#include "sys/socket.h"
-
-static bool fds_are_ours(void) {
-    struct stat socket;
-    struct stat folder;
-    return fstat(KEYS_FD_SOCKET, &socket) == 0 && S_ISSOCK(socket.st_mode) &&
-           fstat(KEYS_FD_FOLDER, &folder) == 0 && S_ISDIR(folder.st_mode);
-}
-
-/* One request and its answer; false when there is no more to do. */
-static bool serve(struct signer *signer, bool usable, const struct error *why) {
-    uint8_t message[KEYS_REQUEST_BYTES];
-    uint8_t answer[KEYS_REPLY_BYTES];
-    struct error err = {0};
-    struct keys_request request;
-    size_t size;
-    if (!status_is_ok(
-            socket_receive(KEYS_FD_SOCKET, message, sizeof message, &size, nullptr, &err)) ||
-        size == 0 || !keys_request_decode(slice_of(message, size), &request)) {
-        return false;
-    }
-    struct keys_reply reply = {KEYS_ANSWER_NO_KEY, (uint32_t)why->os_errno};
-    if (usable) {
-        signer_answer(signer, &request, &reply);
-    }
-    keys_reply_encode(&reply, answer);
-    return status_is_ok(
-        socket_send(KEYS_FD_SOCKET, slice_of(answer, sizeof answer), nullptr, &err));
-}
+#include "keys/serve.h"
 
 int main(void) {
-    if (!fds_are_ours()) {
-        (void)fputs("airlock-keys is started by airlock, not by hand\n", stderr);
-        return 2;
-    }
-    if (!confine_to_folder(KEYS_FD_FOLDER) || !confine_calls()) {
-        return 1;
-    }
-    struct signer signer = {.folder = -1};
-    struct error why = {0};
-    bool usable = status_is_ok(signer_open(KEYS_FD_FOLDER, &signer, &why));
-    while (serve(&signer, usable, &why)) {
-    }
-    signer_close(&signer);
-    return 0;
+    return keys_serve(&SIGNER_SCHEME_LOG);
 }

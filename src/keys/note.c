@@ -21,6 +21,19 @@ bool note_name_is_valid(struct slice name) {
     return true;
 }
 
+void note_key_id(struct slice name, uint8_t type, struct slice public_key,
+                 uint8_t ret_key_id[static NOTE_KEY_ID_BYTES]) {
+    const uint8_t middle[] = {'\n', type};
+    struct sha256 hash;
+    struct digest digest;
+    sha256_init(&hash);
+    sha256_update(&hash, name);
+    sha256_update(&hash, slice_of(middle, sizeof middle));
+    sha256_update(&hash, public_key);
+    sha256_final(&hash, &digest);
+    memcpy(ret_key_id, digest.bytes, NOTE_KEY_ID_BYTES);
+}
+
 void note_vkey_make(const char *name, const uint8_t public_key[static ED25519_PUBLIC_BYTES],
                     struct note_vkey *ret_vkey) {
     struct slice bytes = slice_of_string(name);
@@ -28,15 +41,8 @@ void note_vkey_make(const char *name, const uint8_t public_key[static ED25519_PU
     *ret_vkey = (struct note_vkey){0};
     memcpy(ret_vkey->name, bytes.data, bytes.size);
     memcpy(ret_vkey->public_key, public_key, ED25519_PUBLIC_BYTES);
-    static const uint8_t MIDDLE[] = {'\n', NOTE_TYPE_ED25519};
-    struct sha256 hash;
-    struct digest digest;
-    sha256_init(&hash);
-    sha256_update(&hash, bytes);
-    sha256_update(&hash, slice_of(MIDDLE, sizeof MIDDLE));
-    sha256_update(&hash, slice_of(public_key, ED25519_PUBLIC_BYTES));
-    sha256_final(&hash, &digest);
-    memcpy(ret_vkey->key_id, digest.bytes, NOTE_KEY_ID_BYTES);
+    note_key_id(bytes, NOTE_TYPE_ED25519, slice_of(public_key, ED25519_PUBLIC_BYTES),
+                ret_vkey->key_id);
 }
 
 bool note_unbase64(struct slice text, uint8_t *ret, size_t size) {
@@ -50,42 +56,69 @@ bool note_unbase64(struct slice text, uint8_t *ret, size_t size) {
     return fits;
 }
 
-bool note_vkey_parse(struct slice text, struct note_vkey *ret_vkey) {
+bool note_vkey_split(struct slice text, uint8_t type, char ret_name[static NOTE_NAME_BYTES],
+                     uint8_t *ret_public_key, size_t public_key_size) {
     struct cursor cursor = cursor_of(text);
     struct slice name = cursor_until(&cursor, '+');
     struct slice id = cursor_until(&cursor, '+');
-    if (!cursor_is_ok(&cursor) || !note_name_is_valid(name)) {
-        return false;
-    }
-    uint8_t key[1 + ED25519_PUBLIC_BYTES];
     uint8_t key_id[NOTE_KEY_ID_BYTES];
-    if (!note_unbase64(cursor_bytes(&cursor, cursor_remaining(&cursor)), key, sizeof key) ||
-        !text_unhex(id, key_id, sizeof key_id) || key[0] != NOTE_TYPE_ED25519) {
+    uint8_t right_id[NOTE_KEY_ID_BYTES];
+    if (!cursor_is_ok(&cursor) || !note_name_is_valid(name) ||
+        !text_unhex(id, key_id, sizeof key_id)) {
         return false;
     }
-    char name_text[NOTE_NAME_BYTES] = {0};
-    memcpy(name_text, name.data, name.size);
+    struct builder key;
+    builder_init(&key, 1 + public_key_size);
+    bool fits = text_unbase64(cursor_bytes(&cursor, cursor_remaining(&cursor)), &key) &&
+                key.size == 1 + public_key_size && key.data[0] == type;
+    if (fits) {
+        memset(ret_name, 0, NOTE_NAME_BYTES);
+        memcpy(ret_name, name.data, name.size);
+        memcpy(ret_public_key, key.data + 1, public_key_size);
+        note_key_id(name, type, slice_of(ret_public_key, public_key_size), right_id);
+    }
+    builder_deinit(&key);
+    return fits && memcmp(right_id, key_id, sizeof key_id) == 0;
+}
+
+bool note_vkey_parse(struct slice text, struct note_vkey *ret_vkey) {
     struct note_vkey vkey;
-    note_vkey_make(name_text, key + 1, &vkey);
-    if (memcmp(vkey.key_id, key_id, sizeof key_id) != 0) {
+    if (!note_vkey_split(text, NOTE_TYPE_ED25519, vkey.name, vkey.public_key,
+                         sizeof vkey.public_key)) {
         return false;
     }
-    *ret_vkey = vkey;
+    note_vkey_make(vkey.name, vkey.public_key, ret_vkey);
     return true;
 }
 
-void note_vkey_format(const struct note_vkey *vkey, struct builder *out) {
-    uint8_t key[1 + ED25519_PUBLIC_BYTES] = {NOTE_TYPE_ED25519};
-    memcpy(key + 1, vkey->public_key, ED25519_PUBLIC_BYTES);
-    builder_format(out, "%s+", vkey->name);
-    text_hex(slice_of(vkey->key_id, NOTE_KEY_ID_BYTES), out);
+void note_vkey_join(const char *name, uint8_t type, struct slice public_key, struct builder *out) {
+    uint8_t key_id[NOTE_KEY_ID_BYTES];
+    struct builder key;
+    builder_init(&key, 1 + public_key.size);
+    builder_u8(&key, type);
+    builder_bytes(&key, public_key);
+    note_key_id(slice_of_string(name), type, public_key, key_id);
+    builder_format(out, "%s+", name);
+    text_hex(slice_of(key_id, sizeof key_id), out);
     builder_u8(out, '+');
-    text_base64(slice_of(key, sizeof key), out);
+    text_base64(builder_slice(&key), out);
+    builder_deinit(&key);
+}
+
+void note_vkey_format(const struct note_vkey *vkey, struct builder *out) {
+    note_vkey_join(vkey->name, NOTE_TYPE_ED25519,
+                   slice_of(vkey->public_key, sizeof vkey->public_key), out);
 }
 
 void checkpoint_format(const struct checkpoint *checkpoint, struct builder *out) {
     builder_format(out, "%s\n%" PRIu64 "\n", checkpoint->origin, checkpoint->size);
     text_base64(slice_of(checkpoint->root.bytes, DIGEST_BYTES), out);
+    builder_u8(out, '\n');
+}
+
+void note_line_format(const char *name, struct slice bytes, struct builder *out) {
+    builder_format(out, "%s%s ", DASH, name);
+    text_base64(bytes, out);
     builder_u8(out, '\n');
 }
 
@@ -95,9 +128,7 @@ void note_format_signature(const struct note_vkey *vkey,
     uint8_t bytes[NOTE_KEY_ID_BYTES + ED25519_SIGNATURE_BYTES];
     memcpy(bytes, vkey->key_id, NOTE_KEY_ID_BYTES);
     memcpy(bytes + NOTE_KEY_ID_BYTES, signature, ED25519_SIGNATURE_BYTES);
-    builder_format(out, "%s%s ", DASH, vkey->name);
-    text_base64(slice_of(bytes, sizeof bytes), out);
-    builder_u8(out, '\n');
+    note_line_format(vkey->name, slice_of(bytes, sizeof bytes), out);
 }
 
 bool note_parse_decimal(struct slice text, uint64_t *ret_value) {
@@ -123,6 +154,21 @@ bool note_line_parse(struct cursor *cursor, struct note_line *ret_line) {
     ret_line->name = cursor_until(&line, ' ');
     ret_line->base64 = cursor_bytes(&line, cursor_remaining(&line));
     return cursor_is_ok(cursor) && cursor_is_ok(&line) && note_name_is_valid(ret_line->name);
+}
+
+bool note_line_claims(const struct note_line *line, const char *name,
+                      const uint8_t key_id[static NOTE_KEY_ID_BYTES]) {
+    enum { START = 8 }; /* characters of base64: six bytes, or with padding no less than four */
+    struct builder bytes;
+    if (line->base64.size < START || !slice_equal(line->name, slice_of_string(name))) {
+        return false;
+    }
+    builder_init(&bytes, START);
+    bool fits = text_unbase64(slice_of(line->base64.data, START), &bytes) &&
+                bytes.size >= NOTE_KEY_ID_BYTES &&
+                memcmp(bytes.data, key_id, NOTE_KEY_ID_BYTES) == 0;
+    builder_deinit(&bytes);
+    return fits;
 }
 
 static bool signatures_are_valid(struct slice text, unsigned *ret_count) {
@@ -169,12 +215,12 @@ enum note_verdict note_verify(const struct note *note, const struct note_vkey *v
     while (cursor_remaining(&cursor) > 0) {
         struct note_line line;
         uint8_t bytes[NOTE_KEY_ID_BYTES + ED25519_SIGNATURE_BYTES];
-        if (!note_line_parse(&cursor, &line) || !note_unbase64(line.base64, bytes, sizeof bytes) ||
-            !slice_equal(line.name, slice_of_string(vkey->name)) ||
-            memcmp(bytes, vkey->key_id, NOTE_KEY_ID_BYTES) != 0) {
+        if (!note_line_parse(&cursor, &line) ||
+            !note_line_claims(&line, vkey->name, vkey->key_id)) {
             continue;
         }
-        if (!ed25519_verify(vkey->public_key, note->body, bytes + NOTE_KEY_ID_BYTES)) {
+        if (!note_unbase64(line.base64, bytes, sizeof bytes) ||
+            !ed25519_verify(vkey->public_key, note->body, bytes + NOTE_KEY_ID_BYTES)) {
             return NOTE_BAD_SIGNATURE;
         }
         verdict = NOTE_VALID;

@@ -45,6 +45,17 @@ struct checkpoint {
 
 /* The three lines that are signed: origin, size, root. */
 void checkpoint_format(const struct checkpoint *checkpoint, struct builder *out);
+/* What the verifier keys of all signature types have in common: name+hex(key id)+base64(type ||
+ * public key), where the key id is the beginning of SHA-256(name || LF || type || public key). */
+void note_key_id(struct slice name, uint8_t type, struct slice public_key,
+                 uint8_t ret_key_id[static NOTE_KEY_ID_BYTES]);
+/* Takes a verifier key apart; false unless it is of this type and size and its id is right. */
+bool note_vkey_split(struct slice text, uint8_t type, char ret_name[static NOTE_NAME_BYTES],
+                     uint8_t *ret_public_key, size_t public_key_size);
+void note_vkey_join(const char *name, uint8_t type, struct slice public_key, struct builder *out);
+
+/* A signature line from the key's name and what its base64 holds: key id and signature. */
+void note_line_format(const char *name, struct slice bytes, struct builder *out);
 /* One signature line, to follow the body and an empty line. */
 void note_format_signature(const struct note_vkey *vkey,
                            const uint8_t signature[static ED25519_SIGNATURE_BYTES],
@@ -57,6 +68,9 @@ struct note_line {
 };
 /* Reads the next line of signatures. False, with the cursor anywhere, when it is not one. */
 bool note_line_parse(struct cursor *cursor, struct note_line *ret_line);
+/* Whether a line says it is by the key with this name and id. */
+bool note_line_claims(const struct note_line *line, const char *name,
+                      const uint8_t key_id[static NOTE_KEY_ID_BYTES]);
 /* Decodes base64 that must hold exactly `size` bytes. */
 bool note_unbase64(struct slice text, uint8_t *ret, size_t size);
 

@@ -7,6 +7,16 @@
 
 enum { REQUEST_SIGN = 0x314b4c41 }; /* "ALK1": kind and version at once */
 
+const struct keys_files *keys_files_of(enum keys_signer signer) {
+    static const struct keys_files FILES[] = {
+        [KEYS_SIGNER_LOG] = {"airlock-keys", KEYS_FILE_SEED, KEYS_FILE_VKEY, KEYS_FILE_CHECKPOINT,
+                             KEYS_FILE_CHECKPOINT ".lock"},
+        [KEYS_SIGNER_PQ] = {"airlock-keys-pq", KEYS_FILE_PQ_SEED, KEYS_FILE_PQ_VKEY,
+                            KEYS_FILE_PQ_CHECKPOINT, KEYS_FILE_PQ_CHECKPOINT ".lock"},
+    };
+    return &FILES[signer];
+}
+
 static void bytes_take(struct builder *builder, uint8_t *ret_bytes, size_t size) {
     ASSERT(builder_is_ok(builder) && builder->size == size);
     memcpy(ret_bytes, builder->data, size);
@@ -64,5 +74,5 @@ bool keys_reply_decode(struct slice bytes, struct keys_reply *ret_reply) {
     ret_reply->answer = cursor_u32(&cursor);
     ret_reply->os_errno = cursor_u32(&cursor);
     return cursor_is_finished(&cursor) && ret_reply->answer >= KEYS_ANSWER_SIGNED &&
-           ret_reply->answer <= KEYS_ANSWER_LOST;
+           ret_reply->answer <= KEYS_ANSWER_NOT_FIRST;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The two messages between the kernel and airlock-keys, both of fixed size, over the SOCK_SEQPACKET
- * socket that the key process finds as fd 3; fd 4 is the folder keys/.
+ * The two messages between the kernel and airlock-keys or airlock-keys-pq, both of fixed size, over
+ * the SOCK_SEQPACKET socket that the key process finds as fd 3; fd 4 is the folder keys/.
  */
 #pragma once
 
@@ -15,11 +15,27 @@ enum {
 };
 
 /* Files in keys/. */
+#define KEYS_FILE_ORIGIN "origin"
 #define KEYS_FILE_SEED "log.key"
 #define KEYS_FILE_VKEY "log.vkey"
-#define KEYS_FILE_ORIGIN "origin"
 #define KEYS_FILE_CHECKPOINT "last_checkpoint"
-#define KEYS_FILE_LOCK "last_checkpoint.lock"
+#define KEYS_FILE_PQ_SEED "log_pq.key"
+#define KEYS_FILE_PQ_VKEY "log_pq.vkey"
+#define KEYS_FILE_PQ_CHECKPOINT "last_checkpoint_pq"
+
+/* The two programs that hold a key each. */
+enum keys_signer : uint8_t {
+    KEYS_SIGNER_LOG, /* airlock-keys: Ed25519 */
+    KEYS_SIGNER_PQ,  /* airlock-keys-pq: ML-DSA-44, after it */
+};
+struct keys_files {
+    const char *program;
+    const char *seed;
+    const char *vkey;
+    const char *checkpoint;
+    const char *lock;
+};
+const struct keys_files *keys_files_of(enum keys_signer signer);
 
 /* "Sign the tree (size, root); the proof leads to it from the tree of old_size." */
 struct keys_request {
@@ -33,10 +49,11 @@ enum keys_answer : uint32_t {
     KEYS_ANSWER_SIGNED = 1,
     KEYS_ANSWER_STALE,     /* the last checkpoint is not of old_size, or larger than size */
     KEYS_ANSWER_REWRITTEN, /* the proof fails: this log is not the one signed before */
-    KEYS_ANSWER_NO_KEY,    /* log.key or origin cannot be made, read or understood */
-    KEYS_ANSWER_DAMAGED,   /* last_checkpoint is there and is no checkpoint of this key */
-    KEYS_ANSWER_IO,        /* last_checkpoint cannot be read or written; see os_errno */
-    KEYS_ANSWER_LOST,      /* the key has signed before, and last_checkpoint is gone */
+    KEYS_ANSWER_NO_KEY,    /* the key or origin cannot be made, read or understood */
+    KEYS_ANSWER_DAMAGED,   /* the last checkpoint is there and is none of this key */
+    KEYS_ANSWER_IO,        /* the last checkpoint cannot be read or written; see os_errno */
+    KEYS_ANSWER_LOST,      /* the key has signed before, and its last checkpoint is gone */
+    KEYS_ANSWER_NOT_FIRST, /* airlock-keys-pq: airlock-keys has not signed this tree */
 };
 
 struct keys_reply {

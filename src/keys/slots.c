@@ -21,7 +21,6 @@
 #include "base/cleanup.h"
 #include "crypto/hash.h"
 #include "keys/note.h"
-#include "keys/protocol.h"
 #include "sys/fd.h"
 #include "sys/file.h"
 
@@ -63,23 +62,24 @@ static bool has_slots(struct slice file) {
     return file.size == (size_t)SLOT_COUNT * SLOT_BYTES;
 }
 
-static status_t read_file(int folder, struct builder *file, bool *ret_found, struct error *err) {
+static status_t read_file(int folder, const char *name, struct builder *file, bool *ret_found,
+                          struct error *err) {
     builder_init(file, NOTE_BYTES_MAX);
-    status_t status = file_read(folder, KEYS_FILE_CHECKPOINT, file, ret_found, err);
+    status_t status = file_read(folder, name, file, ret_found, err);
     if (!status_is_ok(status)) {
         builder_deinit(file);
     }
     return status;
 }
 
-status_t slots_read(int folder_fd, struct builder *out, bool *ret_found, struct error *err) {
+status_t slots_read(int folder_fd, const char *name, struct builder *out, bool *ret_found,
+                    struct error *err) {
     struct builder file;
-    TRY(read_file(folder_fd, &file, ret_found, err));
+    TRY(read_file(folder_fd, name, &file, ret_found, err));
     struct slice text = builder_slice(&file);
     status_t status = STATUS_OK;
     if (*ret_found && has_slots(text) && newest(builder_slice(&file), &text) < 0) {
-        status = error_set(err, ERROR_AUDIT_DAMAGED, 0, "keys/%s is no signed checkpoint",
-                           KEYS_FILE_CHECKPOINT);
+        status = error_set(err, ERROR_AUDIT_DAMAGED, 0, "keys/%s is no signed checkpoint", name);
     } else if (*ret_found) {
         builder_bytes(out, text);
     }
@@ -97,37 +97,37 @@ static void slot_make(struct slice text, uint8_t ret_slot[static SLOT_BYTES]) {
 }
 
 /* Into the slot that is not the newest one. */
-static status_t write_slot(int folder, int number, const uint8_t *slot, struct error *err) {
+static status_t write_slot(int folder, const char *name, int number, const uint8_t *slot,
+                           struct error *err) {
     CLEANUP(fd_closep)
-    int fd = file_open_beneath(folder, KEYS_FILE_CHECKPOINT, O_WRONLY | O_NOFOLLOW, 0, false);
+    int fd = file_open_beneath(folder, name, O_WRONLY | O_NOFOLLOW, 0, false);
     if (fd < 0 || pwrite(fd, slot, SLOT_BYTES, (off_t)number * SLOT_BYTES) != (ssize_t)SLOT_BYTES ||
         fdatasync(fd) != 0) {
-        return error_set(err, ERROR_IO, errno, "cannot write keys/%s", KEYS_FILE_CHECKPOINT);
+        return error_set(err, ERROR_IO, errno, "cannot write keys/%s", name);
     }
     return STATUS_OK;
 }
 
 /* The first one, or the first after an earlier version's. */
-static status_t write_whole(int folder, const uint8_t *slot, struct error *err) {
+static status_t write_whole(int folder, const char *name, const uint8_t *slot, struct error *err) {
     CLEANUP(memory_freep) uint8_t *file = calloc(SLOT_COUNT, SLOT_BYTES);
     if (file == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot keep a checkpoint");
     }
     memcpy(file, slot, SLOT_BYTES);
-    return file_write_atomic(folder, KEYS_FILE_CHECKPOINT,
-                             slice_of(file, (size_t)SLOT_COUNT * SLOT_BYTES),
+    return file_write_atomic(folder, name, slice_of(file, (size_t)SLOT_COUNT * SLOT_BYTES),
                              &(struct file_write_options){.mode = 0600, .durable = true}, err);
 }
 
-status_t slots_write(int folder_fd, struct slice text, struct error *err) {
+status_t slots_write(int folder_fd, const char *name, struct slice text, struct error *err) {
     struct builder file;
     bool found = false;
     struct slice kept;
     uint8_t slot[SLOT_BYTES];
     slot_make(text, slot);
-    TRY(read_file(folder_fd, &file, &found, err));
+    TRY(read_file(folder_fd, name, &file, &found, err));
     int last = found && has_slots(builder_slice(&file)) ? newest(builder_slice(&file), &kept) : -1;
     builder_deinit(&file);
-    return last < 0 ? write_whole(folder_fd, slot, err)
-                    : write_slot(folder_fd, 1 - last, slot, err);
+    return last < 0 ? write_whole(folder_fd, name, slot, err)
+                    : write_slot(folder_fd, name, 1 - last, slot, err);
 }

@@ -16,6 +16,7 @@ struct state {
     int keys_fd;                 /* keys/; owned */
     struct secret *log_key;      /* of audit.db; owned; nullptr: it is plain. state_open() leaves it
                                     empty, kernel/config.h sets it. */
+    bool pq_signatures; /* checkpoints get a second signature, by ML-DSA-44; set there too */
 };
 
 /* Opens the state folder, making it (mode 0700) when it is not there. Order: $AIRLOCK_STATE_DIR,

@@ -8,18 +8,6 @@ mkdir work
 cd work || exit 99
 echo hello >file
 
-status() { # expected command...
-    local expected=$1 got
-    shift
-    "$@" >"$SCRATCH/status.out" 2>&1
-    got=$?
-    [ "$got" = "$expected" ] || {
-        echo "exit $got instead of $expected"
-        cat "$SCRATCH/status.out"
-        return 1
-    }
-}
-
 check "a run is logged" "$AIRLOCK" run --quiet -- sh -c 'echo x >new; rm file'
 "$AIRLOCK" log key >../log.vkey
 "$AIRLOCK" receipt >../receipt

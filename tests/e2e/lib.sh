@@ -5,6 +5,8 @@
 #   . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
 #   check "what must hold" command arg...      a row: ok when the command succeeds
 #   refuse "what must not work" command arg... a row: ok when the command fails
+#   status N command arg..., says PATTERN command arg...   commands for check: whether it exits with
+#                                              N, whether it prints something like PATTERN
 #   same "what" "$expected" "$got"             a row: ok when the two texts are one
 #   skip "what" "why it cannot run here"
 #   finish                                     the plan; the last line of a script
@@ -71,6 +73,28 @@ refuse() {
     else
         row 0 "$name"
     fi
+}
+
+status() { # expected command...
+    local expected=$1 got
+    shift
+    "$@" >"$SCRATCH/status.out" 2>&1
+    got=$?
+    [ "$got" = "$expected" ] || {
+        echo "exit $got instead of $expected"
+        cat "$SCRATCH/status.out"
+        return 1
+    }
+}
+
+says() { # pattern command...
+    local pattern=$1
+    shift
+    "$@" >"$SCRATCH/says.out" 2>&1
+    grep -q -- "$pattern" "$SCRATCH/says.out" || {
+        cat "$SCRATCH/says.out"
+        return 1
+    }
 }
 
 same() {

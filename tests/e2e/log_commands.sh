@@ -7,26 +7,6 @@ mkdir work
 cd work || exit 99
 log() { "$AIRLOCK" log "$@"; }
 seqs() { grep -o '"seq":[0-9]*' | cut -d: -f2 | paste -sd' '; }
-status() { # expected command...
-    local expected=$1 got
-    shift
-    "$@" >"$SCRATCH/status.out" 2>&1
-    got=$?
-    [ "$got" = "$expected" ] || {
-        echo "exit $got instead of $expected"
-        cat "$SCRATCH/status.out"
-        return 1
-    }
-}
-says() { # pattern command...
-    local pattern=$1
-    shift
-    "$@" >"$SCRATCH/says.out" 2>&1
-    grep -q -- "$pattern" "$SCRATCH/says.out" || {
-        cat "$SCRATCH/says.out"
-        return 1
-    }
-}
 
 "$AIRLOCK" run --quiet -- sh -c 'echo one >one'
 "$AIRLOCK" run --quiet -- sh -c 'exit 3' 2>/dev/null

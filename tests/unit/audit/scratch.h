@@ -74,8 +74,8 @@ static inline void scratch_start_keys(struct scratch *scratch) {
     const char *folder = getenv("AIRLOCK_BUILD_DIR");
     assert_non_null(folder);
     (void)snprintf(program, sizeof program, "%s/src/airlock-keys", folder);
-    must(
-        keys_client_start_program(program, scratch->state.keys_fd, &scratch->keys, &scratch_error));
+    must(keys_client_start_program(KEYS_SIGNER_LOG, program, scratch->state.keys_fd, &scratch->keys,
+                                   &scratch_error));
 }
 
 static inline void scratch_close(struct scratch *scratch) {

@@ -269,7 +269,7 @@ static void what_others_kept_is_held_against_the_log(void **state) {
     builder_init(&receipt, (size_t)LIMIT_RECEIPT_BYTES);
     builder_init(&note, NOTE_BYTES_MAX);
     must(receipt_write(scratch.log, 2, &receipt, &scratch_error));
-    must(slots_read(scratch.state.keys_fd, &note, &found, &scratch_error));
+    must(slots_read(scratch.state.keys_fd, KEYS_FILE_CHECKPOINT, &note, &found, &scratch_error));
     scratch_append(&scratch, 5);
     must(audit_check_receipt(scratch.log, builder_slice(&receipt), &size, &scratch_error));
     assert_int_equal(size, 5);

@@ -54,8 +54,10 @@ static status_t check_text(const struct exported *exported, const char *lines, s
     assert_non_null(in);
     assert_non_null(salts);
     scratch_error = (struct error){0};
-    status_t status = audit_jsonl_check(in, with_salts ? salts : nullptr, exported->vkey, ret_check,
-                                        &scratch_error);
+    struct note_keys keys;
+    assert_true(note_keys_parse(slice_of_string(exported->vkey), &keys));
+    status_t status =
+        audit_jsonl_check(in, with_salts ? salts : nullptr, &keys, ret_check, &scratch_error);
     (void)fclose(in);
     (void)fclose(salts);
     return status;

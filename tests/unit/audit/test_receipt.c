@@ -2,7 +2,9 @@
 #include "scratch.h"
 
 #include "audit/checkpoint.h"
+#include "audit/rows.h"
 #include "codec/text.h"
+#include "keys/server.h"
 
 struct made {
     struct builder receipt;
@@ -170,6 +172,164 @@ static void an_entry_without_a_checkpoint_has_no_receipt(void **state) {
     scratch_close(&scratch);
 }
 
+/* Both keys in this process, as keys/client.h has them in two others. */
+static void sign_twice(struct scratch *scratch) {
+    struct signer signer;
+    struct audit_head head;
+    struct checkpoint last;
+    struct keys_reply reply;
+    const struct signer_scheme *const schemes[] = {&SIGNER_SCHEME_LOG, &SIGNER_SCHEME_PQ};
+    must(audit_log_head(scratch->log, &head, &scratch_error));
+    for (size_t i = 0; i < 2; i++) {
+        struct keys_request request = {.size = head.size, .root = head.root};
+        must(signer_open(schemes[i], scratch->state.keys_fd, &signer, &scratch_error));
+        must(i == 0 ? checkpoint_last(&scratch->state, &last, &scratch_error) : STATUS_OK);
+        if (i == 1) {
+            struct builder text;
+            builder_init(&text, NOTE_BYTES_MAX);
+            must(checkpoint_second_text(&scratch->state, &text, &last, &scratch_error));
+            builder_deinit(&text);
+        }
+        request.old_size = last.size;
+        must(merkle_prove_consistency(last.size, head.size, audit_log_read_hash, scratch->log,
+                                      &request.proof, &scratch_error));
+        signer_answer(&signer, &request, &reply);
+        assert_int_equal(reply.answer, KEYS_ANSWER_SIGNED);
+        signer_close(&signer);
+    }
+}
+
+static void keys_text(const struct note_keys *keys, bool with_log, bool with_pq, char *ret_text,
+                      size_t size) {
+    struct builder text;
+    builder_init(&text, size);
+    if (with_log) {
+        note_vkey_format(&keys->log, &text);
+        builder_u8(&text, '\n');
+    }
+    if (with_pq) {
+        note_pq_vkey_format(&keys->pq, &text);
+    }
+    (void)snprintf(ret_text, size, "%s", builder_c_string(&text));
+    builder_deinit(&text);
+}
+
+/* A log that had one signature, then two, then one again. */
+static void second_signatures_come_and_go(void **state) {
+    (void)state;
+    struct scratch scratch;
+    struct builder receipts[3];
+    struct note_keys keys;
+    static char both[4096];
+    static char log_only[4096];
+    static char pq_only[4096];
+    struct receipt_result result;
+    scratch_open(&scratch);
+    for (size_t i = 0; i < 3; i++) {
+        scratch.state.pq_signatures = i == 1;
+        scratch_append(&scratch, 3);
+        if (i == 1) {
+            bool covered = true;
+            must(receipt_is_covered(scratch.log, 2, &covered, &scratch_error));
+            assert_false(covered); /* the second key has not signed anything yet */
+            sign_twice(&scratch);
+            must(receipt_is_covered(scratch.log, 5, &covered, &scratch_error));
+            assert_true(covered);
+        } else {
+            sign(&scratch, 3 * i);
+        }
+        builder_init(&receipts[i], LIMIT_RECEIPT_BYTES);
+        must(receipt_write(scratch.log, 3 * i, &receipts[i], &scratch_error));
+    }
+    must(checkpoint_own_keys(&scratch.state, &keys, &scratch_error));
+    assert_true(keys.has_pq && !keys.needs_pq);
+    keys_text(&keys, true, true, both, sizeof both);
+    keys_text(&keys, true, false, log_only, sizeof log_only);
+    keys_text(&keys, false, true, pq_only, sizeof pq_only);
+    for (size_t i = 0; i < 3; i++) { /* the log's owner takes all three */
+        must(receipt_verify_keys(builder_slice(&receipts[i]), &keys, false, &result,
+                                 &scratch_error));
+        assert_int_equal(result.has_pq, i == 1);
+        assert_int_equal(result.unknown, 0);
+        json_free(result.entry);
+        /* Who names both keys wants both signatures. */
+        assert_int_equal(verify(builder_slice(&receipts[i]), both, false),
+                         i == 1 ? ERROR_NONE : ERROR_RECEIPT_KEY);
+        assert_int_equal(verify(builder_slice(&receipts[i]), both, true),
+                         i == 1 ? ERROR_NONE : ERROR_RECEIPT_KEY);
+        /* Who names one does not take another signature for nothing. */
+        assert_int_equal(verify(builder_slice(&receipts[i]), log_only, false),
+                         i == 1 ? ERROR_RECEIPT_KEY : ERROR_NONE);
+        assert_int_equal(verify(builder_slice(&receipts[i]), log_only, true), ERROR_NONE);
+        assert_int_equal(verify(builder_slice(&receipts[i]), pq_only, true), ERROR_RECEIPT_KEY);
+    }
+    must(check(&scratch, &scratch_error)); /* the second signature may lag behind */
+    for (size_t i = 0; i < 3; i++) {
+        builder_deinit(&receipts[i]);
+    }
+    scratch_close(&scratch);
+}
+
+/* Bits of every byte below the checkpoint, both signatures and the names before them. */
+static void a_flipped_byte_in_either_signature_fails(void **state) {
+    (void)state;
+    struct scratch scratch;
+    struct builder receipt;
+    struct note_keys keys;
+    struct receipt_result result;
+    struct error err = {0};
+    scratch_open(&scratch);
+    scratch.state.pq_signatures = true;
+    scratch_append(&scratch, 3);
+    sign_twice(&scratch);
+    builder_init(&receipt, LIMIT_RECEIPT_BYTES);
+    must(receipt_write(scratch.log, 1, &receipt, &scratch_error));
+    must(checkpoint_own_keys(&scratch.state, &keys, &scratch_error));
+    const uint8_t *lines = memmem(receipt.data, receipt.size, "\xe2\x80\x94 ", 4);
+    assert_non_null(lines);
+    for (size_t i = (size_t)(lines - receipt.data); i < receipt.size; i++) {
+        receipt.data[i] ^= (uint8_t)(1U << (i % 8));
+        if (status_is_ok(
+                receipt_verify_keys(builder_slice(&receipt), &keys, false, &result, &err))) {
+            fail_msg("byte %zu: the receipt still verifies", i);
+        }
+        receipt.data[i] ^= (uint8_t)(1U << (i % 8));
+    }
+    must(receipt_verify_keys(builder_slice(&receipt), &keys, false, &result, &scratch_error));
+    json_free(result.entry);
+    builder_deinit(&receipt);
+    scratch_close(&scratch);
+}
+
+static void write_keys_file(struct scratch *scratch, const char *name, const char *text) {
+    must(file_write_atomic(scratch->state.keys_fd, name, slice_of_string(text),
+                           &(struct file_write_options){.mode = 0600}, &scratch_error));
+}
+
+static void the_log_check_looks_at_the_second_signature(void **state) {
+    (void)state;
+    struct scratch scratch;
+    scratch_open(&scratch);
+    scratch.state.pq_signatures = true;
+    scratch_append(&scratch, 3);
+    sign_twice(&scratch);
+    must(check(&scratch, &scratch_error));
+    const char *const names[] = {KEYS_FILE_PQ_VKEY, KEYS_FILE_PQ_CHECKPOINT};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(renameat(scratch.state.keys_fd, names[i], scratch.state.keys_fd, "kept"),
+                         0);
+        must_fail(check(&scratch, &scratch_error),
+                  i == 0 ? ERROR_AUDIT_DAMAGED : ERROR_AUDIT_ROLLED_BACK);
+        write_keys_file(&scratch, names[i], "nonsense\n");
+        must_fail(check(&scratch, &scratch_error),
+                  i == 0 ? ERROR_KEYS_FAILED : ERROR_AUDIT_DAMAGED);
+        assert_int_equal(renameat(scratch.state.keys_fd, "kept", scratch.state.keys_fd, names[i]),
+                         0);
+        must(check(&scratch, &scratch_error));
+    }
+    scratch_close(&scratch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_receipt_verifies),
@@ -179,6 +339,9 @@ int main(void) {
         cmocka_unit_test(another_logs_key_does_not_verify),
         cmocka_unit_test(unknown_lines_need_permission),
         cmocka_unit_test(an_entry_without_a_checkpoint_has_no_receipt),
+        cmocka_unit_test(second_signatures_come_and_go),
+        cmocka_unit_test(a_flipped_byte_in_either_signature_fails),
+        cmocka_unit_test(the_log_check_looks_at_the_second_signature),
     };
     return cmocka_run_group_tests_name("receipt", tests, nullptr, nullptr);
 }

@@ -68,7 +68,33 @@ static void what_cannot_be_used_is_named_with_its_place(void **state) {
     expect("- a\n", ERROR_CONFIG_INVALID, "config.yaml:1:1: ");
     expect("storage: {key_file: /a, key_file: /b}\n", ERROR_CONFIG_INVALID, "config.yaml:1:");
     expect("storage: &a {}\n", ERROR_CONFIG_INVALID, "config.yaml:1:");
+    expect("keys: {pq_signatures: yes}\n", ERROR_CONFIG_INVALID, "config.yaml:1:23: ");
+    expect("keys: {pq_signatures: /a}\n", ERROR_CONFIG_INVALID, "true or false");
+    expect("keys: {pq_signatures: [true]}\n", ERROR_CONFIG_INVALID, "true or false");
+    expect("keys: {key_file: /a}\n", ERROR_CONFIG_INVALID, "no such key");
+    expect("storage: {key_file: true}\n", ERROR_CONFIG_INVALID, "absolute path");
     expect("\x01\n", ERROR_CONFIG_INVALID, "config.yaml:1:");
+}
+
+static void a_switch_is_off_unless_it_says_true(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_on;
+    } CASES[] = {
+        {"storage: {key_file: /a}\n", false},
+        {"keys: {}\n", false},
+        {"keys: {pq_signatures: false}\n", false},
+        {"keys: {pq_signatures: true}\n", true},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct config config;
+        struct error err = {0};
+        write_file(file, CASES[i].text, strlen(CASES[i].text), 0600);
+        assert_true(status_is_ok(config_read(&config, &err)));
+        assert_int_equal(config_is_on(&config, CONFIG_KEYS_PQ_SIGNATURES), CASES[i].is_on);
+        config_deinit(&config);
+    }
 }
 
 static void a_file_that_is_too_long_is_not_read(void **state) {
@@ -158,6 +184,7 @@ static void a_key_is_32_bytes_that_nobody_else_reads(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_used_is_named_with_its_place),
+        cmocka_unit_test(a_switch_is_off_unless_it_says_true),
         cmocka_unit_test(a_file_that_is_too_long_is_not_read),
         cmocka_unit_test(nothing_and_an_empty_file_configure_nothing),
         cmocka_unit_test(a_path_is_taken_as_it_is),

@@ -1,99 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys/server.h"
 
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "history.h"
+
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "keys/client.h"
-#include "keys/slots.h"
-#include "sys/file.h"
 #include "sys/socket.h"
-
-static char path[64];
-static int folder = -1;
-static struct error err;
-
-static int set_up(void **state) {
-    (void)state;
-    (void)snprintf(path, sizeof path, "/tmp/airlock-test-keys-XXXXXX");
-    if (mkdtemp(path) == nullptr) {
-        return -1;
-    }
-    folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return folder < 0 ? -1 : 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    (void)close(folder);
-    return status_is_ok(file_remove_tree(AT_FDCWD, path, &err)) ? 0 : -1;
-}
-
-enum { LEAVES = 16, LEVELS = 5 };
-
-/* Two histories that part at leaf `fork`. */
-struct history {
-    struct digest levels[LEVELS][LEAVES];
-    struct digest roots[LEAVES + 1];
-};
-
-static void history_build(struct history *history, unsigned fork) {
-    struct merkle_frontier frontier;
-    merkle_frontier_init(&frontier);
-    merkle_frontier_root(&frontier, &history->roots[0]);
-    for (unsigned i = 0; i < LEAVES; i++) {
-        const uint8_t entry[] = {(uint8_t)i, i >= fork};
-        struct digest leaf;
-        struct digest completed[64];
-        unsigned count;
-        merkle_leaf(slice_of(entry, sizeof entry), &leaf);
-        merkle_frontier_append(&frontier, &leaf, completed, &count);
-        history->levels[0][i] = leaf;
-        for (unsigned level = 1; level <= count; level++) {
-            history->levels[level][((i + 1) >> level) - 1] = completed[level - 1];
-        }
-        merkle_frontier_root(&frontier, &history->roots[i + 1]);
-    }
-}
-
-static status_t history_read(void *context, unsigned level, uint64_t index, struct digest *ret,
-                             struct error *ret_err) {
-    (void)ret_err;
-    *ret = ((const struct history *)context)->levels[level][index];
-    return STATUS_OK;
-}
-
-static enum keys_answer ask(struct signer *signer, struct history *history, unsigned old_size,
-                            unsigned size) {
-    struct keys_request request = {
-        .old_size = old_size, .size = size, .root = history->roots[size]};
-    struct keys_reply reply;
-    assert_true(status_is_ok(
-        merkle_prove_consistency(old_size, size, history_read, history, &request.proof, &err)));
-    signer_answer(signer, &request, &reply);
-    return reply.answer;
-}
-
-static uint64_t signed_size(void) {
-    struct builder text;
-    struct note note;
-    bool found = false;
-    builder_init(&text, NOTE_BYTES_MAX);
-    assert_true(status_is_ok(slots_read(folder, &text, &found, &err)));
-    assert_true(!found || note_parse(builder_slice(&text), &note));
-    builder_deinit(&text);
-    return found ? note.checkpoint.size : 0;
-}
 
 static void one_history_is_signed_and_no_other(void **state) {
     (void)state;
@@ -102,20 +16,20 @@ static void one_history_is_signed_and_no_other(void **state) {
     struct signer signer;
     history_build(&ours, LEAVES);
     history_build(&forked, 5);
-    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
     assert_int_equal(ask(&signer, &ours, 0, 3), KEYS_ANSWER_SIGNED);
     assert_int_equal(ask(&signer, &ours, 3, 8), KEYS_ANSWER_SIGNED);
     assert_int_equal(ask(&signer, &ours, 8, 8), KEYS_ANSWER_SIGNED); /* is there already */
-    assert_int_equal(signed_size(), 8);
+    assert_int_equal(signed_size(KEYS_FILE_CHECKPOINT), 8);
     assert_int_equal(ask(&signer, &forked, 8, 8), KEYS_ANSWER_REWRITTEN);
     assert_int_equal(ask(&signer, &forked, 8, 12), KEYS_ANSWER_REWRITTEN);
     assert_int_equal(ask(&signer, &forked, 0, 12), KEYS_ANSWER_STALE);
     assert_int_equal(ask(&signer, &ours, 3, 9), KEYS_ANSWER_STALE); /* overtaken */
     assert_int_equal(ask(&signer, &ours, 3, 7), KEYS_ANSWER_STALE); /* smaller */
-    assert_int_equal(signed_size(), 8);
+    assert_int_equal(signed_size(KEYS_FILE_CHECKPOINT), 8);
     signer_close(&signer);
     /* A new process with the same folder is bound by the same checkpoint. */
-    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
     assert_int_equal(ask(&signer, &forked, 8, 12), KEYS_ANSWER_REWRITTEN);
     assert_int_equal(ask(&signer, &ours, 8, 16), KEYS_ANSWER_SIGNED);
     signer_close(&signer);
@@ -126,22 +40,16 @@ static void key_and_origin_stay_the_same(void **state) {
     struct signer first;
     struct signer second;
     struct stat seed;
-    assert_true(status_is_ok(signer_open(folder, &first, &err)));
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &first, &err)));
     assert_int_equal(fstatat(folder, KEYS_FILE_SEED, &seed, 0), 0);
     assert_int_equal(seed.st_mode & 0777, 0600);
     /* A vkey that got lost is the key's own again. */
     assert_int_equal(unlinkat(folder, KEYS_FILE_VKEY, 0), 0);
-    assert_true(status_is_ok(signer_open(folder, &second, &err)));
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &second, &err)));
     assert_memory_equal(&first.vkey, &second.vkey, sizeof first.vkey);
     assert_int_equal(faccessat(folder, KEYS_FILE_VKEY, F_OK, 0), 0);
     signer_close(&first);
     signer_close(&second);
-}
-
-static void write_text(const char *name, const char *text) {
-    struct file_write_options options = {.mode = 0600};
-    assert_true(
-        status_is_ok(file_write_atomic(folder, name, slice_of_string(text), &options, &err)));
 }
 
 static void a_damaged_folder_is_refused(void **state) {
@@ -149,7 +57,7 @@ static void a_damaged_folder_is_refused(void **state) {
     static struct history ours;
     struct signer signer;
     history_build(&ours, LEAVES);
-    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
     assert_int_equal(ask(&signer, &ours, 0, 3), KEYS_ANSWER_SIGNED);
     /* Somebody who holds no key writes a checkpoint that would let a smaller log be signed. */
     write_text(KEYS_FILE_CHECKPOINT, "example.com\n1\n");
@@ -157,10 +65,10 @@ static void a_damaged_folder_is_refused(void **state) {
     signer_close(&signer);
     /* The key of a signed log is gone: no other key takes its place. */
     assert_int_equal(unlinkat(folder, KEYS_FILE_SEED, 0), 0);
-    assert_false(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_false(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
     assert_int_equal(faccessat(folder, KEYS_FILE_SEED, F_OK, 0), -1);
     write_text(KEYS_FILE_SEED, "airlock log key, Ed25519 seed\n00ff\n");
-    assert_false(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_false(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
 }
 
 /* Without its last checkpoint a key that was used would sign any tree. */
@@ -172,19 +80,20 @@ static void a_lost_checkpoint_ends_signing(void **state) {
     struct signer beside;
     history_build(&ours, LEAVES);
     history_build(&forked, 1);
-    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
-    assert_true(status_is_ok(signer_open(folder, &beside, &err))); /* before the first signature */
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
+    assert_true(status_is_ok(
+        signer_open(&SIGNER_SCHEME_LOG, folder, &beside, &err))); /* before the first signature */
     assert_int_equal(ask(&signer, &ours, 0, 3), KEYS_ANSWER_SIGNED);
     assert_int_equal(unlinkat(folder, KEYS_FILE_CHECKPOINT, 0), 0);
     assert_int_equal(ask(&signer, &forked, 0, 4), KEYS_ANSWER_LOST);
     assert_int_equal(ask(&beside, &forked, 0, 4), KEYS_ANSWER_LOST);
     signer_close(&beside);
     signer_close(&signer);
-    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
     assert_int_equal(ask(&signer, &forked, 0, 4), KEYS_ANSWER_LOST);
     assert_int_equal(ask(&signer, &ours, 0, 4), KEYS_ANSWER_LOST);
     signer_close(&signer);
-    assert_int_equal(signed_size(), 0);
+    assert_int_equal(signed_size(KEYS_FILE_CHECKPOINT), 0);
 }
 
 /* A crash between key and first checkpoint, and between first checkpoint and mark. */
@@ -195,16 +104,16 @@ static void a_key_that_never_answered_goes_on(void **state) {
     struct builder seed;
     bool found = false;
     history_build(&ours, LEAVES);
-    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
     signer_close(&signer);
     builder_init(&seed, 256);
     assert_true(status_is_ok(file_read(folder, KEYS_FILE_SEED, &seed, &found, &err)));
-    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
     assert_int_equal(ask(&signer, &ours, 0, 3), KEYS_ANSWER_SIGNED);
     signer_close(&signer);
     write_text(KEYS_FILE_SEED, builder_c_string(&seed)); /* as before the mark */
     builder_deinit(&seed);
-    assert_true(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_true(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
     assert_int_equal(ask(&signer, &ours, 3, 5), KEYS_ANSWER_SIGNED);
     assert_int_equal(unlinkat(folder, KEYS_FILE_CHECKPOINT, 0), 0);
     assert_int_equal(ask(&signer, &ours, 0, 5), KEYS_ANSWER_LOST);
@@ -212,7 +121,7 @@ static void a_key_that_never_answered_goes_on(void **state) {
     write_text(KEYS_FILE_SEED, "airlock log key, Ed25519 seed\n"
                                "0000000000000000000000000000000000000000000000000000000000000000\n"
                                "signet\n");
-    assert_false(status_is_ok(signer_open(folder, &signer, &err)));
+    assert_false(status_is_ok(signer_open(&SIGNER_SCHEME_LOG, folder, &signer, &err)));
 }
 
 static void a_malformed_request_is_no_request(void **state) {
@@ -244,11 +153,12 @@ static void the_process_signs_and_ends_with_its_client(void **state) {
     history_build(&ours, LEAVES);
     history_build(&forked, 1);
     (void)snprintf(program, sizeof program, "%s/src/airlock-keys", getenv("AIRLOCK_BUILD_DIR"));
-    assert_true(status_is_ok(keys_client_start_program(program, folder, &client, &err)));
+    assert_true(
+        status_is_ok(keys_client_start_program(KEYS_SIGNER_LOG, program, folder, &client, &err)));
     assert_true(
         status_is_ok(keys_client_sign(client, 0, 4, &ours.roots[4], &proof, &result, &err)));
     assert_int_equal(result, KEYS_SIGNED);
-    assert_int_equal(signed_size(), 4);
+    assert_int_equal(signed_size(KEYS_FILE_CHECKPOINT), 4);
     assert_false(
         status_is_ok(keys_client_sign(client, 4, 4, &forked.roots[4], &proof, &result, &err)));
     assert_int_equal(err.code, ERROR_KEYS_FAILED);

@@ -48,7 +48,8 @@ static void write_checkpoint(uint64_t size) {
                    "example.com/log\n%llu\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n\n"
                    "\u2014 example.com/log %s=\n",
                    (unsigned long long)size, signature);
-    assert_int_equal(slots_write(folder, slice_of_string(text), &err).code, 0);
+    assert_int_equal(slots_write(folder, KEYS_FILE_CHECKPOINT, slice_of_string(text), &err).code,
+                     0);
 }
 
 static uint64_t read_size(void) {
@@ -56,7 +57,7 @@ static uint64_t read_size(void) {
     struct note note;
     bool found = false;
     builder_init(&text, NOTE_BYTES_MAX);
-    assert_int_equal(slots_read(folder, &text, &found, &err).code, 0);
+    assert_int_equal(slots_read(folder, KEYS_FILE_CHECKPOINT, &text, &found, &err).code, 0);
     assert_true(!found || note_parse(builder_slice(&text), &note));
     builder_deinit(&text);
     return found ? note.checkpoint.size : 0;
@@ -113,7 +114,8 @@ static void no_whole_slot_is_damage(void **state) {
     write_checkpoint(4);
     flip(3); /* the other slot was never written */
     builder_init(&text, NOTE_BYTES_MAX);
-    assert_int_equal(slots_read(folder, &text, &found, &err).code, ERROR_AUDIT_DAMAGED);
+    assert_int_equal(slots_read(folder, KEYS_FILE_CHECKPOINT, &text, &found, &err).code,
+                     ERROR_AUDIT_DAMAGED);
     assert_int_equal(text.size, 0);
     builder_deinit(&text);
 }
@@ -125,7 +127,7 @@ static void an_earlier_form_is_read_and_replaced(void **state) {
     bool found = false;
     write_checkpoint(9);
     builder_init(&text, NOTE_BYTES_MAX);
-    assert_int_equal(slots_read(folder, &text, &found, &err).code, 0);
+    assert_int_equal(slots_read(folder, KEYS_FILE_CHECKPOINT, &text, &found, &err).code, 0);
     assert_int_equal(file_write_atomic(folder, KEYS_FILE_CHECKPOINT, builder_slice(&text),
                                        &(struct file_write_options){.mode = 0600}, &err)
                          .code,
