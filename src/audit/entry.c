@@ -69,6 +69,13 @@ static const struct field RUN_FINISHED[] = {
     OPTIONAL("limits_hit", OBJECT),
     END,
 };
+/* `caller` is who asked, `pid` its process at that time. */
+static const struct field RUN_CONTROLLED[] = {
+    REQUEST,
+    TEXT("run"),
+    INTEGER("pid"),
+    END,
+};
 static const struct field APPLY_STARTED[] = {
     REQUEST,
     TEXT("run"),
@@ -197,6 +204,9 @@ static const struct field FACT_FIELDS[] = {
 static const struct field *const FIELDS[AUDIT_EVENT_COUNT] = {
     [AUDIT_EVENT_RUN_STARTED] = RUN_STARTED,
     [AUDIT_EVENT_RUN_FINISHED] = RUN_FINISHED,
+    [AUDIT_EVENT_RUN_PAUSED] = RUN_CONTROLLED,
+    [AUDIT_EVENT_RUN_RESUMED] = RUN_CONTROLLED,
+    [AUDIT_EVENT_RUN_STOPPED] = RUN_CONTROLLED,
     [AUDIT_EVENT_APPLY_STARTED] = APPLY_STARTED,
     [AUDIT_EVENT_STAGE_APPLIED] = STAGE_APPLIED,
     [AUDIT_EVENT_STAGE_DISCARDED] = STAGE_DISCARDED,

@@ -9,6 +9,7 @@
 #include "cli/stage_names.h"
 #include "codec/json.h"
 #include "codec/text.h"
+#include "kernel/run_control.h"
 #include "kernel/workspace.h"
 #include "sandbox/run.h"
 
@@ -56,7 +57,12 @@ static enum cli_color state_color(const struct run *run) {
     return CLI_DIM;
 }
 
-static void print_row(const struct cli *cli, const struct run *run, uint64_t now_ms, bool all) {
+static const char *shown_state(const struct state *state, const struct run *run) {
+    return run_is_paused(state, run) ? "paused" : run_state_text(run->state);
+}
+
+static void print_row(const struct cli *cli, const struct state *state, const struct run *run,
+                      uint64_t now_ms, bool all) {
     char age[16];
     char exit_text[16] = "-";
     format_age(now_ms, run->started_ms, age);
@@ -64,7 +70,7 @@ static void print_row(const struct cli *cli, const struct run *run, uint64_t now
         (void)snprintf(exit_text, sizeof exit_text, "%d", run->exit_status);
     }
     (void)printf("%-8s  %4s  %s%-9s%s  %7" PRIu32 "  %4s  %.*s", run_short_id(run->id), age,
-                 cli_color(cli->color_out, state_color(run)), run_state_text(run->state),
+                 cli_color(cli->color_out, state_color(run)), shown_state(state, run),
                  cli_color(cli->color_out, CLI_PLAIN), run->change_count, exit_text,
                  COMMAND_COLUMNS, run->command);
     if (all) {
@@ -78,13 +84,13 @@ static void print_row(const struct cli *cli, const struct run *run, uint64_t now
     (void)printf("\n");
 }
 
-static void add_json(struct json *list, const struct run *run) {
+static void add_json(struct json *list, const struct state *state, const struct run *run) {
     struct json *object = json_object_new();
     struct builder shown;
     builder_init(&shown, (size_t)4 * LIMIT_PATH_BYTES + 1);
     text_escape(slice_of_string(run->workspace), &shown);
     json_set_text(object, "id", run->id);
-    json_set_text(object, "state", run_state_text(run->state));
+    json_set_text(object, "state", shown_state(state, run));
     json_set_text(object, "workspace", builder_c_string(&shown));
     builder_reset(&shown);
     text_escape(slice_of_string(run->command), &shown);
@@ -101,8 +107,8 @@ static void add_json(struct json *list, const struct run *run) {
     builder_deinit(&shown);
 }
 
-static void print_list(const struct cli *cli, const struct run *runs, size_t count,
-                       const char *workspace_or_null) {
+static void print_list(const struct cli *cli, const struct state *state, const struct run *runs,
+                       size_t count, const char *workspace_or_null) {
     struct clock clock = clock_system();
     uint64_t now_ms = clock_wall_ms(&clock);
     size_t shown = 0;
@@ -116,7 +122,7 @@ static void print_list(const struct cli *cli, const struct run *runs, size_t cou
                          "run", "age", "state", "changes", "exit", "command",
                          cli_color(cli->color_out, CLI_PLAIN));
         }
-        print_row(cli, &runs[i], now_ms, workspace_or_null == nullptr);
+        print_row(cli, state, &runs[i], now_ms, workspace_or_null == nullptr);
         open += run_stage_is_open(&runs[i]);
     }
     if (shown == 0 && count > 0) {
@@ -143,13 +149,13 @@ static status_t runs(const struct cli *cli, const struct runs_arguments *argumen
     TRY(state_open(&state, err));
     TRY(run_list(&state, &list, &count, err));
     if (!cli->json) {
-        print_list(cli, list, count, arguments->all ? nullptr : workspace);
+        print_list(cli, &state, list, count, arguments->all ? nullptr : workspace);
         return STATUS_OK;
     }
     CLEANUP(json_freep) struct json *array = json_array_new();
     for (size_t i = 0; i < count; i++) {
         if (arguments->all || strcmp(list[i].workspace, workspace) == 0) {
-            add_json(array, &list[i]);
+            add_json(array, &state, &list[i]);
         }
     }
     CLEANUP(builder_deinit) struct builder text;

@@ -22,22 +22,11 @@
 
 #include "base/assert.h"
 #include "base/cleanup.h"
+#include "cli/channel.h"
 #include "cli/terminal.h"
-#include "cli/terminal_filter.h"
 #include "sys/fd.h"
 
-enum { CHANNEL_BYTES = 65536, SIGNAL_COUNT_PER_READ = 8 };
-
-/* One direction: bytes go from a file to another through a buffer. */
-struct channel {
-    int from; /* -1: at its end */
-    int to;   /* -1: nobody takes bytes any more */
-    size_t begin, end;
-    size_t read_max;  /* bytes taken at once */
-    bool is_filtered; /* goes to a terminal of the user's */
-    struct terminal_filter filter;
-    uint8_t buffer[CHANNEL_BYTES];
-};
+enum { SIGNAL_COUNT_PER_READ = 8 };
 
 struct streams {
     struct streams_options options;
@@ -58,47 +47,6 @@ static uint64_t now_ms(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static bool channel_is_empty(const struct channel *channel) {
-    return channel->begin == channel->end;
-}
-
-static bool channel_is_done(const struct channel *channel) {
-    return channel_is_empty(channel) && channel->from < 0;
-}
-
-/* A short poll(2) entry; fd -1 is skipped by the kernel. */
-static struct pollfd channel_poll_from(const struct channel *channel) {
-    bool wanted = channel_is_empty(channel) && channel->to >= 0;
-    return (struct pollfd){.fd = wanted ? channel->from : -1, .events = POLLIN};
-}
-
-static struct pollfd channel_poll_to(const struct channel *channel) {
-    return (struct pollfd){.fd = channel_is_empty(channel) ? -1 : channel->to, .events = POLLOUT};
-}
-
-/* Reads into the empty buffer; false at the end of the source. A pty's master answers EIO then. */
-static bool channel_fill(struct channel *channel) {
-    ssize_t length = read(channel->from, channel->buffer, channel->read_max);
-    if (length > 0) {
-        channel->begin = 0;
-        channel->end = (size_t)length;
-        return true;
-    }
-    return length < 0 && (errno == EAGAIN || errno == EINTR);
-}
-
-/* Writes a piece; false when nobody reads any more. */
-static bool channel_drain(struct channel *channel) {
-    size_t size = channel->end - channel->begin;
-    size_t piece = size < PIPE_BUF ? size : PIPE_BUF;
-    ssize_t written = write(channel->to, channel->buffer + channel->begin, piece);
-    if (written >= 0) {
-        channel->begin += (size_t)written;
-        return true;
-    }
-    return errno == EAGAIN || errno == EINTR;
 }
 
 /* Keeps output of the payload for later, up to the template's maximum. A full disk ends keeping,
@@ -241,6 +189,9 @@ static status_t take_message(struct streams *streams, struct error *err) {
             return STATUS_OK;
         }
         return stop_ourselves(streams, err);
+    case LAUNCHER_PAUSED:
+    case LAUNCHER_RESUMED:
+        return run_control_told(streams->relay->control, message.type, err);
     case LAUNCHER_EXITED:
         streams->exited = true;
         streams->drain_until_ms = now_ms() + LIMIT_OUTPUT_DRAIN_MS;
@@ -269,6 +220,12 @@ static int poll_timeout(const struct streams *streams) {
     return until > now ? (int)(until - now) : 0;
 }
 
+static status_t serve_control(struct streams *streams, struct error *err) {
+    bool end = false;
+    TRY(run_control_serve(streams->relay->control, &end, err));
+    return end ? take_signal(streams, SIGTERM, err) : STATUS_OK;
+}
+
 static status_t relay_once(struct streams *streams, struct error *err) {
     struct pollfd polls[] = {
         {.fd = streams->signal_fd, .events = POLLIN},
@@ -279,6 +236,7 @@ static status_t relay_once(struct streams *streams, struct error *err) {
         channel_poll_to(&streams->err),
         channel_poll_from(&streams->in),
         channel_poll_to(&streams->in),
+        {.fd = streams->exited ? -1 : run_control_fd(streams->relay->control), .events = POLLIN},
     };
     if (streams->exited) {
         polls[6].fd = -1;
@@ -295,6 +253,9 @@ static status_t relay_once(struct streams *streams, struct error *err) {
     }
     if (polls[0].revents != 0) {
         TRY(take_signals(streams, err));
+    }
+    if (!streams->exited && polls[8].revents != 0) {
+        TRY(serve_control(streams, err));
     }
     if (!streams->exited && streams->kill_at_ms != 0 && now_ms() >= streams->kill_at_ms) {
         streams->kill_at_ms = 0;

@@ -164,7 +164,12 @@ void summary_print_json(const struct run_exec_result *result, FILE *out) {
     json_set_integer(object, "duration_us", (int64_t)result->duration_us);
     json_set_integer(object, "cpu_user_us", (int64_t)result->exit.cpu_user_us);
     json_set_integer(object, "cpu_system_us", (int64_t)result->exit.cpu_system_us);
+    json_set_integer(object, "cpu_throttled_us", (int64_t)result->exit.cpu_throttled_us);
     json_set_integer(object, "memory_peak_bytes", (int64_t)result->exit.memory_peak_bytes);
+    json_set_integer(object, "pids_peak", result->exit.pid_count_peak);
+    json_set_integer(object, "io_read_bytes", (int64_t)result->exit.io_read_bytes);
+    json_set_integer(object, "io_write_bytes", (int64_t)result->exit.io_write_bytes);
+    json_set_integer(object, "paused_us", (int64_t)(result->exit.paused_ns / 1000));
     json_set_integer(object, "killed", result->exit.killed_count);
     json_set_integer(object, "output_bytes", (int64_t)result->output_bytes);
     json_set_integer(object, "output_kept_bytes", (int64_t)result->output_kept_bytes);

@@ -112,7 +112,14 @@ static struct json *resources_object(const struct launcher_message *exit) {
     json_set_integer(object, "wall_us", (int64_t)(exit->wall_ns / 1000));
     json_set_integer(object, "cpu_user_us", (int64_t)exit->cpu_user_us);
     json_set_integer(object, "cpu_system_us", (int64_t)exit->cpu_system_us);
+    json_set_integer(object, "cpu_throttled_us", (int64_t)exit->cpu_throttled_us);
     json_set_integer(object, "memory_peak_bytes", (int64_t)exit->memory_peak_bytes);
+    json_set_integer(object, "pids_peak", exit->pid_count_peak);
+    json_set_integer(object, "io_read_bytes", (int64_t)exit->io_read_bytes);
+    json_set_integer(object, "io_write_bytes", (int64_t)exit->io_write_bytes);
+    if (exit->paused_ns > 0) {
+        json_set_integer(object, "paused_us", (int64_t)(exit->paused_ns / 1000));
+    }
     json_set_integer(object, "killed", exit->killed_count);
     return object;
 }

@@ -21,6 +21,7 @@
 #include "kernel/environment.h"
 #include "kernel/plan_file.h"
 #include "kernel/records.h"
+#include "kernel/run_control.h"
 #include "kernel/run_decide.h"
 #include "kernel/workspace.h"
 #include "sandbox/cgroup_sweep.h"
@@ -49,6 +50,7 @@ struct execution {
     status_t save;
     struct error save_error;
     uint64_t started_ns;
+    struct run_control *control; /* owned; nullptr before the go */
 };
 
 static void streams_close(struct launcher_streams *streams) {
@@ -174,10 +176,14 @@ static status_t go(struct execution *run, struct error *err) {
         return error_set(err, ERROR_IO, errno, "cannot make the output file of run %s",
                          run->result->run.id);
     }
+    struct run_control *control = nullptr;
+    TRY(run_control_open(run->kernel, &run->result->run, run->ahead->launcher, &control, err));
+    run->control = control;
     TRY(run->request->relay(
         run->request->context,
         &(struct run_exec_relay){
             .launcher = run->ahead->launcher,
+            .control = control,
             .output_fd = output,
             .output_bytes_max = run->ahead->template_row->limits.output_bytes_max,
             .result = run->result,
@@ -301,6 +307,7 @@ static status_t conclude(struct execution *run, const struct error *failure, str
 
 static void execution_deinit(struct execution *run) {
     run_decision_counted(&run->decided);
+    run_control_close(run->control);
     launcher_closep(&run->ahead->launcher);
     if (!run->exited && run->result->run.id[0] != '\0') {
         cgroup_sweep(run->result->run.id); /* the launcher may have been killed */

@@ -6,6 +6,7 @@
 
 #include "kernel/kernel.h"
 #include "kernel/run_ahead.h"
+#include "kernel/run_control.h"
 
 struct run_exec_relay;
 
@@ -41,6 +42,7 @@ struct run_exec_result {
 
 struct run_exec_relay {
     struct launcher *launcher;
+    struct run_control *control; /* to be served while the run is live */
     int output_fd;
     uint64_t output_bytes_max;
     struct run_exec_result *result; /* exit, output_bytes and output_kept_bytes are set here */

@@ -17,17 +17,10 @@
 
 #include <sys/types.h>
 
+#include "sandbox/jail_cgroup.h"
 #include "sandbox/jail_channel.h"
+#include "sandbox/jail_watch.h"
 #include "sandbox/plan_format.h"
-
-struct jail_cgroup {
-    const char *level; /* "cgroup-v2", "cgroup-v1" or "rlimit" */
-    char memory[512];  /* folders, or "" */
-    char pids[512];
-    char own_memory[512]; /* version 1: where the launcher itself is */
-    char own_pids[512];
-    bool launcher_is_inside;
-};
 
 /* What an overlay is made from. */
 struct jail_overlay {
@@ -41,10 +34,12 @@ struct jail {
     struct plan_view plan; /* the ground, then the plan */
     uint32_t done_count;   /* operations of the plan that the ground had */
     struct jail_cgroup cgroup;
+    struct jail_pause pause;
     pid_t init; /* 0: there is none */
     int userns; /* of the sandbox, as root in the launcher; -1 otherwise */
     bool is_root;
     bool samples_memory; /* no cgroup limits it */
+    bool samples_cpu;    /* it has a quota, and no cgroup holds it */
     int kernel;          /* socket to the kernel's side */
     int channel;         /* this side's end */
     int channel_child;
@@ -126,6 +121,10 @@ status_t jail_order_receive(const struct jail *jail, enum jail_order_kind kind,
 status_t jail_report_send(const struct jail *jail, const struct jail_report *report, int fd,
                           struct error *err);
 
+/* jail_terminal.c: a pty on the sandbox's own devpts: its master goes out, no terminal of the host
+ * comes in. In init. */
+status_t jail_terminal_open(const struct jail *jail, int *ret_slave, struct error *err);
+
 /* jail_payload.c: becomes the command. Never returns. While init mounts it makes the network
  * namespace, which it sends to init, and gives up what it can. Through `init`, a socket, come the
  * plan with its streams or a pty's slave; the root, when all but the workspace is in it; a word
@@ -153,17 +152,13 @@ uint64_t jail_disk_bytes(const struct jail *jail);
  * what was free. Cheap. It also sees files that are open and have no name any more, which no walk
  * finds; it cannot tell who took the room, so it only speaks when the host is in danger. */
 bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes);
-/* Whether all processes of the sandbox together hold more, shared memory counted once; or whether
- * the host is nearly out of memory and lost that much since the first call. */
-bool jail_memory_is_over(uint64_t limit_bytes);
 
-/* jail_cgroup.c */
-/* Makes the cgroups with the plan's limits; none that can be had is level "rlimit". */
-void jail_cgroup_make(struct jail_cgroup *cgroup, const struct plan_view *plan);
-/* Around the clone. Version 1: the launcher steps in, its child is born there, and it steps out
- * again. Version 2: the child is moved. */
-status_t jail_cgroup_step_in(struct jail_cgroup *cgroup, struct error *err);
-status_t jail_cgroup_step_out(struct jail_cgroup *cgroup, pid_t pid, struct error *err);
-/* Whether the kernel killed for memory, and the peak (0: unknown). */
-bool jail_cgroup_was_oom(const struct jail_cgroup *cgroup, uint64_t *ret_peak_bytes);
-void jail_cgroup_remove(struct jail_cgroup *cgroup);
+/* jail_pause.c: the launcher's part. */
+/* Freezes a cgroup where there is one; else is_by_init is set and init is to be told. */
+void jail_pause_begin(struct jail *jail);
+/* Thaws. When init holds the payload it is to be told by the caller. */
+void jail_pause_end(struct jail *jail);
+/* Time in pauses so far. */
+uint64_t jail_pause_ns(const struct jail_pause *pause, uint64_t now_ns);
+/* Removes what freezing made. */
+void jail_pause_remove(struct jail *jail);

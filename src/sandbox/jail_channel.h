@@ -15,6 +15,8 @@ enum jail_report_kind : uint8_t {
     REPORT_STOPPED,
     REPORT_MEMORY, /* a limit was passed; init ends everything */
     REPORT_DISK,
+    REPORT_HELD, /* every process of the payload is stopped, or none any more */
+    REPORT_RELEASED,
     REPORT_ENDED,
 };
 
@@ -28,6 +30,10 @@ struct jail_report {
     uint64_t cpu_user_us;
     uint64_t cpu_system_us;
     uint64_t memory_peak_bytes;
+    uint64_t io_read_bytes;
+    uint64_t io_write_bytes;
+    uint64_t cpu_held_us; /* stopped because it was past its share of the processors */
+    uint32_t pid_count_peak;
     struct protocol_failure failure;
 };
 
@@ -37,6 +43,8 @@ enum jail_order_kind : uint8_t {
     ORDER_SOURCES, /* of the next binds, made by the launcher because it is root */
     ORDER_OVERLAY, /* the same for the overlay, with its upper folder */
     ORDER_SIGNAL,
+    ORDER_HOLD,    /* stop every process of the payload, and keep it stopped */
+    ORDER_RELEASE, /* let all go on */
 };
 
 struct jail_order {

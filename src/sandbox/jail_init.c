@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -24,7 +23,7 @@
 #include "sandbox/jail.h"
 #include "sys/fd.h"
 
-enum { SAMPLE_MS = 50, SAMPLE_MS_MAX = 5000, SAMPLE_SHARE = 20 };
+enum { SAMPLE_MS = JAIL_SAMPLE_MS };
 
 /* What pid 1 knows of its sandbox. */
 struct init {
@@ -37,8 +36,8 @@ struct init {
     uint32_t killed_count;
     uint64_t sample_at_ns;
     uint64_t disk_at_ns;
-    uint64_t memory_at_ns;
     uint64_t stopped_at_ns; /* when a stop was last told */
+    struct jail_meter meter;
 };
 
 uint64_t jail_now_ns(void) {
@@ -90,42 +89,25 @@ static status_t protect(const struct jail *jail, struct error *err) {
     return STATUS_OK;
 }
 
-/* A pty on the sandbox's own devpts: its master goes out, no terminal of the host comes in. */
-static status_t open_terminal(const struct jail *jail, int *ret_slave, struct error *err) {
-    CLEANUP(fd_closep)
-    int master = openat(jail->root, "dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    int unlock = 0;
-    int slave = -1;
-    if (master >= 0 && ioctl(master, TIOCSPTLCK, &unlock) == 0) {
-        slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    }
-    if (slave < 0) {
-        return error_set(err, ERROR_SANDBOX_MOUNT, errno, "cannot open a terminal in the sandbox");
-    }
-    struct jail_report report = {.kind = REPORT_TERMINAL};
-    status_t status = jail_report_send(jail, &report, master, err);
-    if (!status_is_ok(status)) {
-        fd_closep(&slave);
-        return status;
-    }
-    *ret_slave = slave;
-    return STATUS_OK;
-}
-
 static void report(const struct init *init, enum jail_report_kind kind) {
+    enum { IO_BLOCK_BYTES = 512 };
     struct rusage usage = {};
     (void)getrusage(RUSAGE_CHILDREN, &usage);
+    uint64_t largest = (uint64_t)usage.ru_maxrss * 1024u;
     struct jail_report out = {
         .kind = kind,
         .by_signal = init->by_signal,
         .status = init->status,
         .killed_count = init->killed_count,
         .time_ns = jail_now_ns(),
-        .cpu_user_us =
-            (uint64_t)usage.ru_utime.tv_sec * 1000000u + (uint64_t)usage.ru_utime.tv_usec,
-        .cpu_system_us =
-            (uint64_t)usage.ru_stime.tv_sec * 1000000u + (uint64_t)usage.ru_stime.tv_usec,
-        .memory_peak_bytes = (uint64_t)usage.ru_maxrss * 1024u,
+        .cpu_user_us = jail_time_us(usage.ru_utime),
+        .cpu_system_us = jail_time_us(usage.ru_stime),
+        .memory_peak_bytes =
+            largest > init->meter.resident_peak_bytes ? largest : init->meter.resident_peak_bytes,
+        .io_read_bytes = (uint64_t)usage.ru_inblock * IO_BLOCK_BYTES,
+        .io_write_bytes = (uint64_t)usage.ru_oublock * IO_BLOCK_BYTES,
+        .cpu_held_us = init->meter.hold.held_us,
+        .pid_count_peak = init->meter.pid_count_peak,
     };
     struct error ignored = {};
     if (!status_is_ok(jail_report_send(init->jail, &out, -1, &ignored))) {
@@ -147,7 +129,8 @@ static bool reap(struct init *init) {
             /* Not more often: a payload that stops and goes on all the time would keep the
              * launcher busy with it. */
             uint64_t now = jail_now_ns();
-            if (info.si_pid == init->payload &&
+            bool is_ours = init->meter.hold.is_paused || init->meter.hold.is_over_cpu;
+            if (info.si_pid == init->payload && !is_ours &&
                 now - init->stopped_at_ns >= (uint64_t)SAMPLE_MS * 1000000u) {
                 init->stopped_at_ns = now;
                 report(init, REPORT_STOPPED);
@@ -184,15 +167,6 @@ static void kill_rest(struct init *init) {
     }
 }
 
-/* When to look again: slower where looking is slow, so that little of the time goes into it. */
-static uint64_t next_look(uint64_t before) {
-    uint64_t after = jail_now_ns();
-    uint64_t pause = (after - before) * SAMPLE_SHARE;
-    uint64_t least = (uint64_t)SAMPLE_MS * 1000000u;
-    uint64_t most = (uint64_t)SAMPLE_MS_MAX * 1000000u;
-    return after + (pause < least ? least : pause > most ? most : pause);
-}
-
 /* Looks at the disk, and at memory where no cgroup does. Each has its own pace: many files must not
  * keep us from seeing memory. */
 static void sample(struct init *init) {
@@ -205,21 +179,16 @@ static void sample(struct init *init) {
     bool over_disk = jail_disk_is_short(init->jail, limits->stage_bytes_max);
     if (!over_disk && now >= init->disk_at_ns) {
         over_disk = jail_disk_bytes(init->jail) > limits->stage_bytes_max;
-        init->disk_at_ns = next_look(now);
+        init->disk_at_ns = jail_next_look(now);
     }
     if (over_disk) {
         report(init, REPORT_DISK);
         kill_rest(init);
         return;
     }
-    now = jail_now_ns();
-    if (init->jail->samples_memory && now >= init->memory_at_ns) {
-        bool over_memory = jail_memory_is_over(limits->memory_bytes_max);
-        init->memory_at_ns = next_look(now);
-        if (over_memory) {
-            report(init, REPORT_MEMORY);
-            kill_rest(init);
-        }
+    if (jail_meter_look(&init->meter, init->jail)) {
+        report(init, REPORT_MEMORY);
+        kill_rest(init);
     }
 }
 
@@ -229,8 +198,20 @@ static void obey(struct init *init) {
     struct error err = {};
     if (!status_is_ok(socket_receive(init->jail->channel_child, &order, sizeof order, &size,
                                      nullptr, &err)) ||
-        size != sizeof order || order.kind != ORDER_SIGNAL) {
+        size != sizeof order) {
         _exit(1);
+    }
+    if (order.kind == ORDER_HOLD || order.kind == ORDER_RELEASE) {
+        init->meter.hold.is_paused = order.kind == ORDER_HOLD;
+        jail_hold_apply(&init->meter.hold);
+        report(init, init->meter.hold.is_paused ? REPORT_HELD : REPORT_RELEASED);
+        return;
+    }
+    if (order.kind != ORDER_SIGNAL) {
+        _exit(1);
+    }
+    if (order.signal_number == SIGCONT && init->meter.hold.is_paused) {
+        return; /* who resumes the run lets all of it go on */
     }
     /* The payload leads a session, so its group has its number. */
     if (kill(-init->payload, order.signal_number) != 0) {
@@ -328,7 +309,7 @@ static status_t receive_plan(struct init *init, struct error *err) {
     plan_view_deinit(&jail->plan);
     status_t status = jail_plan_read(fds.fd[0], &jail->plan, err);
     if (status_is_ok(status) && jail->plan.terminal) {
-        status = open_terminal(jail, &fds.fd[1], err);
+        status = jail_terminal_open(jail, &fds.fd[1], err);
         fds.count += status_is_ok(status) ? 1 : 0;
     }
     if (status_is_ok(status)) {

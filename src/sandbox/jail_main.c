@@ -21,26 +21,11 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "sandbox/jail.h"
-#include "sandbox/launcher.h"
+#include "sandbox/jail_supervisor.h"
 #include "sys/fd.h"
 #include "sys/ids.h"
 
 enum { PATIENCE_MS = 60000, OOM_LOOK_MS = 50 };
-
-struct supervisor {
-    struct jail jail;
-    enum protocol_state state;
-    int landlock_abi;
-    uint64_t received_ns;
-    uint64_t ready_ns;
-    uint64_t go_ns;
-    uint64_t executing_ns;
-    bool started;
-    bool timed_out;
-    bool over_memory;
-    bool over_disk;
-    int exec_errno;
-};
 
 static void send_kernel(struct supervisor *run, const struct protocol_message *message, int fd) {
     struct error ignored = {};
@@ -50,6 +35,7 @@ static void send_kernel(struct supervisor *run, const struct protocol_message *m
 }
 
 static void end_init(struct supervisor *run) {
+    jail_pause_end(&run->jail); /* what is frozen does not die */
     if (run->jail.init > 0) {
         (void)kill(run->jail.init, SIGKILL);
         while (waitpid(run->jail.init, nullptr, __WALL) < 0 && errno == EINTR) {
@@ -64,9 +50,14 @@ static bool kernel_has_room(const struct supervisor *run) {
     return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT) != 0;
 }
 
+static bool is_running(const struct supervisor *run) {
+    return run->state == PROTOCOL_STATE_RUNNING || run->state == PROTOCOL_STATE_PAUSED;
+}
+
 /* Ends the sandbox, whatever state it is in, and leaves nothing of it behind. */
 static void destroy(struct supervisor *run) {
     end_init(run);
+    jail_pause_remove(&run->jail);
     jail_cgroup_remove(&run->jail.cgroup);
 }
 
@@ -136,45 +127,13 @@ static void prefer_report(const struct supervisor *run, struct error *err) {
     }
 }
 
-static enum launcher_outcome outcome_of(const struct supervisor *run,
-                                        const struct jail_report *report, bool was_oom) {
-    if (run->timed_out) {
-        return LAUNCHER_OUTCOME_TIMEOUT;
-    }
-    if (run->over_disk) {
-        return LAUNCHER_OUTCOME_DISK;
-    }
-    bool failed = report->by_signal || report->status != 0;
-    if (run->over_memory || (was_oom && failed)) {
-        return LAUNCHER_OUTCOME_MEMORY;
-    }
-    if (run->exec_errno != 0) {
-        return run->exec_errno == ENOENT || run->exec_errno == ENOTDIR
-                   ? LAUNCHER_OUTCOME_NOT_FOUND
-                   : LAUNCHER_OUTCOME_NOT_EXECUTABLE;
-    }
-    return report->by_signal ? LAUNCHER_OUTCOME_SIGNAL : LAUNCHER_OUTCOME_EXIT;
-}
-
 /* Init's report comes when every process of the payload is dead and reaped, so the kernel is told
  * before init's namespaces are taken apart: that takes milliseconds, and the stage is sealed
  * meanwhile. The kernel waits for this process before it is done. */
 [[noreturn]] static void finish(struct supervisor *run, const struct jail_report *report) {
-    uint64_t peak = 0;
-    bool was_oom = jail_cgroup_was_oom(&run->jail.cgroup, &peak);
     struct protocol_message message = {
         .type = PROTOCOL_EXITED,
-        .exit =
-            {
-                .outcome = outcome_of(run, report, was_oom),
-                .status = report->status,
-                .killed_count = report->killed_count,
-                .wall_ns = report->time_ns - run->executing_ns,
-                .cpu_user_us = report->cpu_user_us,
-                .cpu_system_us = report->cpu_system_us,
-                .memory_peak_bytes = peak != 0 ? peak : report->memory_peak_bytes,
-                .setup_ns = run->ready_ns - run->received_ns + (run->executing_ns - run->go_ns),
-            },
+        .exit = jail_outcome(run, report),
     };
     send_kernel(run, &message, -1);
     destroy(run);
@@ -183,7 +142,7 @@ static enum launcher_outcome outcome_of(const struct supervisor *run,
 
 /* Init is gone without a word: it was killed with everything else. */
 [[noreturn]] static void finish_without_report(struct supervisor *run) {
-    if (run->state != PROTOCOL_STATE_RUNNING) {
+    if (!is_running(run)) {
         struct error err = {};
         (void)!error_set(&err, ERROR_JAIL_FAILED, 0, "the sandbox died while it was made").code;
         fail(run, &err);
@@ -210,7 +169,7 @@ static void read_exec_pipe(struct supervisor *run) {
         run->exec_errno = number;
         return;
     }
-    if (run->state == PROTOCOL_STATE_RUNNING && run->executing_ns != 0) {
+    if (is_running(run) && run->executing_ns != 0) {
         run->started = true;
         struct protocol_message message = {.type = PROTOCOL_STARTED};
         send_kernel(run, &message, -1);
@@ -272,14 +231,44 @@ static void on_report(struct supervisor *run) {
     case REPORT_DISK:
         run->over_disk = true;
         break;
+    case REPORT_HELD:
+    case REPORT_RELEASED:
+        message.type = report.kind == REPORT_HELD ? PROTOCOL_PAUSED : PROTOCOL_RESUMED;
+        send_kernel(run, &message, -1);
+        break;
     case REPORT_ENDED:
-        if (run->state != PROTOCOL_STATE_RUNNING || run->executing_ns == 0) {
+        if (!is_running(run) || run->executing_ns == 0) {
             finish_without_report(run);
         }
         if (run->jail.exec_read >= 0) {
             read_exec_pipe(run);
         }
         finish(run, &report);
+    }
+}
+
+/* A frozen init would not hear of its end. */
+static void kill_init(struct supervisor *run) {
+    jail_pause_end(&run->jail);
+    (void)kill(run->jail.init, SIGKILL);
+}
+
+/* Where a cgroup is frozen the kernel is told at once; otherwise when init has done its part. */
+static void stand_still(struct supervisor *run, bool is_pause) {
+    struct error ignored = {};
+    struct protocol_message message = {.type = is_pause ? PROTOCOL_PAUSED : PROTOCOL_RESUMED};
+    bool is_news = is_pause != (run->state == PROTOCOL_STATE_PAUSED);
+    if (is_news && is_pause) {
+        jail_pause_begin(&run->jail);
+    } else if (is_news) {
+        jail_pause_end(&run->jail);
+    }
+    run->state = is_pause ? PROTOCOL_STATE_PAUSED : PROTOCOL_STATE_RUNNING;
+    if (is_news && run->jail.pause.is_by_init) {
+        struct jail_order order = {.kind = is_pause ? ORDER_HOLD : ORDER_RELEASE};
+        (void)jail_order_send(&run->jail, &order, nullptr, &ignored).code;
+    } else {
+        send_kernel(run, &message, -1);
     }
 }
 
@@ -302,8 +291,10 @@ static void on_kernel(struct supervisor *run) {
         }
         return;
     }
-    if (message.signal_number == SIGKILL) {
-        (void)kill(run->jail.init, SIGKILL);
+    if (message.type == PROTOCOL_PAUSE || message.type == PROTOCOL_RESUME) {
+        stand_still(run, message.type == PROTOCOL_PAUSE);
+    } else if (message.signal_number == SIGKILL) {
+        kill_init(run);
     } else if (message.signal_number > 0 && message.signal_number < NSIG) {
         struct jail_order order = {.kind = ORDER_SIGNAL, .signal_number = message.signal_number};
         (void)jail_order_send(&run->jail, &order, nullptr, &err).code;
@@ -318,12 +309,13 @@ static int time_left_ms(const struct supervisor *run) {
     if (run->state != PROTOCOL_STATE_RUNNING) {
         return -1;
     }
-    uint64_t left_ms =
-        run->jail.cgroup.memory[0] != '\0' && !run->over_memory ? OOM_LOOK_MS : INT32_MAX;
+    uint64_t left_ms = jail_cgroup_has(&run->jail.cgroup, JAIL_MEMORY) && !run->over_memory
+                           ? OOM_LOOK_MS
+                           : INT32_MAX;
     uint64_t wall_ms = run->jail.plan.limits.wall_ms_max;
     if (wall_ms != 0 && !run->timed_out) {
-        uint64_t end = run->go_ns + wall_ms * 1000000u;
         uint64_t now = jail_now_ns();
+        uint64_t end = run->go_ns + wall_ms * 1000000u + jail_pause_ns(&run->jail.pause, now);
         uint64_t wall_left_ms = now >= end ? 0 : (end - now + 999999u) / 1000000u;
         left_ms = wall_left_ms < left_ms ? wall_left_ms : left_ms;
     }
@@ -332,10 +324,11 @@ static int time_left_ms(const struct supervisor *run) {
 
 static void end_in_time(struct supervisor *run) {
     uint64_t wall_ns = run->jail.plan.limits.wall_ms_max * 1000000u;
+    uint64_t now = jail_now_ns();
     if (run->state == PROTOCOL_STATE_RUNNING && wall_ns != 0 && !run->timed_out &&
-        jail_now_ns() >= run->go_ns + wall_ns) {
+        now >= run->go_ns + wall_ns + jail_pause_ns(&run->jail.pause, now)) {
         run->timed_out = true;
-        (void)kill(run->jail.init, SIGKILL);
+        kill_init(run);
     }
 }
 
@@ -346,11 +339,11 @@ static void on_time(struct supervisor *run) {
         fail(run, &err);
     }
     end_in_time(run);
-    uint64_t peak = 0;
-    if (!run->timed_out && jail_cgroup_was_oom(&run->jail.cgroup, &peak)) {
+    jail_cgroup_look(&run->jail.cgroup);
+    if (!run->timed_out && run->jail.cgroup.usage.was_oom) {
         /* The kernel kills one process; what waits for it would wait for ever. */
         run->over_memory = true;
-        (void)kill(run->jail.init, SIGKILL);
+        kill_init(run);
     }
 }
 

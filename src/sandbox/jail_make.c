@@ -201,7 +201,9 @@ status_t jail_make_ground(struct jail *jail, int memory, struct error *err) {
     TRY(check_ids(jail, err));
     TRY(make_channels(jail, err));
     jail_cgroup_make(&jail->cgroup, &jail->plan);
-    jail->samples_memory = jail->cgroup.memory[0] == '\0';
+    jail->samples_memory = !jail_cgroup_has(&jail->cgroup, JAIL_MEMORY);
+    jail->samples_cpu =
+        jail->plan.limits.cpu_percent_max != 0 && !jail_cgroup_has(&jail->cgroup, JAIL_CPU);
     TRY(jail_cgroup_step_in(&jail->cgroup, err));
     TRY(clone_init(jail, err));
     TRY(jail_cgroup_step_out(&jail->cgroup, jail->init, err));

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@
 #include "sys/fd.h"
 
 /* Deeper than this the walk goes on without a descriptor per folder. */
-enum { WALK_DEPTH_MAX = 128, ENTRY_BYTES_MIN = 4096 };
+enum { WALK_DEPTH_MAX = 128, ENTRY_BYTES_MIN = 4096, SAMPLE_MS_MAX = 5000, SAMPLE_SHARE = 20 };
 
 /* nftw(3) hands nothing through; init is one thread. */
 static uint64_t walked_bytes;
@@ -118,51 +119,78 @@ bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes) {
     return free_now < reserve && (taken > limit_bytes || taken > free_at_start / 2);
 }
 
-/* The first number after `label` in a file of /proc/PID, or 0. */
-static uint64_t read_number(int folder, const char *name, const char *label, unsigned skip) {
-    char text[2048];
+/* A small file of /proc, whole. False when it is gone. */
+static bool read_file(int folder, const char *name, char *text, size_t capacity) {
     CLEANUP(fd_closep) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, capacity - 1);
     if (size <= 0) {
-        return 0;
+        return false;
     }
     text[size] = '\0';
-    const char *at = label[0] == '\0' ? text : strstr(text, label);
-    if (at == nullptr) {
-        return 0;
-    }
-    at += strlen(label);
-    char *end = nullptr;
-    uint64_t value = strtoull(at, &end, 10);
-    for (unsigned i = 0; i < skip; i++) {
-        value = strtoull(end, &end, 10);
-    }
-    return value;
+    return true;
 }
 
-/* One pass over the processes: resident pages first, because they are cheap and never too low. */
-static uint64_t sum_processes(bool exact) {
-    DIR *folder = opendir("/proc");
-    if (folder == nullptr) {
-        return 0;
+/* The number after `label` in such a file, or 0. */
+static uint64_t read_number(int folder, const char *name, const char *label) {
+    char text[2048];
+    const char *at = read_file(folder, name, text, sizeof text) ? strstr(text, label) : nullptr;
+    return at == nullptr ? 0 : strtoull(at + strlen(label), nullptr, 10);
+}
+
+/* Adds what /proc/PID/stat says (proc_pid_stat(5)). A process may choose its own name, so fields
+ * are counted from the last bracket. */
+static void add_process(const char *text, struct jail_sample *sample) {
+    enum { UTIME = 14, CSTIME = 17, THREADS = 20, RESIDENT = 24 };
+    const char *at = strrchr(text, ')');
+    uint64_t ticks = 0;
+    for (unsigned field = 3; at != nullptr && field <= RESIDENT; field++) {
+        at = strchr(at + 1, ' ');
+        uint64_t value = at == nullptr ? 0 : strtoull(at + 1, nullptr, 10);
+        if (field >= UTIME && field <= CSTIME) {
+            ticks += value;
+        } else if (field == THREADS) {
+            sample->thread_count += (uint32_t)value;
+        } else if (field == RESIDENT) {
+            sample->resident_bytes += value * (uint64_t)sysconf(_SC_PAGESIZE);
+        }
     }
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t sum = 0;
+    sample->cpu_us += ticks * (1000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+/* Calls for every process but init with its folder of /proc. */
+static void each_process(void (*call)(int folder, void *context), void *context) {
+    DIR *folder = opendir("/proc");
     const struct dirent *entry;
-    while ((entry = readdir(folder)) != nullptr) {
-        if (entry->d_name[0] < '1' || entry->d_name[0] > '9') {
+    while (folder != nullptr && (entry = readdir(folder)) != nullptr) {
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || strcmp(entry->d_name, "1") == 0) {
             continue;
         }
         CLEANUP(fd_closep)
         int process = openat(dirfd(folder), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (process < 0) {
-            continue;
+        if (process >= 0) {
+            call(process, context);
         }
-        sum += exact ? read_number(process, "smaps_rollup", "Pss:", 0) * 1024u
-                     : read_number(process, "statm", "", 1) * page;
     }
-    (void)closedir(folder);
-    return sum;
+    if (folder != nullptr) {
+        (void)closedir(folder);
+    }
+}
+
+static void add_stat(int folder, void *context) {
+    char text[1024];
+    if (read_file(folder, "stat", text, sizeof text)) {
+        add_process(text, context);
+    }
+}
+
+static void add_share(int folder, void *context) {
+    *(uint64_t *)context += read_number(folder, "smaps_rollup", "Pss:") * 1024u;
+}
+
+struct jail_sample jail_sample_take(void) {
+    struct jail_sample sample = {};
+    each_process(add_stat, &sample);
+    return sample;
 }
 
 /* As jail_disk_is_short(), for memory that no process maps: memory files, buffers of pipes and
@@ -170,8 +198,8 @@ static uint64_t sum_processes(bool exact) {
 static bool memory_is_short(uint64_t limit_bytes) {
     enum { RESERVE_SHARE = 16 };
     static uint64_t free_at_start;
-    uint64_t total = read_number(AT_FDCWD, "/proc/meminfo", "MemTotal:", 0) * 1024u;
-    uint64_t free_now = read_number(AT_FDCWD, "/proc/meminfo", "MemAvailable:", 0) * 1024u;
+    uint64_t total = read_number(AT_FDCWD, "/proc/meminfo", "MemTotal:") * 1024u;
+    uint64_t free_now = read_number(AT_FDCWD, "/proc/meminfo", "MemAvailable:") * 1024u;
     if (free_at_start == 0) {
         free_at_start = free_now;
     }
@@ -179,7 +207,50 @@ static bool memory_is_short(uint64_t limit_bytes) {
     return free_now < total / RESERVE_SHARE && (taken > limit_bytes || taken > free_at_start / 2);
 }
 
-bool jail_memory_is_over(uint64_t limit_bytes) {
-    return memory_is_short(limit_bytes) ||
-           (sum_processes(false) > limit_bytes && sum_processes(true) > limit_bytes);
+/* Resident pages first, because they are at hand and never too low. */
+bool jail_memory_is_over(const struct jail_sample *sample, uint64_t limit_bytes) {
+    if (memory_is_short(limit_bytes)) {
+        return true;
+    }
+    uint64_t shares = 0;
+    if (sample->resident_bytes > limit_bytes) {
+        each_process(add_share, &shares);
+    }
+    return shares > limit_bytes;
+}
+
+uint64_t jail_time_us(struct timeval time) {
+    return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
+}
+
+/* When to look again: slower where looking is slow, so that little of the time goes into it. */
+uint64_t jail_next_look(uint64_t before_ns) {
+    uint64_t after = jail_now_ns();
+    uint64_t pause = (after - before_ns) * SAMPLE_SHARE;
+    uint64_t least = (uint64_t)JAIL_SAMPLE_MS * 1000000u;
+    uint64_t most = (uint64_t)SAMPLE_MS_MAX * 1000000u;
+    return after + (pause < least ? least : pause > most ? most : pause);
+}
+
+bool jail_meter_look(struct jail_meter *meter, const struct jail *jail) {
+    const struct template_limits *limits = &jail->plan.limits;
+    uint64_t now = jail_now_ns();
+    if ((!jail->samples_memory && !jail->samples_cpu) || now < meter->look_at_ns) {
+        return false;
+    }
+    struct jail_sample seen = jail_sample_take();
+    if (seen.resident_bytes > meter->resident_peak_bytes) {
+        meter->resident_peak_bytes = seen.resident_bytes;
+    }
+    if (seen.thread_count > meter->pid_count_peak) {
+        meter->pid_count_peak = seen.thread_count;
+    }
+    if (jail->samples_cpu) {
+        struct rusage dead = {};
+        (void)getrusage(RUSAGE_CHILDREN, &dead);
+        uint64_t used_us = seen.cpu_us + jail_time_us(dead.ru_utime) + jail_time_us(dead.ru_stime);
+        jail_hold_charge(&meter->hold, now, used_us, limits->cpu_percent_max);
+    }
+    meter->look_at_ns = jail_next_look(now);
+    return jail->samples_memory && jail_memory_is_over(&seen, limits->memory_bytes_max);
 }

@@ -175,6 +175,20 @@ int launcher_fd(const struct launcher *launcher) {
     return launcher->socket;
 }
 
+static void copy_usage(const struct protocol_exit *from, struct launcher_message *to) {
+    to->killed_count = from->killed_count;
+    to->pid_count_peak = from->pid_count_peak;
+    to->wall_ns = from->wall_ns;
+    to->paused_ns = from->paused_ns;
+    to->cpu_user_us = from->cpu_user_us;
+    to->cpu_system_us = from->cpu_system_us;
+    to->cpu_throttled_us = from->cpu_throttled_us;
+    to->memory_peak_bytes = from->memory_peak_bytes;
+    to->io_read_bytes = from->io_read_bytes;
+    to->io_write_bytes = from->io_write_bytes;
+    to->setup_ns = from->setup_ns;
+}
+
 status_t launcher_receive(struct launcher *launcher, struct launcher_message *ret_message,
                           struct error *err) {
     if (launcher->has_early) {
@@ -190,18 +204,17 @@ status_t launcher_receive(struct launcher *launcher, struct launcher_message *re
         out.type = LAUNCHER_STARTED;
     } else if (message.type == PROTOCOL_STOPPED) {
         out.type = LAUNCHER_STOPPED;
+    } else if (message.type == PROTOCOL_PAUSED || message.type == PROTOCOL_RESUMED) {
+        bool is_paused = message.type == PROTOCOL_PAUSED;
+        out.type = is_paused ? LAUNCHER_PAUSED : LAUNCHER_RESUMED;
+        launcher->state = is_paused ? PROTOCOL_STATE_PAUSED : PROTOCOL_STATE_RUNNING;
     } else if (message.type == PROTOCOL_EXITED &&
                message.exit.outcome <= LAUNCHER_OUTCOME_NOT_EXECUTABLE) {
         launcher->state = PROTOCOL_STATE_ENDED;
         out.type = LAUNCHER_EXITED;
         out.outcome = message.exit.outcome;
         out.status = message.exit.status;
-        out.killed_count = message.exit.killed_count;
-        out.wall_ns = message.exit.wall_ns;
-        out.cpu_user_us = message.exit.cpu_user_us;
-        out.cpu_system_us = message.exit.cpu_system_us;
-        out.memory_peak_bytes = message.exit.memory_peak_bytes;
-        out.setup_ns = message.exit.setup_ns;
+        copy_usage(&message.exit, &out);
     } else {
         return error_set(err, ERROR_JAIL_PROTOCOL, 0, "airlock-jail sent an unexpected message");
     }
@@ -209,12 +222,32 @@ status_t launcher_receive(struct launcher *launcher, struct launcher_message *re
     return STATUS_OK;
 }
 
+static bool is_running(const struct launcher *launcher) {
+    return launcher->state == PROTOCOL_STATE_RUNNING || launcher->state == PROTOCOL_STATE_PAUSED;
+}
+
 status_t launcher_signal(struct launcher *launcher, int signal_number, struct error *err) {
     struct protocol_message message = {.type = PROTOCOL_SIGNAL, .signal_number = signal_number};
-    if (launcher->state != PROTOCOL_STATE_READY && launcher->state != PROTOCOL_STATE_RUNNING) {
+    if (launcher->state != PROTOCOL_STATE_READY && !is_running(launcher)) {
         return STATUS_OK;
     }
     return protocol_send(launcher->socket, &message, -1, err);
+}
+
+status_t launcher_pause(struct launcher *launcher, struct error *err) {
+    ASSERT(is_running(launcher));
+    struct protocol_message message = {.type = PROTOCOL_PAUSE};
+    return protocol_send(launcher->socket, &message, -1, err);
+}
+
+status_t launcher_resume(struct launcher *launcher, struct error *err) {
+    ASSERT(is_running(launcher));
+    struct protocol_message message = {.type = PROTOCOL_RESUME};
+    return protocol_send(launcher->socket, &message, -1, err);
+}
+
+bool launcher_is_paused(const struct launcher *launcher) {
+    return launcher->state == PROTOCOL_STATE_PAUSED;
 }
 
 void launcher_close(struct launcher *launcher) {

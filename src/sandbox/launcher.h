@@ -20,14 +20,16 @@ struct sandbox_levels {
     char namespaces[16]; /* "full" */
     int landlock_abi;    /* 1.. */
     char seccomp[16];    /* "standard" */
-    char limits[32];     /* "cgroup-v2", "cgroup-v1", "rlimit" */
+    char limits[32];     /* "cgroup-v2", "cgroup-v1", "cgroup-hybrid", "rlimit" */
 };
 
 enum launcher_message_type : uint8_t {
     LAUNCHER_TERMINAL, /* the pty's master is in `fd`; the receiver owns it */
     LAUNCHER_STARTED,  /* the payload was exec'd */
     LAUNCHER_STOPPED,  /* the payload stopped itself (job control) */
-    LAUNCHER_EXITED,   /* the last message */
+    LAUNCHER_PAUSED,   /* nothing of the payload runs any more */
+    LAUNCHER_RESUMED,
+    LAUNCHER_EXITED, /* the last message */
 };
 
 enum launcher_outcome : uint8_t {
@@ -45,11 +47,16 @@ struct launcher_message {
     int fd;
     enum launcher_outcome outcome;
     int status;
-    uint32_t killed_count; /* processes left over and killed when the main one ended */
-    uint64_t wall_ns;      /* first instruction to end */
+    uint32_t killed_count;   /* processes left over and killed when the main one ended */
+    uint32_t pid_count_peak; /* threads too; where nothing counts them, as often as was looked */
+    uint64_t wall_ns;        /* first instruction to end, without pauses */
+    uint64_t paused_ns;
     uint64_t cpu_user_us;
     uint64_t cpu_system_us;
+    uint64_t cpu_throttled_us; /* kept from running by the quota of the processors */
     uint64_t memory_peak_bytes;
+    uint64_t io_read_bytes; /* from disk and to it, as the kernel charges processes */
+    uint64_t io_write_bytes;
     uint64_t setup_ns; /* request to first instruction, for the bench */
 };
 
@@ -81,5 +88,10 @@ status_t launcher_receive(struct launcher *launcher, struct launcher_message *re
                           struct error *err);
 /* Sends a signal to the payload's process group; SIGKILL ends the whole sandbox. */
 status_t launcher_signal(struct launcher *launcher, int signal_number, struct error *err);
+/* Has the whole sandbox stand still, or go on. LAUNCHER_PAUSED or LAUNCHER_RESUMED tells when that
+ * is so; asked twice it tells twice. Time in a pause does not count against the wall time. */
+status_t launcher_pause(struct launcher *launcher, struct error *err);
+status_t launcher_resume(struct launcher *launcher, struct error *err);
+bool launcher_is_paused(const struct launcher *launcher);
 void launcher_close(struct launcher *launcher);
 void launcher_closep(struct launcher **launcher);

@@ -21,14 +21,20 @@ enum protocol_state : uint8_t {
     PROTOCOL_STATE_PREPARING, /* the sandbox is being made */
     PROTOCOL_STATE_READY,     /* complete, waits for go */
     PROTOCOL_STATE_RUNNING,
-    PROTOCOL_STATE_ENDED, /* EXITED or FAILED was the last word */
+    PROTOCOL_STATE_PAUSED, /* complete and standing still */
+    PROTOCOL_STATE_ENDED,  /* EXITED or FAILED was the last word */
 };
 
-enum protocol_direction : uint8_t { PROTOCOL_TO_LAUNCHER, PROTOCOL_TO_KERNEL };
+enum protocol_direction : uint8_t {
+    PROTOCOL_TO_LAUNCHER,
+    PROTOCOL_TO_KERNEL,
+    PROTOCOL_TO_RUN,    /* to the command line that hosts a run */
+    PROTOCOL_TO_CLIENT, /* and back to whoever asked it */
+};
 
 enum {
     PROTOCOL_TEXT_BYTES = 256,
-    PROTOCOL_VERSION = 2,
+    PROTOCOL_VERSION = 3,
     PROTOCOL_FD = 3, /* where airlock-jail finds its socket */
 };
 
@@ -50,10 +56,15 @@ struct protocol_exit {
     uint8_t outcome; /* enum launcher_outcome */
     int32_t status;
     uint32_t killed_count;
-    uint64_t wall_ns;
+    uint32_t pid_count_peak;
+    uint64_t wall_ns; /* without pauses */
+    uint64_t paused_ns;
     uint64_t cpu_user_us;
     uint64_t cpu_system_us;
+    uint64_t cpu_throttled_us;
     uint64_t memory_peak_bytes;
+    uint64_t io_read_bytes;
+    uint64_t io_write_bytes;
     uint64_t setup_ns;
 };
 

@@ -39,6 +39,23 @@ static void test_permits(void **state) {
     assert_true(protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_READY, 0));
     assert_false(
         protocol_is_permitted(PROTOCOL_EXITED, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_READY, 0));
+    assert_true(
+        protocol_is_permitted(PROTOCOL_PAUSE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_RUNNING, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_PAUSE, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_READY, 0));
+    assert_true(
+        protocol_is_permitted(PROTOCOL_RESUME, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_PAUSED, 0));
+    assert_true(
+        protocol_is_permitted(PROTOCOL_EXITED, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_PAUSED, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_PAUSED, 0));
+    /* Who asks a run speaks neither to the launcher nor for the kernel. */
+    assert_true(
+        protocol_is_permitted(PROTOCOL_ASK_STOP, PROTOCOL_TO_RUN, PROTOCOL_STATE_PAUSED, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_SIGNAL, PROTOCOL_TO_RUN, PROTOCOL_STATE_RUNNING, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_ASK_STOP, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_RUNNING, 0));
     assert_false(
         protocol_is_permitted(PROTOCOL_TYPE_COUNT, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_RUNNING, 0));
 }

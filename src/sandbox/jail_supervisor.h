@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The launcher's view of the one sandbox it serves: jail_main.c and jail_outcome.c.
+ */
+#pragma once
+
+#include "sandbox/jail.h"
+#include "sandbox/launcher.h"
+
+struct supervisor {
+    struct jail jail;
+    enum protocol_state state;
+    int landlock_abi;
+    uint64_t received_ns;
+    uint64_t ready_ns;
+    uint64_t go_ns;
+    uint64_t executing_ns;
+    bool started;
+    bool timed_out;
+    bool over_memory;
+    bool over_disk;
+    int exec_errno;
+};
+
+/* How it ended and what it took, once init has told the end. Looks at the cgroups. */
+struct protocol_exit jail_outcome(struct supervisor *run, const struct jail_report *report);

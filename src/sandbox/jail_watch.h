@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What init sees and does where no cgroup does it.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <sys/time.h>
+
+/* jail_watch.c */
+/* What the processes of the sandbox take together, without init. */
+struct jail_sample {
+    uint64_t resident_bytes; /* shared pages once per process */
+    uint64_t cpu_us;         /* with that of their own dead children */
+    uint32_t thread_count;
+};
+struct jail_sample jail_sample_take(void);
+/* Whether they hold more than that, shared memory counted once; or whether the host is nearly out
+ * of memory and lost that much since the first call. */
+bool jail_memory_is_over(const struct jail_sample *sample, uint64_t limit_bytes);
+
+/* jail_hold.c: init's part in standing still, for a pause and for a quota of the processors. */
+struct jail_hold {
+    bool is_paused;   /* ordered */
+    bool is_over_cpu; /* past its quota; goes on when the time has come */
+    uint64_t looked_ns;
+    uint64_t cpu_us;   /* used until then */
+    int64_t credit_us; /* of processor time, below 0 when it is owed */
+    uint64_t held_us;  /* stopped for its quota, in all */
+};
+/* Stops or continues everything inside but init, as both reasons want it. */
+void jail_hold_apply(const struct jail_hold *hold);
+/* Charges what was used since the last call to a quota of `percent` (100: one processor), and
+ * stops or continues. `cpu_us` is all that was ever used. */
+void jail_hold_charge(struct jail_hold *hold, uint64_t now_ns, uint64_t cpu_us, uint32_t percent);
+
+/* What init keeps of the processes it looks at. */
+struct jail_meter {
+    struct jail_hold hold;
+    uint64_t look_at_ns; /* not before */
+    uint64_t resident_peak_bytes;
+    uint32_t pid_count_peak;
+};
+struct jail;
+/* Looks, when it is time and where no cgroup does: charges the quota, remembers the most. True when
+ * the payload is past its memory. */
+bool jail_meter_look(struct jail_meter *meter, const struct jail *jail);
+
+enum { JAIL_SAMPLE_MS = 50 };
+/* When to look again after a look that began then. */
+uint64_t jail_next_look(uint64_t before_ns);
+uint64_t jail_time_us(struct timeval time);
