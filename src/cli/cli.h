@@ -72,4 +72,5 @@ bool cli_answer_is_yes(void);
 struct kernel_review_item;
 bool cli_ask_review(void *context, const struct kernel_review_item *items, size_t count);
 bool cli_ask_discard(void *context, const struct kernel_review_item *items, size_t count);
+bool cli_ask_patch(void *context, const struct kernel_review_item *items, size_t count);
 bool cli_ask_run(void *context, const struct kernel_review_item *items, size_t count);

@@ -45,6 +45,10 @@ bool cli_ask_discard(void *context, const struct kernel_review_item *items, size
     return ask(context, items, count, "discard it?");
 }
 
+bool cli_ask_patch(void *context, const struct kernel_review_item *items, size_t count) {
+    return ask(context, items, count, "stage it?");
+}
+
 /* Signals for the payload are blocked by now; those that end us are let through while we wait. */
 bool cli_ask_run(void *context, const struct kernel_review_item *items, size_t count) {
     sigset_t ending;

@@ -19,6 +19,7 @@
 struct lost_search {
     const char *run;
     char request[ID_TEXT_BYTES];
+    char operation[32];
     struct audit_position intent;
     bool started;
     bool finished;
@@ -44,6 +45,9 @@ static bool lost_look(void *context, uint64_t seq, struct slice entry) {
         merkle_leaf(entry, &search->intent.leaf);
         (void)snprintf(search->request, sizeof search->request, "%s",
                        request != nullptr ? request : "");
+        const char *operation = json_get_text(object, "operation");
+        (void)snprintf(search->operation, sizeof search->operation, "%s",
+                       operation != nullptr ? operation : "run.exec");
     }
     if (strcmp(type, audit_event_text(AUDIT_EVENT_RUN_FINISHED)) == 0) {
         search->finished = true;
@@ -71,6 +75,7 @@ static status_t close_lost_run(void *context, struct run *run, struct error *err
         .event = AUDIT_EVENT_RUN_FINISHED,
         .fields = record_run_finished(kernel,
                                       &(struct record_finish){
+                                          .operation = search.operation,
                                           .request = search.request,
                                           .run = run->id,
                                           .intent = &search.intent,

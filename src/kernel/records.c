@@ -77,7 +77,7 @@ static struct json *environment_names(const char *const *environment) {
 struct json *record_run_started(const struct kernel *kernel, const struct record_start *start) {
     struct json *fields = json_object_new();
     json_set_text(fields, "caller", kernel->caller);
-    json_set_text(fields, "operation", "run.exec");
+    json_set_text(fields, "operation", start->operation != nullptr ? start->operation : "run.exec");
     json_set_text(fields, "request", start->request);
     json_set_text(fields, "run", start->run);
     record_text(fields, "workspace", start->workspace);
@@ -90,6 +90,9 @@ struct json *record_run_started(const struct kernel *kernel, const struct record
     facts_record(fields, start->judged, start->policy);
     record_digest(fields, "plan_digest", start->plan);
     record_digest(fields, "argv_commitment", start->argv);
+    if (start->mode != nullptr) {
+        json_set_text(fields, "mode", start->mode);
+    }
     if (start->parent[0] != '\0') {
         json_set_text(fields, "parent", start->parent);
     }
@@ -153,7 +156,8 @@ static struct json *limits_object(void) {
 struct json *record_run_finished(const struct kernel *kernel, const struct record_finish *finish) {
     struct json *fields = json_object_new();
     json_set_text(fields, "caller", kernel->caller);
-    json_set_text(fields, "operation", "run.exec");
+    json_set_text(fields, "operation",
+                  finish->operation != nullptr ? finish->operation : "run.exec");
     json_set_text(fields, "run", finish->run);
     json_set_text(fields, "request", finish->request);
     json_set_integer(fields, "intent_seq", (int64_t)finish->intent->seq);

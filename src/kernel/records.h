@@ -9,7 +9,9 @@
 #include "kernel/kernel.h"
 
 struct record_start {
-    const char *request; /* ids */
+    const char *operation; /* nullptr: run.exec */
+    const char *mode;      /* of output, "patch"; nullptr: full */
+    const char *request;   /* ids */
     const char *run;
     const char *workspace; /* any bytes; escaped here */
     const char *template_name;
@@ -24,6 +26,7 @@ struct record_start {
 };
 
 struct record_finish {
+    const char *operation; /* nullptr: run.exec */
     const char *request;
     const char *run;
     const struct audit_position *intent;

@@ -54,7 +54,7 @@ const char *policy_layer_text(enum policy_layer layer);
 
 /* All text is NUL-terminated and borrowed; nullptr: the request has no such field. */
 struct policy_request {
-    const char *operation;     /* "run.exec", "stage.apply", "stage.discard"; never nullptr */
+    const char *operation;     /* "run.exec", "stage.apply", "stage.patch" ...; never nullptr */
     const char *caller;        /* "uid:1000" */
     const char *path;          /* below the workspace, resolved; nullptr when about the whole */
     uint32_t mode;             /* st_mode of what will stand at path; 0: it is deleted */

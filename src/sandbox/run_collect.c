@@ -6,10 +6,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/cleanup.h"
 #include "sandbox/run.h"
 #include "sys/fd.h"
@@ -94,4 +96,15 @@ status_t run_collect(const struct state *state, run_lost *each_lost, void *conte
         }
     }
     return STATUS_OK;
+}
+
+void run_remove(const struct state *state, struct run *run) {
+    char mark[ID_TEXT_BYTES + 16];
+    struct error ignored;
+    ASSERT(run->state == RUN_LIVE && run->lock_fd >= 0);
+    (void)snprintf(mark, sizeof mark, ".live/%s", run->id);
+    if (status_is_ok(file_remove_tree(state->runs_fd, run->id, &ignored))) {
+        (void)unlinkat(state->runs_fd, mark, 0);
+    }
+    run_close(run);
 }

@@ -56,6 +56,9 @@ status_t run_open(const struct state *state, const char *id, struct run *ret_run
 /* Writes meta, atomically. */
 status_t run_save(struct run *run, bool durable, struct error *err);
 void run_close(struct run *run);
+/* Takes a live run back that nobody knows of yet: its folder goes, and with it that it was. Closes
+ * it. What cannot be removed is left to the collector. */
+void run_remove(const struct state *state, struct run *run);
 
 /* The run a user means: a full id, "@1" (latest), its last 6 or more hex digits, or nullptr for
  * the newest finished run of this workspace with an open stage. RUN_UNKNOWN, RUN_AMBIGUOUS. */
