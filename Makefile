@@ -10,13 +10,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check lint fmt asan fuzz proof torture bench cover shell install tidy clang-tidy
+.PHONY: help demo build test check lint fmt asan fuzz proof torture bench bench-sandbox cover shell install tidy clang-tidy
 .NOTPARALLEL:
 
 help: ## what can be made (this)
 	@echo 'Airlock: run untrusted commands sealed, see what they changed, apply it, prove it.'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BUILD)/build.ninja:
 	@$(ENTER) meson setup $(BUILD) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
@@ -31,6 +31,7 @@ demo: build ## the 60-second story, on a real project
 	@$(ENTER) examples/demo/demo $(BUILD)
 
 test: build ## all tests; ends with "N passed, N failed, N skipped"
+	@tests/npm/install $(BUILD)/npm
 	@$(ENTER) tools/run-tests $(BUILD)
 
 check: asan tidy lint clang-tidy cover ## test with sanitizers, tidy, lint, clang-tidy, coverage
@@ -67,6 +68,10 @@ torture: build ## kill -9 at 200 moments; 200 runs at once, twice
 bench: build ## measure beside bubblewrap, runc, podman, runsc, Cedar; writes docs/bench.md
 	@bench/cedar/install $(BUILD)/cedar
 	@$(CHECK) bench/bench $(BUILD) --write docs/bench.md
+
+bench-sandbox: build ## start time and leaks beside bubblewrap, runc, runsc, podman, srt, codex
+	@tests/npm/install $(BUILD)/npm
+	@$(CHECK) bench/sandbox $(BUILD) --write docs/bench.md
 
 cover: ## line coverage; base, audit and sandbox must reach 85 %
 	@$(CHECK) tools/cover

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * airlock-probe [--stage DIR]... [--hidden PATH]... [--only NAME]...
+ * airlock-probe [--stage DIR]... [--hidden PATH]... [--mark FILE]... [--only NAME]...
+ *
+ * --mark makes a file, empty, where there is none: whoever looks from outside afterwards sees
+ * whether what is written here arrives there. It is the one thing that is left behind.
  *
  * Exit status: 0 nothing was found, 1 something was, 2 wrong usage.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +29,8 @@ enum { CHECK_COUNT = sizeof checks / sizeof checks[0] };
 extern char **environ;
 
 static int usage(void) {
-    (void)fputs("usage: airlock-probe [--stage DIR]... [--hidden PATH]... [--only NAME]...\n",
+    (void)fputs("usage: airlock-probe [--stage DIR]... [--hidden PATH]... [--mark FILE]... "
+                "[--only NAME]...\n",
                 stderr);
     return 2;
 }
@@ -41,6 +46,13 @@ static bool choose(const char *name, bool chosen[static CHECK_COUNT]) {
     return false;
 }
 
+static void make_mark(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 static bool parse(int argc, char **argv, struct probe *probe, bool chosen[static CHECK_COUNT]) {
     bool some = false;
     for (int i = 1; i < argc; i += 2) {
@@ -52,6 +64,8 @@ static bool parse(int argc, char **argv, struct probe *probe, bool chosen[static
             probe->stage[probe->stage_count++] = value;
         } else if (strcmp(argv[i], "--hidden") == 0 && probe->hidden_count < PROBE_PATHS_MAX) {
             probe->hidden[probe->hidden_count++] = value;
+        } else if (strcmp(argv[i], "--mark") == 0) {
+            make_mark(value);
         } else if (strcmp(argv[i], "--only") == 0 && choose(value, chosen)) {
             some = true;
         } else {
