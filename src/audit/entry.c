@@ -66,6 +66,7 @@ static const struct field RUN_FINISHED[] = {
     OPTIONAL("resources", OBJECT),
     OPTIONAL("stage", OBJECT),
     OPTIONAL("output", OBJECT),
+    OPTIONAL("egress", OBJECT),
     OPTIONAL("limits_hit", OBJECT),
     END,
 };

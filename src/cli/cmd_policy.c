@@ -65,6 +65,8 @@ int cli_policy(struct cli *cli, int argc, char **argv) {
         {"caller", 0, nullptr, &options.caller, nullptr, "CALLER",
          "with explain: who asks (default: you)"},
         {"tag", 0, nullptr, nullptr, &options.tags, "TAG", "with explain: a tag of the caller"},
+        {"net", 0, nullptr, nullptr, &options.networks, "GROUP",
+         "with explain: a network group of the run"},
         {"template", 't', nullptr, &options.template_name, nullptr, "NAME",
          "with explain: the sandbox's template"},
         {"host", 0, nullptr, &options.host, nullptr, "HOST", "with explain: what is reached"},
@@ -85,5 +87,6 @@ int cli_policy(struct cli *cli, int argc, char **argv) {
     }
     status_t status = answer(cli, &options, argc, argv, &exit_status, &err);
     memory_freep(&options.tags);
+    memory_freep(&options.networks);
     return status_is_ok(status) ? exit_status : cli_error(cli, &err);
 }

@@ -10,10 +10,12 @@
 #include "base/cleanup.h"
 #include "cli/cli.h"
 #include "cli/log_view.h"
+#include "cli/network_list.h"
 #include "cli/runs_prune.h"
 #include "cli/secret.h"
 #include "cli/streams.h"
 #include "cli/summary.h"
+#include "codec/json.h"
 #include "codec/text.h"
 #include "kernel/run_exec.h"
 #include "kernel/workspace.h"
@@ -22,7 +24,8 @@ enum { EXIT_AIRLOCK = 125 };
 
 struct run_options {
     const char *workspace, *template_name, *on, *root, *timeout, *summary_fd;
-    const char **env, **secrets;
+    const char **env, **secrets, **nets;
+    struct network_list networks;
     char *root_resolved; /* owned */
     bool wait_all, quiet, raw_terminal;
     uint64_t wall_ms;
@@ -101,6 +104,9 @@ static status_t parse_rest(struct run_options *options, struct error *err) {
     }
     for (size_t i = 0; options->secrets != nullptr && options->secrets[i] != nullptr; i++) {
         TRY(secret_list_read(&options->variables, options->secrets[i], err));
+    }
+    for (size_t i = 0; options->nets != nullptr && options->nets[i] != nullptr; i++) {
+        TRY(network_list_add(&options->networks, options->nets[i], err));
     }
     return STATUS_OK;
 }
@@ -210,6 +216,8 @@ static status_t run(struct cli *cli, const struct run_options *options, const ch
         .root = options->root,
         .argv = argv,
         .environment = (const char *const *)options->variables.entries,
+        .networks = (const char *const *)options->networks.names,
+        .network_count = options->networks.count,
         .wall_ms_max = options->wall_ms,
         .terminal = terminal,
         .wait_all = options->wait_all,
@@ -228,6 +236,7 @@ static status_t run(struct cli *cli, const struct run_options *options, const ch
         *ret_exit = result.exit_status;
     }
     run_close(&result.run);
+    json_free(result.egress);
     if (kernel.log != nullptr) {
         kernel_close(&kernel);
     }
@@ -239,6 +248,8 @@ static void run_options_deinit(struct run_options *options) {
     free(options->root_resolved);
     free(options->env);
     free(options->secrets);
+    free(options->nets);
+    network_list_deinit(&options->networks);
 }
 
 static status_t no_command(struct error *err) {
@@ -277,6 +288,7 @@ int cli_run(struct cli *cli, int argc, char **argv) {
          .list = &options.secrets,
          .argument = "K[=FILE]",
          .help = "set a variable from a file, or ask for it"},
+        {.name = "net", .list = &options.nets, .argument = "GROUP", .help = "reach its hosts"},
         {.name = "timeout",
          .value = &options.timeout,
          .argument = "TIME",

@@ -25,10 +25,13 @@ static void add_value(const struct policy_request *request, enum policy_field fi
                       struct builder *out) {
     struct policy_request copy = *request;
     const char **text = policy_request_text(&copy, field);
-    if (field == POLICY_FIELD_CALLER_TAG && request->caller_tag_count > 0) {
-        for (size_t i = 0; i < request->caller_tag_count; i++) {
+    bool is_network = field == POLICY_FIELD_NETWORK;
+    const char *const *tags = is_network ? request->networks : request->caller_tags;
+    size_t tag_count = is_network ? request->network_count : request->caller_tag_count;
+    if ((is_network || field == POLICY_FIELD_CALLER_TAG) && tag_count > 0) {
+        for (size_t i = 0; i < tag_count; i++) {
             builder_text(out, i == 0 ? "" : " ");
-            text_escape_short(slice_of_string(request->caller_tags[i]), 200, out);
+            text_escape_short(slice_of_string(tags[i]), 200, out);
         }
     } else if (field == POLICY_FIELD_PORT && request->has_port) {
         builder_format(out, "%u", request->port);

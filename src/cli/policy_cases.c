@@ -45,17 +45,23 @@ static const char *text_of(struct reader *reader, const struct yaml_node *value)
     return value->text;
 }
 
-static void read_tags(struct reader *reader, const struct yaml_node *value,
-                      struct policy_case *one) {
+static void read_tags(struct reader *reader, const struct yaml_node *value, struct policy_case *one,
+                      bool is_network) {
+    const char **tags = is_network ? one->networks : one->tags;
     const struct yaml_node *item = value->kind == YAML_KIND_SEQUENCE ? value->first : value;
     size_t count = 0;
     for (; item != nullptr; item = value->kind == YAML_KIND_SEQUENCE ? item->next : nullptr) {
         if (item->kind != YAML_KIND_SCALAR || count == POLICY_CASE_TAG_COUNT_MAX) {
-            fail(reader, item, "", "caller_tag takes up to %d texts",
+            fail(reader, item, "", "%s takes up to %d texts", is_network ? "network" : "caller_tag",
                  (int)POLICY_CASE_TAG_COUNT_MAX);
             return;
         }
-        one->tags[count++] = item->text;
+        tags[count++] = item->text;
+    }
+    if (is_network) {
+        one->request.networks = tags;
+        one->request.network_count = count;
+        return;
     }
     one->request.caller_tags = one->tags;
     one->request.caller_tag_count = count;
@@ -121,8 +127,8 @@ static void read_field(struct reader *reader, const struct yaml_node *value,
         read_time(reader, value, one);
     } else if (found > POLICY_FIELD_COUNT) {
         fail_key(reader, value->key, keys, POLICY_FIELD_COUNT + 1, "a request");
-    } else if (found == POLICY_FIELD_CALLER_TAG) {
-        read_tags(reader, value, one);
+    } else if (found == POLICY_FIELD_CALLER_TAG || found == POLICY_FIELD_NETWORK) {
+        read_tags(reader, value, one, found == POLICY_FIELD_NETWORK);
     } else if (found == POLICY_FIELD_PATH) {
         read_path(reader, value, one);
     } else if (found == POLICY_FIELD_PORT || found == POLICY_FIELD_SIZE) {

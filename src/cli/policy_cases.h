@@ -16,6 +16,7 @@ struct policy_case {
     uint32_t line;
     struct policy_request request;
     const char *tags[POLICY_CASE_TAG_COUNT_MAX];
+    const char *networks[POLICY_CASE_TAG_COUNT_MAX];
     char *path; /* owned; of a folder, without its slash */
     bool has_expect;
     enum policy_outcome expect;

@@ -13,6 +13,7 @@ struct policy_options {
     /* Of the request that explain is about; nullptr: not given. */
     const char *caller, *template_name, *host, *port, *method, *size, *transport;
     const char **tags;
+    const char **networks;
     const char *limit; /* of replay */
     bool drop;         /* of trust */
 };

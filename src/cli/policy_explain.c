@@ -68,6 +68,8 @@ static status_t make_request(struct explanation *explanation, char **operands, s
         .transport = options->transport != nullptr ? options->transport : "cli",
         .caller_tags = options->tags,
         .caller_tag_count = count_texts(options->tags),
+        .networks = options->networks,
+        .network_count = count_texts(options->networks),
         .host = options->host,
         .method = options->method,
         .now_ms = clock_wall_ms(&clock),

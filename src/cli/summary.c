@@ -95,6 +95,52 @@ static void print_stage(const struct printer *p, const struct stage_summary *sta
     }
 }
 
+static void print_host(const struct printer *p, const struct json *row, bool was_reached) {
+    int64_t port = 0;
+    int64_t up = 0;
+    int64_t down = 0;
+    (void)json_get_integer(row, "port", &port);
+    (void)json_get_integer(row, "bytes_up", &up);
+    (void)json_get_integer(row, "bytes_down", &down);
+    if (was_reached) {
+        (void)fprintf(p->out,
+                      "  %sreached%s  %s:%" PRId64 "  %" PRId64 " bytes up, %" PRId64 " down\n",
+                      p->dim, p->plain, json_get_text(row, "host"), port, up, down);
+    } else {
+        (void)fprintf(p->out, "  %srefused%s  %s:%" PRId64 ": %s\n", p->yellow, p->plain,
+                      json_get_text(row, "host"), port, json_get_text(row, "reason"));
+    }
+}
+
+/* The first few hosts of each kind; the entry has all of them. */
+static void print_egress(const struct printer *p, const struct json *egress) {
+    enum { SHOWN = 8 };
+    const struct json *hosts = json_get(egress, "hosts");
+    unsigned shown[2] = {};
+    if (hosts == nullptr) {
+        (void)fprintf(p->out,
+                      "  %snetwork%s  the egress proxy died; what was reached is not known\n",
+                      p->red, p->plain);
+    }
+    for (size_t i = 0; i < json_array_count(hosts); i++) {
+        const struct json *row = json_array_at(hosts, i);
+        for (int reached = 1; reached >= 0; reached--) {
+            int64_t count = 0;
+            bool is_it =
+                json_get_integer(row, reached ? "connections" : "denied", &count) && count > 0;
+            if (is_it && shown[reached]++ < SHOWN) {
+                print_host(p, row, reached == 1);
+            }
+        }
+    }
+    unsigned more =
+        (shown[0] > SHOWN ? shown[0] - SHOWN : 0) + (shown[1] > SHOWN ? shown[1] - SHOWN : 0);
+    if (more > 0) {
+        (void)fprintf(p->out, "  %snetwork%s  %u more hosts: airlock log show\n", p->dim, p->plain,
+                      more);
+    }
+}
+
 void summary_print(const struct cli *cli, const struct run_exec_result *result, FILE *out) {
     bool color = cli->color_err;
     struct printer p = {
@@ -108,6 +154,9 @@ void summary_print(const struct cli *cli, const struct run_exec_result *result, 
     };
     print_head(&p, result);
     print_stage(&p, &result->stage);
+    if (result->egress != nullptr) {
+        print_egress(&p, result->egress);
+    }
     if (result->exit.killed_count > 0) {
         (void)fprintf(out, "  %skilled%s   %u processes that the command left behind\n", p.dim,
                       p.plain, result->exit.killed_count);
@@ -175,6 +224,9 @@ void summary_print_json(const struct run_exec_result *result, FILE *out) {
     json_set_integer(object, "output_kept_bytes", (int64_t)result->output_kept_bytes);
     json_set(object, "stage", stage_json(&result->stage));
     json_set(object, "walls", walls_json(&result->levels));
+    if (result->egress != nullptr) {
+        json_set(object, "egress", json_clone(result->egress));
+    }
     struct json *receipt = json_object_new();
     json_set_integer(receipt, "seq", (int64_t)result->outcome.seq);
     record_digest(receipt, "leaf", &result->outcome.leaf);

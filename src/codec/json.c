@@ -53,6 +53,10 @@ struct json *json_integer_new(int64_t value) {
     return wrap(json_integer(value));
 }
 
+struct json *json_clone(const struct json *value) {
+    return wrap(json_deep_copy(peek(value)));
+}
+
 void json_free(struct json *value) {
     json_decref(unwrap(value));
 }

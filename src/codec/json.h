@@ -18,7 +18,8 @@ struct json *json_object_new(void);
 struct json *json_array_new(void);
 struct json *json_text_new(struct slice utf8); /* bytes that are not UTF-8 are a programmer error */
 struct json *json_integer_new(int64_t value);  /* past +-(2^53-1): a decimal string */
-void json_free(struct json *value);            /* nullptr is fine */
+struct json *json_clone(const struct json *value); /* deep */
+void json_free(struct json *value);                /* nullptr is fine */
 void json_freep(struct json **value);
 
 /* Setters on an object; an older value under the key is freed. `text` must be UTF-8: text_escape()

@@ -8,11 +8,27 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "codec/text.h"
+#include "sandbox/plan.h"
 
 static const char *const allowed[] = {"PATH",      "HOME", "USER", "LOGNAME",  "SHELL", "TERM",
                                       "COLORTERM", "LANG", "TZ",   "NO_COLOR", "CI",    nullptr};
 static const char default_path[] =
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/* Where the egress proxy is: PLAN_LISTENER_PORT. Node looks at these since 24, and only when told.
+ */
+static const char *const proxy[] = {
+    "HTTP_PROXY=http://127.0.0.1:3128",
+    "HTTPS_PROXY=http://127.0.0.1:3128",
+    "ALL_PROXY=socks5h://127.0.0.1:3128",
+    "NO_PROXY=localhost,127.0.0.1,::1",
+    "http_proxy=http://127.0.0.1:3128",
+    "https_proxy=http://127.0.0.1:3128",
+    "all_proxy=socks5h://127.0.0.1:3128",
+    "no_proxy=localhost,127.0.0.1,::1",
+    "NODE_USE_ENV_PROXY=1",
+};
+static_assert(PLAN_LISTENER_PORT == 3128);
 
 static size_t name_length(const char *entry) {
     return strcspn(entry, "=");
@@ -144,6 +160,9 @@ status_t environment_build(const struct environment_options *options,
         if (name_is_allowed(entry) && name_is_valid(entry) && strchr(entry, '=') != nullptr) {
             entry_set(&environment, options->caller[i]);
         }
+    }
+    for (size_t i = 0; options->network && i < sizeof proxy / sizeof proxy[0]; i++) {
+        entry_set(&environment, proxy[i]);
     }
     for (size_t i = 0; options->added != nullptr && options->added[i] != nullptr; i++) {
         status_t status = add_one(options, options->added[i], &environment, err);

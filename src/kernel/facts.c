@@ -13,15 +13,16 @@ static void set_text(struct json *object, enum policy_field field, const char *v
     }
 }
 
-static void set_tags(struct json *object, const struct policy_request *request) {
-    if (request->caller_tag_count == 0) {
+static void set_tags(struct json *object, enum policy_field field, const char *const *values,
+                     size_t count) {
+    if (count == 0) {
         return;
     }
     struct json *tags = json_array_new();
-    for (size_t i = 0; i < request->caller_tag_count; i++) {
-        json_append_text(tags, request->caller_tags[i]);
+    for (size_t i = 0; i < count; i++) {
+        json_append_text(tags, values[i]);
     }
-    json_set(object, policy_field_text(POLICY_FIELD_CALLER_TAG), tags);
+    json_set(object, policy_field_text(field), tags);
 }
 
 struct json *facts_of(const struct policy_request *request) {
@@ -36,7 +37,8 @@ struct json *facts_of(const struct policy_request *request) {
     set_text(object, POLICY_FIELD_TEMPLATE, request->template_name);
     set_text(object, POLICY_FIELD_ARGUMENT_DIGEST, request->argument_digest);
     set_text(object, POLICY_FIELD_TRANSPORT, request->transport);
-    set_tags(object, request);
+    set_tags(object, POLICY_FIELD_CALLER_TAG, request->caller_tags, request->caller_tag_count);
+    set_tags(object, POLICY_FIELD_NETWORK, request->networks, request->network_count);
     if (request->has_port) {
         json_set_integer(object, policy_field_text(POLICY_FIELD_PORT), request->port);
     }

@@ -39,8 +39,8 @@ struct replay {
     size_t engine_next;          /* the next to be given up */
     struct engine *engine_last;
     struct replay_text text;
-    struct builder list; /* runs/<id>/facts */
-    const char *tags[REPLAY_TAG_COUNT_MAX];
+    struct builder list;                        /* runs/<id>/facts */
+    const char *tags[2 * REPLAY_TAG_COUNT_MAX]; /* of the caller, then network groups */
     uint64_t total, deadline_ns, until_clock;
     bool is_damaged;
     struct policy_decision decision;

@@ -183,6 +183,9 @@ struct json *record_run_finished(const struct kernel *kernel, const struct recor
     json_set_integer(output, "kept_bytes", (int64_t)finish->output_kept_bytes);
     json_set(fields, "output", output);
     json_set_integer(fields, "duration_us", (int64_t)finish->duration_us);
+    if (finish->egress != nullptr) {
+        json_set(fields, "egress", json_clone(finish->egress));
+    }
     struct json *limits = limits_object();
     if (limits != nullptr) {
         json_set(fields, "limits_hit", limits);

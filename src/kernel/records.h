@@ -38,6 +38,7 @@ struct record_finish {
     const struct stage_summary *stage;   /* nullptr: none sealed */
     uint64_t output_bytes, output_kept_bytes;
     uint64_t duration_us;
+    const struct json *egress; /* nullptr: no network */
 };
 
 void record_text(struct json *object, const char *key, const char *any_bytes);

@@ -187,8 +187,11 @@ struct facts {
 };
 
 /* Items of an array of texts without escapes: tags are plain words. */
-static bool take_tags(struct facts *facts, struct slice value) {
+static bool take_tags(struct facts *facts, enum policy_field field, struct slice value) {
     struct policy_request *request = facts->request;
+    bool is_network = field == POLICY_FIELD_NETWORK;
+    const char **tags = facts->tags + (is_network ? REPLAY_TAG_COUNT_MAX : 0);
+    size_t count = 0;
     if (value.size < 2 || value.data[0] != '[') {
         return false;
     }
@@ -197,7 +200,7 @@ static bool take_tags(struct facts *facts, struct slice value) {
         const uint8_t *start = value.data + at + 1;
         const uint8_t *end = memchr(start, '"', value.size - at - 1);
         struct slice tag;
-        if (end == nullptr || request->caller_tag_count == REPLAY_TAG_COUNT_MAX ||
+        if (end == nullptr || count == REPLAY_TAG_COUNT_MAX ||
             !json_scan_text(slice_of(start - 1, (size_t)(end - start) + 2), &tag)) {
             return false;
         }
@@ -205,11 +208,17 @@ static bool take_tags(struct facts *facts, struct slice value) {
         if (copy == nullptr) {
             return false;
         }
-        facts->tags[request->caller_tag_count++] = copy;
+        tags[count++] = copy;
         at = (size_t)(end - value.data) + 1;
         at += at < value.size && value.data[at] == ',';
     }
-    request->caller_tags = facts->tags;
+    if (is_network) {
+        request->networks = tags;
+        request->network_count = count;
+    } else {
+        request->caller_tags = tags;
+        request->caller_tag_count = count;
+    }
     return at + 1 == value.size && value.data[at] == ']';
 }
 
@@ -242,8 +251,8 @@ static void take_fact(void *context, struct slice name, struct slice value) {
     }
     if (field == POLICY_FIELD_COUNT) {
         facts->wrong = true;
-    } else if (field == POLICY_FIELD_CALLER_TAG) {
-        facts->wrong |= !take_tags(facts, value);
+    } else if (field == POLICY_FIELD_CALLER_TAG || field == POLICY_FIELD_NETWORK) {
+        facts->wrong |= !take_tags(facts, (enum policy_field)field, value);
     } else if (field == POLICY_FIELD_PORT || field == POLICY_FIELD_SIZE) {
         facts->wrong |= !take_number(facts, (enum policy_field)field, value);
     } else {

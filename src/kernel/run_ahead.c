@@ -12,19 +12,29 @@
 
 extern char **environ;
 
-status_t run_ahead_check_template(const struct template_row *row, struct error *err) {
-    return row->network == TEMPLATE_NETWORK_NONE
-               ? STATUS_OK
-               : error_set(err, ERROR_SANDBOX_NO_EGRESS, 0,
-                           "the template %s has a restricted network, which cannot be had here",
-                           row->name);
+status_t run_ahead_check_template(const struct template_row *row, size_t network_count,
+                                  struct error *err) {
+    if (row->network == TEMPLATE_NETWORK_RESTRICTED && network_count == 0) {
+        return error_set(err, ERROR_SANDBOX_NO_EGRESS, 0,
+                         "the template %s has a restricted network, and no group was named",
+                         row->name);
+    }
+    if (network_count > 0 && row->seccomp == SECCOMP_STRICT) {
+        (void)error_set(err, ERROR_SANDBOX_NO_EGRESS, 0,
+                        "the template %s permits no sockets, so that no group can be reached",
+                        row->name);
+        error_hint(err, "Use another one: airlock run --net GROUP --template code-executor -- CMD");
+        return (status_t){ERROR_SANDBOX_NO_EGRESS};
+    }
+    return STATUS_OK;
 }
 
-static status_t find_template(const char *name, const struct template_row **ret_row,
-                              struct error *err) {
+static status_t find_template(const struct run_exec_request *request,
+                              const struct template_row **ret_row, struct error *err) {
+    const char *name = request->template_name;
     *ret_row = template_find(name);
     if (*ret_row != nullptr) {
-        return run_ahead_check_template(*ret_row, err);
+        return run_ahead_check_template(*ret_row, request->network_count, err);
     }
     struct builder shown;
     builder_init(&shown, 256);
@@ -79,7 +89,7 @@ status_t run_ahead_start(const struct run_exec_request *request, struct run_ahea
                          struct error *err) {
     struct run_ahead ahead = {.ram_bytes = ram_bytes()};
     struct clock clock = clock_system();
-    TRY(find_template(request->template_name, &ahead.template_row, err));
+    TRY(find_template(request, &ahead.template_row, err));
     id_generate(clock_wall_ms(&clock), ahead.run_id);
     choose_host_ids(&ahead);
     TRY(environment_build(
@@ -87,6 +97,7 @@ status_t run_ahead_start(const struct run_exec_request *request, struct run_ahea
             .caller = (const char *const *)environ,
             .added = request->environment,
             .run_id = ahead.run_id,
+            .network = request->network_count > 0,
             .root = geteuid() == 0,
         },
         &ahead.environment, err));

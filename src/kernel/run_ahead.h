@@ -22,8 +22,9 @@ struct run_ahead {
     uint64_t ram_bytes;          /* of this machine */
 };
 
-/* A template whose network cannot be had is refused, not run without: ERROR_SANDBOX_NO_EGRESS. */
-status_t run_ahead_check_template(const struct template_row *row, struct error *err);
+/* A template with a network needs groups, and groups need sockets: ERROR_SANDBOX_NO_EGRESS. */
+status_t run_ahead_check_template(const struct template_row *row, size_t network_count,
+                                  struct error *err);
 /* Reads template_name, root and environment of the request. ERROR_SANDBOX_TEMPLATE,
  * ERROR_SANDBOX_NO_EGRESS, ERROR_USAGE for an environment that cannot be, and those of the
  * launcher's start. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "kernel/egress.h"
 #include "kernel/facts.h"
 #include "kernel/records.h"
 #include "kernel/refusal.h"
@@ -40,9 +41,28 @@ static status_t refuse(struct asking *asking, struct error *err) {
     return (status_t){(int)err->code};
 }
 
+/* What to add to the policy, ready to be pasted. */
+static void hint_network(const struct asking *asking, struct error *err) {
+    struct builder groups;
+    builder_init(&groups, 512);
+    for (size_t i = 0; i < asking->request->network_count; i++) {
+        builder_format(&groups, "%s%s", i == 0 ? "" : ", ", asking->request->networks[i]);
+    }
+    error_hint(err,
+               "Add to the rules: - { name: net-%s, match: { operation: run.exec, network: [%s] }, "
+               "action: allow }",
+               asking->request->networks[0], builder_c_string(&groups));
+    builder_deinit(&groups);
+}
+
 static status_t deny(struct asking *asking, struct error *err) {
     (void)refusal_error(&asking->decided->decision, "run.exec", err);
-    return refuse(asking, err);
+    bool is_open = asking->decided->decision.deciders[0].layer == POLICY_LAYER_NONE;
+    status_t status = refuse(asking, err);
+    if (asking->request->network_count > 0 && is_open) {
+        hint_network(asking, err);
+    }
+    return status;
 }
 
 /* The template that the rules ask for, when the caller leaves it open. The rules are asked again
@@ -61,7 +81,7 @@ static status_t take_template(struct asking *asking, struct error *err) {
                         asking->decided->decision.rule, wanted);
         return (status_t){ERROR_SANDBOX_TEMPLATE};
     }
-    TRY(run_ahead_check_template(row, err));
+    TRY(run_ahead_check_template(row, asking->request->network_count, err));
     asking->decided->judged.template_name = row->name;
     asking->decided->judged.template_open = false;
     policy_evaluate(&asking->decided->policy->engine, &asking->decided->judged,
@@ -118,10 +138,13 @@ status_t run_decide(struct kernel *kernel, const struct run_exec_request *reques
         .workspace = asking->request->workspace,
         .template_name = asking->ahead->template_row->name,
         .template_open = asking->request->template_open,
+        .networks = asking->request->networks,
+        .network_count = asking->request->network_count,
         .transport = "cli",
         .at_command_line = true,
         .now_ms = clock_wall_ms(&asking->kernel->clock),
     };
+    TRY(egress_check(asking->decided->policy, asking->request, err));
     policy_evaluate(&asking->decided->policy->engine, &asking->decided->judged,
                     &asking->decided->decision);
     TRY(take_template(asking, err));

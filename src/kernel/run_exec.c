@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 #include "codec/text.h"
 #include "kernel/command.h"
+#include "kernel/egress.h"
 #include "kernel/environment.h"
 #include "kernel/plan_file.h"
 #include "kernel/records.h"
@@ -36,6 +37,7 @@ struct execution {
     struct run_exec_result *result;
     struct run_ahead *ahead; /* owned */
     struct run_decision decided;
+    struct egress egress;
     struct workspace_identity identity;
     struct plan *plan; /* owned */
     char **layers;     /* owned; nullptr when it stands on nothing */
@@ -105,6 +107,7 @@ static status_t make_plan(struct execution *run, struct error *err) {
     plan.workspace_ino = run->identity.ino;
     plan.terminal = request->terminal;
     plan.wait_all = request->wait_all;
+    plan.listener = request->network_count > 0;
     return plan_build(&plan, run->ahead->ground, &run->plan, err);
 }
 
@@ -163,6 +166,7 @@ static int exit_status_of(const struct launcher_message *exit) {
 static status_t go(struct execution *run, struct error *err) {
     TRY(launcher_ready(run->ahead->launcher, &run->result->levels, err));
     run->levels_known = true;
+    TRY(egress_listen(&run->egress, run->ahead->launcher, err));
     TRY(launcher_go(run->ahead->launcher, err));
     /* The key process warms up beside the payload; earlier it would take the processor from the
      * making of the sandbox. A failure shows when the signature is needed. */
@@ -199,6 +203,7 @@ static status_t execute(struct execution *run, struct error *err) {
     const struct run_exec_request *request = run->request;
     struct kernel *kernel = run->kernel;
     TRY(run_decide(kernel, request, run->ahead, &run->decided, err));
+    TRY(egress_start(run->decided.policy, request, &run->egress, err));
     TRY(workspace_check(&kernel->state, request->workspace, &run->identity, err));
     TRY(stand_on(run, err));
     TRY(run_create(&kernel->state, &kernel->clock,
@@ -245,6 +250,7 @@ static status_t append_outcome(struct execution *run, const struct error *failur
                 .output_bytes = result->output_bytes,
                 .output_kept_bytes = result->output_kept_bytes,
                 .duration_us = result->duration_us,
+                .egress = result->egress,
             }),
     };
     TRY(audit_log_append(run->kernel->log, &append, 1, &result->outcome, err));
@@ -291,6 +297,8 @@ static status_t conclude(struct execution *run, const struct error *failure, str
             &run->ahead->launcher);   /* nothing of the sandbox lives when its stage is sealed */
         cgroup_sweep(result->run.id); /* before the run counts as finished: nobody looks again */
     }
+    egress_finish(&run->egress);
+    result->egress = egress_record(run->request, &run->egress);
     struct error seal_error;
     status_t seal = stage_seal(&run->kernel->state, &result->run, &result->stage, &seal_error);
     run->sealed = status_is_ok(seal);
@@ -313,6 +321,7 @@ static void execution_deinit(struct execution *run) {
         cgroup_sweep(run->result->run.id); /* the launcher may have been killed */
     }
     streams_close(&run->streams);
+    egress_deinit(&run->egress);
     run_ahead_deinit(run->ahead);
     plan_free(run->plan);
     free(run->layers);

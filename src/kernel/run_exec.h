@@ -19,6 +19,8 @@ struct run_exec_request {
     const char *root;               /* --root; nullptr: the host's own */
     const char *const *argv;        /* nullptr-terminated, at least one */
     const char *const *environment; /* nullptr-terminated K=V or K to add; may be nullptr */
+    const char *const *networks;    /* groups the run wants to reach */
+    size_t network_count;           /* 0: it has no network */
     uint64_t wall_ms_max;           /* 0: none of the caller's; the template may have one */
     bool terminal;
     bool wait_all;
@@ -38,6 +40,8 @@ struct run_exec_result {
     uint64_t output_bytes, output_kept_bytes;
     uint64_t duration_us; /* request to outcome */
     int exit_status;      /* to pass on */
+    struct json
+        *egress; /* what was reached and refused; nullptr: no network. The caller frees it */
 };
 
 struct run_exec_relay {

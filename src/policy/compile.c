@@ -15,11 +15,11 @@
 /* Tests in the order they are tried: numbers and short text first, the path late. The operation is
  * last, because the index has nearly always answered it. */
 static const enum policy_field test_order[] = {
-    POLICY_FIELD_PORT,           POLICY_FIELD_SIZE,   POLICY_FIELD_TEMPLATE,
-    POLICY_FIELD_TRANSPORT,      POLICY_FIELD_METHOD, POLICY_FIELD_SESSION_MODE,
-    POLICY_FIELD_WORKFLOW_STATE, POLICY_FIELD_CALLER, POLICY_FIELD_ARGUMENT_DIGEST,
-    POLICY_FIELD_CALLER_TAG,     POLICY_FIELD_HOST,   POLICY_FIELD_PATH,
-    POLICY_FIELD_OPERATION,
+    POLICY_FIELD_PORT,           POLICY_FIELD_SIZE,      POLICY_FIELD_TEMPLATE,
+    POLICY_FIELD_TRANSPORT,      POLICY_FIELD_METHOD,    POLICY_FIELD_SESSION_MODE,
+    POLICY_FIELD_WORKFLOW_STATE, POLICY_FIELD_CALLER,    POLICY_FIELD_ARGUMENT_DIGEST,
+    POLICY_FIELD_CALLER_TAG,     POLICY_FIELD_NETWORK,   POLICY_FIELD_HOST,
+    POLICY_FIELD_PATH,           POLICY_FIELD_OPERATION,
 };
 static_assert(sizeof test_order / sizeof test_order[0] == POLICY_FIELD_COUNT);
 
@@ -186,7 +186,11 @@ static status_t add_test(struct policy_rules *rules, enum policy_field field,
                          struct error *err) {
     struct policy_test *test = &rules->tests[rules->test_count++];
     *test = (struct policy_test){
-        .field = field, .first = rules->pattern_count, .count = (uint32_t)values->count};
+        .field = field,
+        .first = rules->pattern_count,
+        .count = (uint32_t)values->count,
+        .widens = !use->narrows,
+    };
     for (size_t i = 0; i < values->count; i++) {
         TRY(add_pattern(rules, field, &values->values[i], use, err));
     }
@@ -223,6 +227,7 @@ static status_t add_rule(struct policy_rules *rules, const struct policy_layer_s
         .source = source,
         .ref = {source->name, source->at.file, source->at.line, layer->layer},
         .condition = rules->condition_count,
+        .names_network = is_present(&source->match, POLICY_FIELD_NETWORK),
         .restricted = layer->mode == POLICY_LAYER_RESTRICT,
     };
     TRY(add_condition(rules, &source->match, &use, err));

@@ -46,6 +46,10 @@ static bool trace_rule(const struct policy_rules *rules, const struct policy_com
         .failed_fields = failed_fields(rules, condition, view),
         .reason = rule->source->reason,
     };
+    if (view->request->network_count > 0 && !rule->names_network &&
+        trace.action == POLICY_ACTION_ALLOW) {
+        trace.failed_fields |= UINT32_C(1) << POLICY_FIELD_NETWORK;
+    }
     if ((trace.failed_fields >> POLICY_FIELD_OPERATION & 1) != 0) {
         return false;
     }

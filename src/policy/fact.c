@@ -13,11 +13,13 @@ void policy_decision_add_fact(struct policy_decision *decision, const struct pol
     }
 }
 
-/* The tag that made a pattern match. */
-static const char *matching_tag(const struct policy_pattern *pattern,
+/* The tag, or network group, that made a pattern match. */
+static const char *matching_tag(const struct policy_pattern *pattern, enum policy_field field,
                                 const struct policy_request *request) {
-    for (size_t i = 0; i < request->caller_tag_count; i++) {
-        const char *tag = request->caller_tags[i];
+    bool is_network = field == POLICY_FIELD_NETWORK;
+    size_t count = is_network ? request->network_count : request->caller_tag_count;
+    for (size_t i = 0; i < count; i++) {
+        const char *tag = is_network ? request->networks[i] : request->caller_tags[i];
         bool starts = strncmp(tag, (const char *)pattern->text.data, pattern->text.size) == 0;
         if (starts && (pattern->open || tag[pattern->text.size] == '\0')) {
             return tag;
@@ -42,7 +44,7 @@ struct policy_fact policy_fact_make(const struct policy_pattern *pattern, enum p
         fact.number = field == POLICY_FIELD_PORT ? request->port : request->size;
         break;
     case POLICY_KIND_TAG:
-        fact.value = matching_tag(pattern, request);
+        fact.value = matching_tag(pattern, field, request);
         break;
     }
     return fact;
@@ -103,6 +105,7 @@ const char **policy_request_text(struct policy_request *request, enum policy_fie
     case POLICY_FIELD_TRANSPORT:
         return &request->transport;
     case POLICY_FIELD_CALLER_TAG:
+    case POLICY_FIELD_NETWORK:
     case POLICY_FIELD_PORT:
     case POLICY_FIELD_SIZE:
     case POLICY_FIELD_COUNT:

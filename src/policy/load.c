@@ -72,12 +72,7 @@ static void read_whitelist(struct policy_loader *loader, const struct yaml_node 
         struct policy_network_group *group = &groups[count++];
         group->name = load_name(loader, item->key, "the group");
         group->at = load_position(loader, item->key);
-        if (item->kind == YAML_KIND_MAPPING) {
-            load_error(loader, item, "Write a list: [\"example.org:443\"].",
-                       "a group must be a list of targets");
-        } else {
-            load_targets(loader, item, &group->targets);
-        }
+        load_targets(loader, item, &group->targets);
     }
     document->groups = groups;
     document->group_count = count;

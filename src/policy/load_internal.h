@@ -71,7 +71,7 @@ void load_match(struct policy_loader *loader, const struct yaml_node *node, cons
 void load_constraints(struct policy_loader *loader, const struct yaml_node *node,
                       struct policy_constraints *ret_constraints);
 void load_targets(struct policy_loader *loader, const struct yaml_node *node,
-                  struct policy_values *ret_values);
+                  struct policy_network_targets *ret_targets);
 void load_rules(struct policy_loader *loader, const struct yaml_node *node,
                 struct policy_document *document);
 void load_extensions(struct policy_loader *loader, const struct yaml_node *node,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The values a rule compares with: fields of `match` and `except`, and HOST:PORT of the whitelist.
+ * The values a rule compares with: fields of `match` and `except`.
  */
 #include <stdio.h>
 #include <string.h>
@@ -242,37 +242,5 @@ void load_match(struct policy_loader *loader, const struct yaml_node *node, cons
     if (load_mapping(loader, node, what, keys, &target) && node->count == 0) {
         load_error(loader, node, "To match everything, write operation: \"*\".",
                    "%s names no field", what);
-    }
-}
-
-static bool is_target(const struct yaml_node *node) {
-    const char *colon = strrchr(node->text, ':');
-    uint64_t low = 0;
-    uint64_t high = 0;
-    if (colon == nullptr || !is_host(node->text, (size_t)(colon - node->text))) {
-        return false;
-    }
-    return units_parse_range(slice_of_string(colon + 1), &low, &high) == UNITS_OK && low == high &&
-           low >= 1 && high <= PORT_MAX;
-}
-
-void load_targets(struct policy_loader *loader, const struct yaml_node *node,
-                  struct policy_values *ret_values) {
-    struct policy_value *values = nullptr;
-    if (!start_values(loader, node, ret_values, &values)) {
-        return;
-    }
-    const struct yaml_node *item = load_first_item(node);
-    for (size_t i = 0; i < ret_values->count && !loader->starved; i++, item = item->next) {
-        values[i] = (struct policy_value){
-            .text = "", .high = UINT64_MAX, .at = load_position(loader, item)};
-        if (!load_is_text(loader, item, "a target")) {
-            continue;
-        }
-        values[i].text = load_copy(loader, item);
-        if (!is_target(item)) {
-            load_error(loader, item, "Write HOST:PORT, as in \"*.debian.org:443\".",
-                       "\"%s\" is no host with a port", load_show(item).text);
-        }
     }
 }

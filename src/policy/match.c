@@ -197,6 +197,9 @@ void policy_view_init(struct policy_view *view, const struct policy_request *req
     if (request->caller_tag_count > 0) {
         mask_set(&view->mask, POLICY_FIELD_CALLER_TAG);
     }
+    if (request->network_count > 0) {
+        mask_set(&view->mask, POLICY_FIELD_NETWORK);
+    }
     if (request->has_port) {
         mask_set(&view->mask, POLICY_FIELD_PORT);
     }
@@ -274,9 +277,35 @@ static bool pattern_holds(const struct policy_rules *rules, enum policy_field fi
     return false;
 }
 
+/* The pattern of a test over groups that holds. To hold back, one group that is meant is enough;
+ * to grant, every group of the request must be. */
+static const struct policy_pattern *groups_hold(const struct policy_rules *rules,
+                                                const struct policy_test *test,
+                                                const struct policy_view *view) {
+    bool all = test->widens != view->granting;
+    const struct policy_pattern *found = nullptr;
+    for (size_t g = 0; g < view->request->network_count; g++) {
+        const struct policy_pattern *one = nullptr;
+        for (uint32_t i = 0; i < test->count && one == nullptr; i++) {
+            const struct policy_pattern *pattern = &rules->patterns[test->first + i];
+            if (text_holds(pattern, slice_of_string(view->request->networks[g]))) {
+                one = pattern;
+            }
+        }
+        if (one == nullptr && all) {
+            return nullptr;
+        }
+        found = found == nullptr ? one : found;
+    }
+    return found;
+}
+
 const struct policy_pattern *policy_test_holds(const struct policy_rules *rules,
                                                const struct policy_test *test,
                                                const struct policy_view *view) {
+    if (test->field == POLICY_FIELD_NETWORK) {
+        return groups_hold(rules, test, view);
+    }
     const struct policy_pattern *patterns = rules->patterns + test->first;
     const struct policy_pattern *found = nullptr;
     for (uint32_t i = 0; i < test->inclusion_count && found == nullptr; i++) {
@@ -307,7 +336,9 @@ const struct policy_test *policy_condition_failure(const struct policy_rules *ru
 bool policy_rule_applies(const struct policy_rules *rules, const struct policy_compiled_rule *rule,
                          const struct policy_view *view) {
     const struct policy_condition *condition = &rules->conditions[rule->condition];
-    if (policy_condition_failure(rules, condition, view) != nullptr) {
+    bool grants = rule->source->action == POLICY_ACTION_ALLOW || view->granting;
+    if ((grants && view->request->network_count > 0 && !rule->names_network) ||
+        policy_condition_failure(rules, condition, view) != nullptr) {
         return false;
     }
     for (size_t i = 1; i <= rule->source->except_count; i++) {
@@ -321,7 +352,7 @@ bool policy_rule_applies(const struct policy_rules *rules, const struct policy_c
 bool policy_rule_grants(const struct policy_rules *rules, const struct policy_compiled_rule *rule,
                         struct policy_view *view) {
     ASSERT(rule->source->action == POLICY_ACTION_REVIEW);
-    if (rule->restricted || view->path.data == nullptr) {
+    if (rule->restricted || (view->path.data == nullptr && view->request->network_count == 0)) {
         return !rule->restricted;
     }
     view->granting = true;

@@ -35,6 +35,7 @@ struct policy_test {
     enum policy_field field;
     uint32_t first, count; /* patterns */
     uint32_t inclusion_count;
+    bool widens; /* NETWORK: all groups have to match when asked to grant, else one is enough */
 };
 
 /* A match or an except: all tests have to hold. */
@@ -46,6 +47,7 @@ struct policy_compiled_rule {
     const struct policy_rule_source *source;
     struct policy_rule_ref ref;
     uint32_t condition; /* its excepts follow it */
+    bool names_network; /* its match has groups: without, it grants none */
     bool restricted;    /* of a layer that is not trusted: it holds back, it grants nothing */
 };
 

@@ -69,6 +69,8 @@ struct policy_request {
     uint64_t size; /* bytes of the file that is to stand at path */
     const char *const *caller_tags;
     size_t caller_tag_count;
+    const char *const *networks; /* groups that a run wants; only a rule that names all allows it */
+    size_t network_count;
     const char *session_mode;
     const char *workflow_state;
     const char *host;

@@ -71,10 +71,24 @@ struct policy_rule_source {
     struct policy_position at;
 };
 
-/* `network: whitelist: { GROUP: [HOST:PORT...] }` */
+/* "HOST:PORT", or { host: HOST, port: PORT, private: true }. */
+struct policy_network_target {
+    const char *text; /* as written; of a mapping HOST:PORT */
+    const char *host; /* canonical (codec/host.h), or "*.NAME", or "*" */
+    uint16_t port;
+    bool is_private; /* it may lead to an address that is not public */
+    struct policy_position at;
+};
+
+struct policy_network_targets {
+    const struct policy_network_target *values;
+    size_t count;
+};
+
+/* `network: whitelist: { GROUP: [TARGET...] }` */
 struct policy_network_group {
     const char *name;
-    struct policy_values targets;
+    struct policy_network_targets targets;
     struct policy_position at;
 };
 

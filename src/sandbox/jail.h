@@ -115,6 +115,9 @@ status_t jail_order_receive(const struct jail *jail, enum jail_order_kind kind,
                             struct jail_order *ret_order, struct socket_fds *ret_fds,
                             struct error *err);
 
+/* jail_listener.c: in the child, which is in the network namespace. */
+status_t jail_listener_open(const struct jail *jail, struct error *err);
+
 /* jail_init.c: the child. Never returns. */
 [[noreturn]] void jail_init_run(struct jail *jail);
 /* Sends a report from init or payload to the launcher; fd < 0: none. */

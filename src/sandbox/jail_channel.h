@@ -10,6 +10,7 @@
 enum jail_report_kind : uint8_t {
     REPORT_FAILED,
     REPORT_TERMINAL, /* with the pty's master */
+    REPORT_LISTENER, /* with a listening socket of the network namespace */
     REPORT_READY,    /* from the payload: it waits for go */
     REPORT_EXECUTING,
     REPORT_STOPPED,

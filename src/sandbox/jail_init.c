@@ -308,6 +308,9 @@ static status_t receive_plan(struct init *init, struct error *err) {
     jail->done_count = jail->plan.operation_count;
     plan_view_deinit(&jail->plan);
     status_t status = jail_plan_read(fds.fd[0], &jail->plan, err);
+    if (status_is_ok(status) && jail->plan.listener) {
+        status = jail_listener_open(jail, err);
+    }
     if (status_is_ok(status) && jail->plan.terminal) {
         status = jail_terminal_open(jail, &fds.fd[1], err);
         fds.count += status_is_ok(status) ? 1 : 0;

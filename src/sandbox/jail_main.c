@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * airlock-jail: the launcher. One process serves one run: it receives a plan in sealed memory,
- * decodes and checks it as if the kernel were a stranger, makes the sandbox, and watches it. It
- * links no parser but the plan's cursor and no cryptography.
+ * airlock-jail: the launcher of one run. It receives a plan in sealed memory, decodes and checks it
+ * as if the kernel were a stranger, makes the sandbox, and watches it. It links no other parser.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -210,7 +209,8 @@ static void on_report(struct supervisor *run) {
         (void)!protocol_failure_to_error(&message, &err).code;
         fail(run, &err);
     case REPORT_TERMINAL:
-        message.type = PROTOCOL_TERMINAL;
+    case REPORT_LISTENER:
+        message.type = report.kind == REPORT_TERMINAL ? PROTOCOL_TERMINAL : PROTOCOL_LISTENER;
         send_kernel(run, &message, fd);
         break;
     case REPORT_READY:

@@ -25,6 +25,8 @@ struct launcher {
     /* A message that came before READY and waits to be received. */
     struct launcher_message early;
     bool has_early;
+    bool has_listener;
+    int listener;
 };
 
 static int spawn(const char *path, int socket, pid_t *ret_pid) {
@@ -139,6 +141,11 @@ status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_le
     struct protocol_message message;
     int fd = -1;
     TRY(receive(launcher, &message, &fd, err));
+    if (message.type == PROTOCOL_LISTENER && !launcher->has_listener) {
+        launcher->has_listener = true;
+        launcher->listener = fd;
+        TRY(receive(launcher, &message, &fd, err));
+    }
     if (message.type == PROTOCOL_TERMINAL) {
         launcher->early = (struct launcher_message){.type = LAUNCHER_TERMINAL, .fd = fd};
         launcher->has_early = true;
@@ -169,6 +176,12 @@ status_t launcher_go(struct launcher *launcher, struct error *err) {
     TRY(protocol_send(launcher->socket, &message, -1, err));
     launcher->state = PROTOCOL_STATE_RUNNING;
     return STATUS_OK;
+}
+
+int launcher_take_listener(struct launcher *launcher) {
+    int fd = launcher->has_listener ? launcher->listener : -1;
+    launcher->has_listener = false;
+    return fd;
 }
 
 int launcher_fd(const struct launcher *launcher) {
@@ -256,6 +269,9 @@ void launcher_close(struct launcher *launcher) {
     }
     if (launcher->has_early) {
         fd_closep(&launcher->early.fd);
+    }
+    if (launcher->has_listener) {
+        fd_closep(&launcher->listener);
     }
     fd_closep(&launcher->socket);
     if (launcher->pid > 0) {

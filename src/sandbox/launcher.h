@@ -82,6 +82,9 @@ status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
 /* Waits until the sandbox is complete but for its go. A wall that cannot be had is its error. */
 status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_levels,
                         struct error *err);
+/* The listening socket of a plan that has one, once the launcher is ready; the caller owns it. -1:
+ * there is none, or it was taken. */
+int launcher_take_listener(struct launcher *launcher);
 status_t launcher_go(struct launcher *launcher, struct error *err);
 int launcher_fd(const struct launcher *launcher); /* readable when a message waits; borrowed */
 status_t launcher_receive(struct launcher *launcher, struct launcher_message *ret_message,

@@ -253,8 +253,7 @@ static struct template_limits limits_of(const struct plan_request *request) {
 
 static uint32_t count_of(const char *const *list) {
     uint32_t count = 0;
-    while (list[count] != nullptr) {
-        count++;
+    for (; list[count] != nullptr; count++) {
     }
     return count;
 }
@@ -321,6 +320,7 @@ static status_t encode_whole(struct draft *draft, struct plan **ret_plan, struct
     view.path = request->path;
     view.terminal = request->terminal;
     view.wait_all = request->wait_all;
+    view.listener = request->listener;
     view.argument_count = count_of(request->argv);
     view.environment_count = count_of(request->environment);
     memcpy(&view.argv, &request->argv, sizeof view.argv);

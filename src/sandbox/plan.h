@@ -11,6 +11,9 @@
 #include "base/error.h"
 #include "base/limits.h"
 
+/* Where programs inside find the egress proxy: 127.0.0.1 and this port. */
+enum { PLAN_LISTENER_PORT = 3128 };
+
 enum seccomp_profile : uint8_t { SECCOMP_STANDARD, SECCOMP_STRICT };
 
 /* What a template gives of the network. Restricted: no route either, but a listener that the
@@ -69,6 +72,7 @@ struct plan_request {
     uint64_t ram_bytes;   /* of the host */
     bool terminal;        /* a pty instead of three pipes */
     bool wait_all;
+    bool listener; /* a way out: a listening socket in its network namespace is handed out */
 };
 
 struct plan; /* built, checked, immutable */

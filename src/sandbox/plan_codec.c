@@ -13,6 +13,7 @@ static void encode_header(const struct plan_view *view, struct builder *builder)
     builder_u8(builder, view->seccomp);
     builder_u8(builder, view->terminal);
     builder_u8(builder, view->wait_all);
+    builder_u8(builder, view->listener);
     builder_u32(builder, view->uid);
     builder_u32(builder, view->gid);
     builder_u32(builder, view->host_uid);
@@ -89,6 +90,7 @@ static void decode_header(struct cursor *cursor, struct plan_view *view) {
     view->seccomp = cursor_u8(cursor);
     view->terminal = decode_bool(cursor);
     view->wait_all = decode_bool(cursor);
+    view->listener = decode_bool(cursor);
     view->uid = cursor_u32(cursor);
     view->gid = cursor_u32(cursor);
     view->host_uid = cursor_u32(cursor);

@@ -68,6 +68,7 @@ struct plan_view {
     uint32_t uid, gid, host_uid, host_gid;
     bool terminal;
     bool wait_all;
+    bool listener;
     struct plan_operation *operations;
     uint32_t operation_count;
     struct plan_rule *rules;

@@ -35,10 +35,10 @@ check "with the fields it matched by" holds run_started \
     '"operation":"run.exec","template":"code-executor","transport":"cli"}'
 check "and the digest of the policy" holds run_started '"policy_digest":"'
 
-# A network that cannot be had is not silently none.
-check "a template with a network is refused here" status 125 run --template integration-test -- true
+# A network without a group is not silently none.
+check "a template with a network needs a group" status 125 run --template integration-test -- true
 check "by its slug" says "sandbox.no-egress"
-check "with a way out" says "--template code-executor"
+check "with a way out" says "airlock run --net GROUP"
 same "and nothing of it began" 1 "$(entries run_started)"
 
 # An empty file denies everything.

@@ -76,8 +76,8 @@ void generator_spec(char *spec, bool with_operation) {
         used = add_paths(spec, used);
     }
     static const char *const fields[] = {
-        " caller=", " caller_tag=", " session_mode=", " workflow_state=",
-        " method=", " template=",   " transport=",    " argument_digest="};
+        " caller=",   " caller_tag=", " session_mode=",    " workflow_state=", " method=",
+        " template=", " transport=",  " argument_digest=", " network="};
     if (generator_pick(4) == 0) {
         used = add(spec, used, PICK(fields));
         ADD_VALUES(spec, used, WORDS);
@@ -148,6 +148,8 @@ void generator_request(struct generator_request *asked) {
     }
     asked->tags[0] = PICK(TEXTS);
     asked->tags[1] = PICK(TEXTS);
+    asked->networks[0] = PICK(TEXTS);
+    asked->networks[1] = PICK(TEXTS);
     asked->request = (struct policy_request){
         .operation = PICK(OPERATIONS),
         .caller = maybe(PICK(TEXTS)),
@@ -163,6 +165,8 @@ void generator_request(struct generator_request *asked) {
         .size = generator_pick(300),
         .caller_tags = asked->tags,
         .caller_tag_count = generator_pick(3),
+        .networks = asked->networks,
+        .network_count = generator_pick(12) == 0 ? 1 + generator_pick(2) : 0,
         .session_mode = maybe(PICK(TEXTS)),
         .workflow_state = maybe(PICK(TEXTS)),
         .host = maybe(PICK(HOSTS)),

@@ -20,5 +20,6 @@ struct generator_request {
     struct policy_request request; /* points at the rest */
     char path[128];
     const char *tags[2];
+    const char *networks[2];
 };
 void generator_request(struct generator_request *asked);

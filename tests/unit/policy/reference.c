@@ -240,6 +240,20 @@ static bool value_fits(const struct policy_value *value, enum policy_field field
     return field == POLICY_FIELD_HOST ? host_fits(value->text, text) : text_fits(value->text, text);
 }
 
+/* Any group of the request that a value names, or all of them. */
+static bool groups_fit(const struct policy_values *values, const struct policy_request *request,
+                       bool all) {
+    size_t named = 0;
+    for (size_t g = 0, i; g < request->network_count; g++) {
+        for (i = 0;
+             i < values->count && !text_fits(values->values[i].text, request->networks[g]);) {
+            i++;
+        }
+        named += i < values->count;
+    }
+    return named > (all ? request->network_count - 1 : 0);
+}
+
 static bool match_fits(const struct policy_match *match, const struct policy_request *request,
                        bool narrows, bool folding) {
     for (unsigned field = 0; field < POLICY_FIELD_COUNT; field++) {
@@ -251,7 +265,11 @@ static bool match_fits(const struct policy_match *match, const struct policy_req
         if (field == POLICY_FIELD_PATH) {
             fits = path_fits(values, request, narrows, folding);
         }
-        for (size_t i = 0; field != POLICY_FIELD_PATH && i < values->count; i++) {
+        if (field == POLICY_FIELD_NETWORK) {
+            fits = groups_fit(values, request, !narrows);
+        }
+        bool is_whole = field == POLICY_FIELD_PATH || field == POLICY_FIELD_NETWORK;
+        for (size_t i = 0; !is_whole && i < values->count; i++) {
             fits = fits || value_fits(&values->values[i], (enum policy_field)field, request);
         }
         if (!fits) {
@@ -313,7 +331,9 @@ struct heard {
 static void hear_rule(struct heard *heard, const struct policy_rule_source *rule,
                       const struct policy_request *request, bool trusted, bool folding) {
     bool held = constraints_hold(&rule->constraints, request);
-    bool as_grant = rule_fits(rule, request, false, folding);
+    bool names =
+        request->network_count == 0 || (rule->match.present >> POLICY_FIELD_NETWORK & 1) != 0;
+    bool as_grant = names && rule_fits(rule, request, false, folding);
     bool as_brake = rule_fits(rule, request, true, folding);
     switch (rule->action) {
     case POLICY_ACTION_ALLOW:

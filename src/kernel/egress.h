@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The network of a run: the groups that were asked for, found in the policy and allowed by it,
+ * become the targets of an egress proxy that lives as long as the sandbox.
+ */
+#pragma once
+
+#include "kernel/policy_files.h"
+#include "kernel/run_exec.h"
+#include "proxy/client.h"
+
+struct egress {
+    struct egress_client *client; /* owned; nullptr: the run has no network */
+    struct egress_report report;
+    bool reported;
+};
+
+/* The groups of the request are there: ERROR_NETWORK_GROUP, with what to add, else. Before policy
+ * is asked whether the run may have them. */
+status_t egress_check(const struct policy_in_force *policy, const struct run_exec_request *request,
+                      struct error *err);
+/* Starts the proxy for them. Without groups there is nothing to do. */
+status_t egress_start(const struct policy_in_force *policy, const struct run_exec_request *request,
+                      struct egress *egress, struct error *err);
+/* The sandbox is complete: the proxy gets what listens in it. */
+status_t egress_listen(struct egress *egress, struct launcher *launcher, struct error *err);
+/* The sandbox is gone: the report is taken, and kept until deinit. */
+void egress_finish(struct egress *egress);
+void egress_deinit(struct egress *egress);
+
+/* For the entry of the outcome; nullptr when the run had no network. */
+struct json *egress_record(const struct run_exec_request *request, const struct egress *egress);
