@@ -14,11 +14,27 @@ static void print_names(void) {
     }
 }
 
-/* Writes the words a command's arguments begin with, "bash|zsh|fish", with blanks between; nothing,
- * and false, for a command whose arguments begin otherwise. */
+/* Words behind a command, or behind a command and a word of its own: "log witness". */
+static const struct {
+    const char *command, *words;
+} SUBCOMMANDS[] = {
+#define SUBCOMMANDS(command, words) {command, words},
+#include "subcommands.def"
+#undef SUBCOMMANDS
+};
+enum { SUBCOMMANDS_COUNT = sizeof SUBCOMMANDS / sizeof SUBCOMMANDS[0] };
+
+/* Writes the words that may follow a command, with blanks between: those its arguments begin with,
+ * "bash|zsh|fish", or those of the table. Nothing, and false, for a command that has none. */
 static bool choices_of(const struct cli_command_row *row, struct builder *ret_words) {
     const char *end = row->arguments + strcspn(row->arguments, " ");
     builder_reset(ret_words);
+    for (size_t i = 0; i < SUBCOMMANDS_COUNT; i++) {
+        if (strcmp(SUBCOMMANDS[i].command, row->name) == 0) {
+            builder_text(ret_words, SUBCOMMANDS[i].words);
+            return true;
+        }
+    }
     if (row->arguments[0] < 'a' || row->arguments[0] > 'z') {
         return false;
     }
@@ -41,6 +57,19 @@ static void print_choices(const char *before, const char *between, const char *a
     builder_deinit(&words);
 }
 
+/* The same for words behind two: `parts` stand before the command, its word and the words that may
+ * follow, and after these. */
+static void print_nested(const char *const parts[static 4]) {
+    for (size_t i = 0; i < SUBCOMMANDS_COUNT; i++) {
+        const char *command = SUBCOMMANDS[i].command;
+        size_t size = strcspn(command, " ");
+        if (command[size] == ' ') {
+            (void)printf("%s%.*s%s%s%s%s%s", parts[0], (int)size, command, parts[1],
+                         command + size + 1, parts[2], SUBCOMMANDS[i].words, parts[3]);
+        }
+    }
+}
+
 static void print_bash(void) {
     (void)printf("_airlock() {\n"
                  "    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} word\n"
@@ -51,8 +80,11 @@ static void print_bash(void) {
                  "        return\n"
                  "    fi\n"
                  "    case $COMP_CWORD$current:$command in\n"
-                 "    2-*) ;;\n");
+                 "    2-* | 3-*) ;;\n");
     print_choices("    2*:", ") COMPREPLY=($(compgen -W '", "' -- \"$current\")); return ;;\n");
+    print_nested((const char *const[]){
+        "    3*:", ") if [ \"${COMP_WORDS[2]}\" = ", " ]; then\n        COMPREPLY=($(compgen -W '",
+        "' -- \"$current\"))\n        return\n    fi ;;\n"});
     (void)printf(
         "    esac\n"
         "    for word in \"${COMP_WORDS[@]:2:COMP_CWORD-2}\"; do\n"
@@ -83,6 +115,9 @@ static void print_zsh(void) {
                  "        _describe command commands\n");
     print_choices("    elif (( CURRENT == 3 )) && [[ ${words[2]} == ",
                   " && ${words[CURRENT]} != -* ]]; then\n        compadd -- ", "\n");
+    print_nested((const char *const[]){
+        "    elif (( CURRENT == 4 )) && [[ ${words[2]} == ", " && ${words[3]} == ",
+        " && ${words[CURRENT]} != -* ]]; then\n        compadd -- ", "\n"});
     (void)printf("    elif [[ ${words[CURRENT]} == -* ]]; then\n"
                  "        options=(${(f)\"$(airlock ${words[2]} --help 2>/dev/null |\n"
                  "            grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+')\"})\n"
@@ -101,6 +136,8 @@ static void print_fish(void) {
                      cli_command_at(i)->name, cli_command_at(i)->summary);
     }
     print_choices("complete -c airlock -n '__fish_seen_subcommand_from ", "' -a '", "'\n");
+    print_nested((const char *const[]){"complete -c airlock -n '__fish_seen_subcommand_from ",
+                                       "; and __fish_seen_subcommand_from ", "' -a '", "'\n"});
     (void)printf("complete -c airlock -n 'not __fish_use_subcommand' -a '(airlock (commandline "
                  "-opc)[2] --help 2>/dev/null | string match -r -- \"--[a-z-]+\")'\n");
 }

@@ -155,9 +155,32 @@ static size_t base64url_group(struct slice text, uint8_t ret[static 3]) {
     return size == 0 || (size < 3 && ret[size] != 0) ? 0 : size;
 }
 
+/* Four digits, which all but the last group have; false when one of them is none. A token is mostly
+ * this: with the loop of base64url_group() it took a third of the time of its check. */
+static bool base64url_quad(const uint8_t digits[static 4], uint8_t ret[static 3]) {
+    uint32_t a = BASE64URL_VALUES[digits[0]];
+    uint32_t b = BASE64URL_VALUES[digits[1]];
+    uint32_t c = BASE64URL_VALUES[digits[2]];
+    uint32_t d = BASE64URL_VALUES[digits[3]];
+    if (a == 0 || b == 0 || c == 0 || d == 0) {
+        return false;
+    }
+    uint32_t group = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+    ret[0] = (uint8_t)(group >> 16);
+    ret[1] = (uint8_t)(group >> 8);
+    ret[2] = (uint8_t)group;
+    return true;
+}
+
 bool text_unbase64url(struct slice text, uint8_t *ret, size_t size_max, size_t *ret_size) {
     size_t size = 0;
-    for (size_t i = 0; i < text.size; i += 4) {
+    size_t i = 0;
+    for (; text.size - i >= 4 && size_max - size >= 3; i += 4, size += 3) {
+        if (!base64url_quad(text.data + i, ret + size)) {
+            return false;
+        }
+    }
+    for (; i < text.size; i += 4) {
         uint8_t bytes[3];
         size_t more = base64url_group(slice_of(text.data + i, text.size - i), bytes);
         if (more == 0 || more > size_max - size) {

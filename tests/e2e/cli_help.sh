@@ -41,6 +41,31 @@ same "and what a command can be told to do" "replay" "$(bash -c '. "$1"
     COMP_WORDS=(airlock policy rep) COMP_CWORD=2
     _airlock && echo "${COMPREPLY[@]}"' bash "$SCRATCH/completion.bash")"
 
+completes() { # word...: what bash offers for the last one
+    bash -c '. "$0"
+        COMP_WORDS=(airlock "$@") COMP_CWORD=$#
+        _airlock && echo "${COMPREPLY[@]}"' "$SCRATCH/completion.bash" "$@"
+}
+same "a word of log" "verify" "$(completes log ver)"
+same "a word of runs" "prune" "$(completes runs pr)"
+same "a word of log witness" "sync" "$(completes log witness sy)"
+same "an option behind a word" "--key-file" \
+    "$(PATH=${AIRLOCK%/*}:$PATH completes log encrypt --key-f)"
+unknown=""
+for word in $(completes log "") witness; do
+    "$AIRLOCK" log "$word" </dev/null 2>&1 | grep -q 'log has no "' && unknown="$unknown $word"
+done
+for word in $(completes policy ""); do
+    "$AIRLOCK" policy "$word" --help >/dev/null 2>&1 </dev/null || unknown="$unknown $word"
+    grep -q "policy $word" "$AIRLOCK_SOURCE_DIR/tests/golden/help.txt" || unknown="$unknown $word"
+done
+for word in $(completes log witness ""); do
+    grep -q "\b$word\b" <("$AIRLOCK" log witness nonsense 2>&1) || unknown="$unknown $word"
+done
+same "every word it offers is one the program knows" "" "$unknown"
+same "and there are no fewer than there were" "12 8 4" \
+    "$(completes log "" | wc -w) $(completes policy "" | wc -w) $(completes log witness "" | wc -w)"
+
 status() {
     "$@" >"$SCRATCH/row.out" 2>&1
     echo $?
