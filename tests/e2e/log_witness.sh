@@ -135,6 +135,17 @@ check "another host's certificate" \
 "$AIRLOCK" run --quiet -- true
 check "is no certificate of this one" fails "cannot ask" "mismatch" log witness sync
 log witness remove w2
+
+mkdir -p "$HOME/.config/airlock"
+echo 'keys: {pq_signatures: true}' >"$HOME/.config/airlock/config.yaml"
+"$AIRLOCK" run --quiet -- true
+check "a checkpoint with two signatures is cosigned" log witness sync
+rm -r "$SCRATCH/tiles"
+log export "$SCRATCH/tiles" >/dev/null
+same "its cosignature is exported with both" 3 "$(grep -c '^— ' "$SCRATCH/tiles/checkpoint")"
+check "and the log is held against it" log verify --checkpoint "$SCRATCH/tiles/checkpoint"
+rm "$HOME/.config/airlock/config.yaml"
+
 check "a name that nothing here knows" log witness add w2 "$vkey" http://witness.invalid/
 check "is said to be so" fails "cannot ask" "/etc/hosts" log witness sync
 check "a witness that is not there" sh -c "'$AIRLOCK' log witness remove w2 &&
