@@ -14,10 +14,22 @@ static struct termios saved;
 static struct termios raw;
 static volatile sig_atomic_t is_raw;
 static bool is_known;
+static const char *farewell; /* a constant */
 
-/* tcsetattr, sigaction and raise are async-signal-safe (POSIX.1-2017, 2.4.3). */
+static void say_farewell(void) {
+    if (farewell != nullptr) {
+        (void)!write(STDOUT_FILENO, farewell, strlen(farewell));
+    }
+}
+
+void terminal_set_farewell(const char *text) {
+    farewell = text;
+}
+
+/* tcsetattr, write, strlen, sigaction and raise are async-signal-safe (POSIX.1-2017, 2.4.3). */
 static void restore_and_die(int signal_number) {
     if (is_raw) {
+        say_farewell();
         (void)tcsetattr(STDIN_FILENO, TCSANOW, &saved);
     }
     const struct sigaction action = {.sa_handler = SIG_DFL};
@@ -47,6 +59,7 @@ status_t terminal_enter_raw(struct error *err) {
 
 void terminal_restore(void) {
     if (is_raw) {
+        say_farewell();
         (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &saved);
         is_raw = 0;
     }

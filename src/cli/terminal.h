@@ -12,6 +12,9 @@
 status_t terminal_enter_raw(struct error *err);
 /* Puts the terminal back as it was; fine when it was never changed. */
 void terminal_restore(void);
+/* What is sent to stdout whenever the terminal is put back, also on a fatal signal; a constant.
+ * nullptr: nothing. */
+void terminal_set_farewell(const char *text);
 /* Raw again after a restore (job control). */
 void terminal_resume_raw(void);
 /* Gives the pty the size of the terminal on stdout. */
