@@ -19,7 +19,7 @@ struct mldsa44_key {
 };
 
 static void start(void) {
-    ASSERT(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) == 1);
+    ASSERT(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr) == 1);
 }
 
 /* A key from its seed (selection KEYPAIR) or its public half; nullptr when it is none. */
