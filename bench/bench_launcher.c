@@ -16,9 +16,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "bench_sandbox.h"
 #include "sandbox/launcher.h"
-#include "sys/fd.h"
-#include "sys/file.h"
 
 enum { PAYLOAD_UID = 2000000, PAYLOAD_GID = 2000000, GROUND_US = 8000 };
 
@@ -42,21 +41,6 @@ static int die(const struct error *err) {
     return 125;
 }
 
-static status_t make_folders(const struct bench *bench, uint32_t uid, uint32_t gid,
-                             struct error *err) {
-    static const char *const names[] = {"upper", "work", "tmp", "home"};
-    CLEANUP(fd_closep) int folder = -1;
-    TRY(file_open_folder(AT_FDCWD, bench->run_folder, true, 0700, &folder, err));
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        TRY(file_remove_tree(folder, names[i], err));
-        TRY(file_make_folder(folder, names[i], 0755, err));
-        if (fchownat(folder, names[i], uid, gid, 0) != 0) {
-            return error_set(err, ERROR_IO, errno, "cannot give a folder to the payload");
-        }
-    }
-    return STATUS_OK;
-}
-
 static status_t wait_for_end(struct launcher *launcher, struct launcher_message *ret_message,
                              struct error *err) {
     do {
@@ -71,7 +55,7 @@ static status_t run_once(const struct bench *bench, const char *const *argv,
     bool is_root = geteuid() == 0;
     uint32_t host_uid = is_root ? PAYLOAD_UID : geteuid();
     uint32_t host_gid = is_root ? PAYLOAD_GID : getegid();
-    TRY(make_folders(bench, host_uid, host_gid, err));
+    TRY(bench_folders_make(bench->run_folder, host_uid, host_gid, err));
     char home[LIMIT_PATH_BYTES];
     (void)snprintf(home, sizeof home, "HOME=%s", bench->home);
     const char *path = getenv("PATH");
@@ -114,12 +98,6 @@ static status_t run_once(const struct bench *bench, const char *const *argv,
     return wait_for_end(launcher, ret_message, err);
 }
 
-static int compare(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a;
-    uint64_t y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static int report_one(const struct bench *bench, const struct launcher_message *message,
                       const struct sandbox_levels *levels) {
     static const char *const outcomes[] = {"exit", "signal",    "timeout",       "memory",
@@ -151,11 +129,7 @@ static int repeat(const struct bench *bench, const char *const *argv) {
         }
         times[i] = message.setup_ns;
     }
-    qsort(times, bench->count, sizeof *times, compare);
-    printf("setup us: p50 %.0f p90 %.0f p99 %.0f max %.0f (n %u)\n",
-           (double)times[bench->count / 2] / 1e3, (double)times[bench->count * 9 / 10] / 1e3,
-           (double)times[bench->count * 99 / 100] / 1e3, (double)times[bench->count - 1] / 1e3,
-           bench->count);
+    bench_print_times("setup us:", times, bench->count);
     return 0;
 }
 

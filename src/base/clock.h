@@ -21,6 +21,10 @@ static inline uint64_t clock_wall_ms(const struct clock *clock) {
     return clock->wall_ms(clock->context);
 }
 
+static inline uint64_t clock_monotonic_ms(const struct clock *clock) {
+    return clock->monotonic_ns(clock->context) / 1000000u;
+}
+
 static inline uint64_t clock_monotonic_ns(const struct clock *clock) {
     return clock->monotonic_ns(clock->context);
 }

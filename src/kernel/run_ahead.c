@@ -8,7 +8,6 @@
 #include "codec/text.h"
 #include "kernel/run_exec.h"
 #include "sandbox/plan.h"
-#include "sys/ids.h"
 
 extern char **environ;
 
@@ -45,14 +44,11 @@ static status_t find_template(const struct run_exec_request *request,
     return (status_t){ERROR_SANDBOX_TEMPLATE};
 }
 
-/* Outside, the payload is the caller, or for root of the machine 2,000,000 + n. n is our process
- * id: no other live run of this machine has it, it needs no lock file, and it is below every
- * kernel's pid_max of 4,194,304, so the range is known. */
 static void choose_host_ids(struct run_ahead *ahead) {
-    enum { HOST_UID_BASE = 2000000 };
-    bool root = ids_are_all_ours();
-    ahead->host_uid = root ? HOST_UID_BASE + (uint32_t)getpid() : geteuid();
-    ahead->host_gid = root ? HOST_UID_BASE + (uint32_t)getpid() : getegid();
+    struct plan_request request = {};
+    plan_choose_host_ids(getpid(), &request);
+    ahead->host_uid = request.host_uid;
+    ahead->host_gid = request.host_gid;
 }
 
 static uint64_t ram_bytes(void) {

@@ -153,8 +153,9 @@ status_t jail_landlock_finish(const struct plan_view *plan, struct jail_landlock
 uint64_t jail_disk_bytes(const struct jail *jail);
 /* Whether the disk is nearly full and lost, since the first call, more than the limit or half of
  * what was free. Cheap. It also sees files that are open and have no name any more, which no walk
- * finds; it cannot tell who took the room, so it only speaks when the host is in danger. */
-bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes);
+ * finds; it cannot tell who took the room, so it only speaks when the host is in danger. *ret_room
+ * is what is left until then. */
+bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes, uint64_t *ret_room);
 
 /* jail_pause.c: the launcher's part. */
 /* Freezes a cgroup where there is one; else is_by_init is set and init is to be told. */

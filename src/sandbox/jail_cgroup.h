@@ -62,6 +62,8 @@ status_t jail_cgroup_step_in(struct jail_cgroup *cgroup, struct error *err);
 status_t jail_cgroup_step_out(struct jail_cgroup *cgroup, pid_t pid, struct error *err);
 /* Brings cgroup->usage up to date. */
 void jail_cgroup_look(struct jail_cgroup *cgroup);
+/* How long until the kernel's kills are asked for again, of a run that took so long already. */
+uint64_t jail_cgroup_look_ms(uint64_t run_ns);
 void jail_cgroup_remove(struct jail_cgroup *cgroup);
 /* A file of a group, whole. False when it cannot be had. */
 bool jail_group_read(const char *folder, const char *name, char *text, size_t capacity);

@@ -174,12 +174,14 @@ static void sample(struct init *init) {
     if (now < init->sample_at_ns) {
         return;
     }
-    init->sample_at_ns = now + (uint64_t)SAMPLE_MS * 1000000u;
+    uint64_t room = 0;
     const struct template_limits *limits = &init->jail->plan.limits;
-    bool over_disk = jail_disk_is_short(init->jail, limits->stage_bytes_max);
+    bool over_disk = jail_disk_is_short(init->jail, limits->stage_bytes_max, &room);
+    init->sample_at_ns = jail_next_look(now, room);
     if (!over_disk && now >= init->disk_at_ns) {
-        over_disk = jail_disk_bytes(init->jail) > limits->stage_bytes_max;
-        init->disk_at_ns = jail_next_look(now);
+        uint64_t bytes = jail_disk_bytes(init->jail);
+        over_disk = bytes > limits->stage_bytes_max;
+        init->disk_at_ns = jail_next_look(now, jail_room(limits->stage_bytes_max, bytes));
     }
     if (over_disk) {
         report(init, REPORT_DISK);
@@ -190,6 +192,9 @@ static void sample(struct init *init) {
         report(init, REPORT_MEMORY);
         kill_rest(init);
     }
+    uint64_t first =
+        init->disk_at_ns < init->meter.look_at_ns ? init->disk_at_ns : init->meter.look_at_ns;
+    init->sample_at_ns = first < init->sample_at_ns ? first : init->sample_at_ns;
 }
 
 static void obey(struct init *init) {

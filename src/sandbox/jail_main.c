@@ -24,7 +24,7 @@
 #include "sys/fd.h"
 #include "sys/ids.h"
 
-enum { PATIENCE_MS = 60000, OOM_LOOK_MS = 50 };
+enum { PATIENCE_MS = 60000 };
 
 static void send_kernel(struct supervisor *run, const struct protocol_message *message, int fd) {
     struct error ignored = {};
@@ -309,9 +309,8 @@ static int time_left_ms(const struct supervisor *run) {
     if (run->state != PROTOCOL_STATE_RUNNING) {
         return -1;
     }
-    uint64_t left_ms = jail_cgroup_has(&run->jail.cgroup, JAIL_MEMORY) && !run->over_memory
-                           ? OOM_LOOK_MS
-                           : INT32_MAX;
+    bool looks = jail_cgroup_has(&run->jail.cgroup, JAIL_MEMORY) && !run->over_memory;
+    uint64_t left_ms = looks ? jail_cgroup_look_ms(jail_now_ns() - run->go_ns) : INT32_MAX;
     uint64_t wall_ms = run->jail.plan.limits.wall_ms_max;
     if (wall_ms != 0 && !run->timed_out) {
         uint64_t now = jail_now_ns();

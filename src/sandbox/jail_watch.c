@@ -20,7 +20,17 @@
 #include "sys/fd.h"
 
 /* Deeper than this the walk goes on without a descriptor per folder. */
-enum { WALK_DEPTH_MAX = 128, ENTRY_BYTES_MIN = 4096, SAMPLE_MS_MAX = 5000, SAMPLE_SHARE = 20 };
+enum { WALK_DEPTH_MAX = 128, ENTRY_BYTES_MIN = 4096 };
+enum : uint64_t {
+    SAMPLE_NS = (uint64_t)JAIL_SAMPLE_MS * 1000000,
+    SAMPLE_NS_IDLE = 1000000000,
+    SAMPLE_NS_MAX = 5000000000,
+    SAMPLE_SHARE = 20,
+};
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
 
 /* nftw(3) hands nothing through; init is one thread. */
 static uint64_t walked_bytes;
@@ -103,10 +113,11 @@ uint64_t jail_disk_bytes(const struct jail *jail) {
     return walked_bytes;
 }
 
-bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes) {
+bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes, uint64_t *ret_room) {
     enum { RESERVE_SHARE = 32 };
     static uint64_t free_at_start;
     struct statvfs disk;
+    *ret_room = 0;
     if (fstatvfs(jail->upper, &disk) != 0) {
         return false;
     }
@@ -116,6 +127,7 @@ bool jail_disk_is_short(const struct jail *jail, uint64_t limit_bytes) {
         free_at_start = free_now;
     }
     uint64_t taken = free_at_start > free_now ? free_at_start - free_now : 0;
+    *ret_room = jail_room(free_now, reserve);
     return free_now < reserve && (taken > limit_bytes || taken > free_at_start / 2);
 }
 
@@ -195,7 +207,7 @@ struct jail_sample jail_sample_take(void) {
 
 /* As jail_disk_is_short(), for memory that no process maps: memory files, buffers of pipes and
  * sockets, shared memory. */
-static bool memory_is_short(uint64_t limit_bytes) {
+static bool memory_is_short(uint64_t limit_bytes, uint64_t *ret_room) {
     enum { RESERVE_SHARE = 16 };
     static uint64_t free_at_start;
     uint64_t total = read_number(AT_FDCWD, "/proc/meminfo", "MemTotal:") * 1024u;
@@ -204,12 +216,16 @@ static bool memory_is_short(uint64_t limit_bytes) {
         free_at_start = free_now;
     }
     uint64_t taken = free_at_start > free_now ? free_at_start - free_now : 0;
+    *ret_room = jail_room(free_now, total / RESERVE_SHARE);
     return free_now < total / RESERVE_SHARE && (taken > limit_bytes || taken > free_at_start / 2);
 }
 
 /* Resident pages first, because they are at hand and never too low. */
-bool jail_memory_is_over(const struct jail_sample *sample, uint64_t limit_bytes) {
-    if (memory_is_short(limit_bytes)) {
+bool jail_memory_is_over(const struct jail_sample *sample, uint64_t limit_bytes,
+                         uint64_t *ret_room) {
+    bool is_short = memory_is_short(limit_bytes, ret_room);
+    *ret_room = least(*ret_room, jail_room(limit_bytes, sample->resident_bytes));
+    if (is_short) {
         return true;
     }
     uint64_t shares = 0;
@@ -223,19 +239,32 @@ uint64_t jail_time_us(struct timeval time) {
     return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
 }
 
-/* When to look again: slower where looking is slow, so that little of the time goes into it. */
-uint64_t jail_next_look(uint64_t before_ns) {
+uint64_t jail_next_look(uint64_t before_ns, uint64_t room_bytes) {
+    /* No processor fills memory, or the page cache of a disk, faster than 4 bytes in a ns. */
+    static uint64_t fill_bytes_per_ns;
+    static uint64_t begun_ns;
+    if (fill_bytes_per_ns == 0) {
+        begun_ns = before_ns;
+        long processors = sysconf(_SC_NPROCESSORS_ONLN);
+        fill_bytes_per_ns = 4 * (processors > 0 ? (uint64_t)processors : 64);
+    }
     uint64_t after = jail_now_ns();
     uint64_t pause = (after - before_ns) * SAMPLE_SHARE;
-    uint64_t least = (uint64_t)JAIL_SAMPLE_MS * 1000000u;
-    uint64_t most = (uint64_t)SAMPLE_MS_MAX * 1000000u;
-    return after + (pause < least ? least : pause > most ? most : pause);
+    /* At first often, so that what a short run took at most is seen. */
+    uint64_t idle = least((after - begun_ns) / SAMPLE_SHARE, SAMPLE_NS_IDLE);
+    uint64_t fill = least(room_bytes / fill_bytes_per_ns, idle);
+    pause = pause > fill ? pause : fill;
+    pause = pause > SAMPLE_NS ? pause : SAMPLE_NS;
+    return after + least(pause, SAMPLE_NS_MAX);
 }
 
 bool jail_meter_look(struct jail_meter *meter, const struct jail *jail) {
     const struct template_limits *limits = &jail->plan.limits;
     uint64_t now = jail_now_ns();
-    if ((!jail->samples_memory && !jail->samples_cpu) || now < meter->look_at_ns) {
+    if (!jail->samples_memory && !jail->samples_cpu) {
+        meter->look_at_ns = UINT64_MAX;
+    }
+    if (now < meter->look_at_ns) {
         return false;
     }
     struct jail_sample seen = jail_sample_take();
@@ -251,6 +280,10 @@ bool jail_meter_look(struct jail_meter *meter, const struct jail *jail) {
         uint64_t used_us = seen.cpu_us + jail_time_us(dead.ru_utime) + jail_time_us(dead.ru_stime);
         jail_hold_charge(&meter->hold, now, used_us, limits->cpu_percent_max);
     }
-    meter->look_at_ns = jail_next_look(now);
-    return jail->samples_memory && jail_memory_is_over(&seen, limits->memory_bytes_max);
+    uint64_t room = UINT64_MAX;
+    bool is_over =
+        jail->samples_memory && jail_memory_is_over(&seen, limits->memory_bytes_max, &room);
+    /* A quota is kept at its own pace, however much room there is. */
+    meter->look_at_ns = jail_next_look(now, jail->samples_cpu ? 0 : room);
+    return is_over;
 }

@@ -16,8 +16,9 @@ struct jail_sample {
 };
 struct jail_sample jail_sample_take(void);
 /* Whether they hold more than that, shared memory counted once; or whether the host is nearly out
- * of memory and lost that much since the first call. */
-bool jail_memory_is_over(const struct jail_sample *sample, uint64_t limit_bytes);
+ * of memory and lost that much since the first call. *ret_room is what is left until then. */
+bool jail_memory_is_over(const struct jail_sample *sample, uint64_t limit_bytes,
+                         uint64_t *ret_room);
 
 /* jail_hold.c: init's part in standing still, for a pause and for a quota of the processors. */
 struct jail_hold {
@@ -37,7 +38,7 @@ void jail_hold_charge(struct jail_hold *hold, uint64_t now_ns, uint64_t cpu_us, 
 /* What init keeps of the processes it looks at. */
 struct jail_meter {
     struct jail_hold hold;
-    uint64_t look_at_ns; /* not before */
+    uint64_t look_at_ns; /* not before; UINT64_MAX: a cgroup does it all */
     uint64_t resident_peak_bytes;
     uint32_t pid_count_peak;
 };
@@ -47,6 +48,12 @@ struct jail;
 bool jail_meter_look(struct jail_meter *meter, const struct jail *jail);
 
 enum { JAIL_SAMPLE_MS = 50 };
-/* When to look again after a look that began then. */
-uint64_t jail_next_look(uint64_t before_ns);
+/* When to look again after a look that began then. Not before the room that is left can be filled,
+ * nor, where looking is slow, so soon that much of the time goes into it: a thousand sandboxes that
+ * wait must cost next to nothing. */
+uint64_t jail_next_look(uint64_t before_ns, uint64_t room_bytes);
+/* What is left of a limit. */
+static inline uint64_t jail_room(uint64_t limit, uint64_t used) {
+    return limit > used ? limit - used : 0;
+}
 uint64_t jail_time_us(struct timeval time);

@@ -184,6 +184,10 @@ int launcher_take_listener(struct launcher *launcher) {
     return fd;
 }
 
+pid_t launcher_pid(const struct launcher *launcher) {
+    return launcher->pid;
+}
+
 int launcher_fd(const struct launcher *launcher) {
     return launcher->socket;
 }

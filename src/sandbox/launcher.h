@@ -86,6 +86,8 @@ status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_le
  * there is none, or it was taken. */
 int launcher_take_listener(struct launcher *launcher);
 status_t launcher_go(struct launcher *launcher, struct error *err);
+/* Of airlock-jail, which lives as long as the sandbox. */
+pid_t launcher_pid(const struct launcher *launcher);
 int launcher_fd(const struct launcher *launcher); /* readable when a message waits; borrowed */
 status_t launcher_receive(struct launcher *launcher, struct launcher_message *ret_message,
                           struct error *err);

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/limits.h"
@@ -74,6 +76,12 @@ struct plan_request {
     bool wait_all;
     bool listener; /* a way out: a listening socket in its network namespace is handed out */
 };
+
+/* Sets host_uid and host_gid. Outside, the payload is the caller, or for root of the machine
+ * 2,000,000 + n. n is the id of a process that lives as long as the run: no other run of this
+ * machine has it, it needs no lock file, and it is below every kernel's pid_max of 4,194,304, so
+ * the range is known. */
+void plan_choose_host_ids(pid_t pid, struct plan_request *request);
 
 struct plan; /* built, checked, immutable */
 

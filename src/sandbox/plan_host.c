@@ -13,6 +13,7 @@
 #include "sandbox/git_folder.h"
 #include "sandbox/plan_format.h"
 #include "sys/fd.h"
+#include "sys/ids.h"
 
 static const char *const host_paths[] = {
     "/usr",
@@ -130,4 +131,11 @@ void plan_host_read_ground(const struct plan_request *request, struct plan_host 
 void plan_host_read_run(const struct plan_request *request, struct plan_host *host) {
     find_toolchains(request, host);
     find_git_folder(request, host);
+}
+
+void plan_choose_host_ids(pid_t pid, struct plan_request *request) {
+    enum { HOST_UID_BASE = 2000000 };
+    bool is_root = ids_are_all_ours();
+    request->host_uid = is_root ? HOST_UID_BASE + (uint32_t)pid : geteuid();
+    request->host_gid = is_root ? HOST_UID_BASE + (uint32_t)pid : getegid();
 }
