@@ -31,7 +31,7 @@
 static status_t mount_error(struct error *err, const char *what, const char *target) {
     int number = errno;
     status_t status = error_set(err, ERROR_SANDBOX_MOUNT, number, "cannot %s", what);
-    error_detail(err, "%.300s: %s", target, strerror(number));
+    error_detail(err, "%.300s", target);
     return status;
 }
 

@@ -55,7 +55,7 @@ static status_t overlay_error(struct error *err, const char *what, const char *p
                                ? ERROR_SANDBOX_NO_OVERLAY
                                : ERROR_SANDBOX_MOUNT;
     status_t status = error_set(err, code, number, "cannot %s", what);
-    error_detail(err, "%.300s: %s", path, strerror(number));
+    error_detail(err, "%.300s", path);
     return status;
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The Codex CLI, driven by a model whose answers are written down here, works in a sandbox, and what it
-# changes is a stage. First with the model inside the sandbox, which needs no network at all.
+# changes is a stage: first with the model inside the sandbox, which needs no network at all, then with the
+# model outside, behind the one way out that policy gives.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
 
 packages=$AIRLOCK_BUILD_DIR/npm
@@ -20,6 +21,7 @@ cp "$AIRLOCK_SOURCE_DIR/tests/e2e/model_server.py" .
 cat >steps.json <<'END'
 [{"call": "exec_command", "arguments": {"cmd": "python3 src/sum.py"}},
  {"call": "exec_command", "arguments": {"cmd": "sed -i 's/3/2/' src/sum.py && python3 src/sum.py && echo ok >notes.txt"}},
+ {"call": "exec_command", "arguments": {"cmd": "apply_patch <<'P'\n*** Begin Patch\n*** Add File: src/added.py\n+print('added')\n*** End Patch\nP\n"}},
  {"call": "exec_command", "arguments": {"cmd": "cat /etc/shadow; ls /root/.ssh; echo x >.git/hooks/pre-commit; true"}},
  {"say": "The sum is right now."}]
 END
@@ -46,17 +48,13 @@ refuse "what the model tried to read was not there" grep -q 'root:.*:[0-9]*:0:99
 same "the workspace is as it was" "print(1 + 1 == 3)" "$(cat src/sum.py)"
 check "the change is staged" sh -c '"$1" diff | grep -q "^+print(1 + 1 == 2)"' sh "$AIRLOCK"
 check "so is the new file" sh -c '"$1" diff | grep -q "notes.txt"' sh "$AIRLOCK"
+check "so is what it patched itself" sh -c '"$1" diff | grep -q "^+print(.added.)"' sh "$AIRLOCK"
 check "a hook is not among what can be applied" sh -c '! "$1" apply 2>refused.txt && grep -q pre-commit refused.txt' sh "$AIRLOCK"
 check "the rest is applied" "$AIRLOCK" apply --skip-refused
 same "and is there" "True ok" "$(python3 src/sum.py | tr '\n' ' ')$(cat notes.txt)"
 refuse "without the hook" test -e .git/hooks/pre-commit
 
-# The same with the model outside, reached through a network group of the policy and nothing else. Its
-# address is not 127.0.0.1, which is the sandbox's own and goes through no proxy.
-if ! "$AIRLOCK" run --help | grep -q -- '--net '; then
-    skip "codex exec with a model outside" "this airlock has no --net"
-    finish
-fi
+# Its address is not 127.0.0.1, which is the sandbox's own and goes through no proxy.
 echo 'print(1 + 1 == 3)' >src/sum.py
 rm -f notes.txt
 python3 model_server.py steps.json "$SCRATCH/port" "$SCRATCH/asked" 127.0.0.2 &
@@ -85,9 +83,7 @@ check "with its key" grep -q '"Bearer a-key"' "$SCRATCH/asked"
 check "and whose calls it ran" grep -q 'True' "$SCRATCH/asked"
 same "the workspace is as it was" "print(1 + 1 == 3)" "$(cat src/sum.py)"
 check "the change is staged" sh -c '"$1" diff | grep -q "^+print(1 + 1 == 2)"' sh "$AIRLOCK"
-"$AIRLOCK" run --workspace . --quiet --env SCRIPTED_KEY=a-key -- timeout 60 "${codex[@]}" \
-    -c model_providers.scripted.request_max_retries=0 -c model_providers.scripted.stream_max_retries=0 \
-    -c "model_providers.scripted.base_url=\"http://127.0.0.2:$port/v1\"" \
-    -c 'model_providers.scripted.env_key="SCRIPTED_KEY"' "make the sum right" >alone.txt 2>&1 </dev/null
-refuse "control: without --net there is no model" test $? = 0
+reach="import socket; socket.create_connection(('127.0.0.2', $port), 5)"
+check "control: the model answers outside" python3 -c "$reach"
+refuse "and nobody without --net" "$AIRLOCK" run --workspace . --quiet -- python3 -c "$reach"
 finish

@@ -48,6 +48,12 @@ done
 same "the columns line up" "27" "$(awk '/^  [^ ]/ && match($0, /^  .{18}(ok|less|no|-) +/) { print RLENGTH + 1 }' table.txt | sort -u)"
 same "every row is one of them" "" "$(grep '^  [^ ]' table.txt | grep -Ev '^  .{18}(ok|less|no|-) ')"
 refuse "no colour where there is no terminal" grep -q "$(printf '\033')" table.txt
+terminal='import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)'
+TERM=xterm python3 -c "$terminal" "$AIRLOCK" doctor </dev/null >colours.txt
+check "colour at a terminal" grep -q "$(printf '\033\\[32mok')" colours.txt
+NO_COLOR=1 TERM=xterm python3 -c "$terminal" "$AIRLOCK" doctor </dev/null >plain.txt
+refuse "none with NO_COLOR" grep -q "$(printf '\033')" plain.txt
+check "but the table all the same" grep -q "^  landlock  *ok" plain.txt
 same "nothing is left in the state folder" "" "$(find "$AIRLOCK_STATE_DIR" -name 'doctor-*')"
 
 names "no user namespaces (max_user_namespaces)" "user ns" "user.max_user_namespaces" 69 \
