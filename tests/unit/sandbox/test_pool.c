@@ -136,7 +136,7 @@ static void test_another_kind_is_never_given(void **state) {
     struct plan_request kinds[] = {
         kind_of("code-executor", "/home/user"),  kind_of("small", "/home/user"),
         kind_of("code-executor", "/home/other"), kind_of("code-executor", "/home/user"),
-        kind_of("code-executor", "/home/user"),  kind_of("code-executor", "/home/user"),
+        kind_of("code-executor", "/home/user"),
     };
     kinds[3].root = "/srv/root";
     kinds[4].wall_ms_max = 1000;
