@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/inject_list.h"
 #include "cli/log_view.h"
 #include "cli/network_list.h"
 #include "cli/runs_prune.h"
@@ -24,7 +25,8 @@ enum { EXIT_AIRLOCK = 125 };
 
 struct run_options {
     const char *workspace, *template_name, *on, *root, *timeout, *summary_fd;
-    const char **env, **secrets, **nets;
+    const char **env, **secrets, **nets, **injects;
+    struct inject_list added;
     struct network_list networks;
     char *root_resolved; /* owned */
     bool wait_all, quiet, raw_terminal;
@@ -107,6 +109,9 @@ static status_t parse_rest(struct run_options *options, struct error *err) {
     }
     for (size_t i = 0; options->nets != nullptr && options->nets[i] != nullptr; i++) {
         TRY(network_list_add(&options->networks, options->nets[i], err));
+    }
+    for (size_t i = 0; options->injects != nullptr && options->injects[i] != nullptr; i++) {
+        TRY(inject_list_add(&options->added, options->injects[i], err));
     }
     return STATUS_OK;
 }
@@ -218,6 +223,9 @@ static status_t run(struct cli *cli, const struct run_options *options, const ch
         .environment = (const char *const *)options->variables.entries,
         .networks = (const char *const *)options->networks.names,
         .network_count = options->networks.count,
+        .injects = options->added.rows,
+        .inject_count = options->added.count,
+        .ca_file = getenv("SSL_CERT_FILE"),
         .wall_ms_max = options->wall_ms,
         .terminal = terminal,
         .wait_all = options->wait_all,
@@ -249,6 +257,8 @@ static void run_options_deinit(struct run_options *options) {
     free(options->env);
     free(options->secrets);
     free(options->nets);
+    free(options->injects);
+    inject_list_wipe(&options->added);
     network_list_deinit(&options->networks);
 }
 
@@ -288,6 +298,7 @@ int cli_run(struct cli *cli, int argc, char **argv) {
          .list = &options.secrets,
          .argument = "K[=FILE]",
          .help = "set a variable from a file, or ask for it"},
+        {.name = "inject", .list = &options.injects, .argument = "RULE", .help = "add a header"},
         {.name = "net", .list = &options.nets, .argument = "GROUP", .help = "reach its hosts"},
         {.name = "timeout",
          .value = &options.timeout,

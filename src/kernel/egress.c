@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel/egress.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,6 +78,25 @@ static status_t collect(const struct policy_in_force *policy,
     return STATUS_OK;
 }
 
+/* A header for a host that the run cannot reach is a mistake of whoever wrote it. */
+static status_t take_injects(const struct run_exec_request *request, struct egress_config *config,
+                             struct error *err) {
+    for (size_t i = 0; i < request->inject_count; i++) {
+        const struct egress_inject *inject = &request->injects[i];
+        bool is_reached = false;
+        for (uint32_t t = 0; t < config->target_count; t++) {
+            is_reached |= egress_target_covers(&config->targets[t], inject->host, inject->port);
+        }
+        if (!is_reached) {
+            return error_set(err, ERROR_USAGE, 0,
+                             "--inject names %s port %u, which no network group of the run has",
+                             inject->host, inject->port);
+        }
+        config->injects[config->inject_count++] = *inject;
+    }
+    return STATUS_OK;
+}
+
 status_t egress_start(const struct policy_in_force *policy, const struct run_exec_request *request,
                       struct egress *egress, struct error *err) {
     if (request->network_count == 0) {
@@ -83,8 +104,11 @@ status_t egress_start(const struct policy_in_force *policy, const struct run_exe
     }
     struct egress_config config = {
         .targets = calloc(LIMIT_EGRESS_TARGETS, sizeof *config.targets),
+        .injects = calloc(LIMIT_EGRESS_INJECT, sizeof *config.injects),
+        .ca_file = request->ca_file != nullptr ? request->ca_file : "",
     };
-    if (config.targets == nullptr) {
+    if (config.targets == nullptr || config.injects == nullptr) {
+        egress_config_deinit(&config);
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot list what the run may reach");
     }
     if (ids_are_all_ours()) {
@@ -92,10 +116,64 @@ status_t egress_start(const struct policy_in_force *policy, const struct run_exe
     }
     status_t status = collect(policy, request, &config, err);
     if (status_is_ok(status)) {
+        status = take_injects(request, &config, err);
+    }
+    if (status_is_ok(status)) {
         status = egress_client_start(&config, &egress->client, err);
     }
     egress_config_deinit(&config);
     return status;
+}
+
+static status_t wait_ready(struct egress *egress, struct slice *ret_ca, struct error *err) {
+    if (!egress->is_ready) {
+        TRY(egress_client_ready(egress->client, ret_ca, err));
+        egress->is_ready = true;
+    }
+    return STATUS_OK;
+}
+
+bool egress_adds_tls(const struct run_exec_request *request) {
+    for (size_t i = 0; i < request->inject_count; i++) {
+        if (request->injects[i].is_tls) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The system's certificates, so that other hosts are trusted as before. */
+static status_t read_system_trust(const char *file, struct builder *out, struct error *err) {
+    static const char *const FILES[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
+    bool is_named = file != nullptr && file[0] != '\0';
+    CLEANUP(fd_closep) int fd = is_named ? open(file, O_RDONLY | O_CLOEXEC) : -1;
+    for (size_t i = 0; !is_named && fd < 0 && i < sizeof FILES / sizeof FILES[0]; i++) {
+        fd = open(FILES[i], O_RDONLY | O_CLOEXEC);
+    }
+    if (fd < 0) {
+        return error_set(err, ERROR_IO, errno, "cannot read the certificates to trust");
+    }
+    TRY(fd_read_to_end(fd, "the certificates to trust", out, err));
+    builder_u8(out, '\n');
+    return STATUS_OK;
+}
+
+status_t egress_trust(const struct run_exec_request *request, struct egress *egress,
+                      struct error *err) {
+    struct slice ca = {};
+    builder_init(&egress->trust, LIMIT_EGRESS_TRUST_BYTES);
+    if (egress->client == nullptr || !egress_adds_tls(request)) {
+        return STATUS_OK;
+    }
+    TRY(read_system_trust(request->ca_file, &egress->trust, err));
+    TRY(wait_ready(egress, &ca, err));
+    builder_bytes(&egress->trust, ca);
+    if (!builder_is_ok(&egress->trust)) {
+        limit_hit(LIMIT_ID_EGRESS_TRUST_BYTES);
+        return error_set(err, ERROR_LIMIT, 0, "the certificates to trust are too long");
+    }
+    return STATUS_OK;
 }
 
 status_t egress_listen(struct egress *egress, struct launcher *launcher, struct error *err) {
@@ -107,7 +185,7 @@ status_t egress_listen(struct egress *egress, struct launcher *launcher, struct 
     if (listener < 0) {
         return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the sandbox listens nowhere");
     }
-    TRY(egress_client_ready(egress->client, &ca, err));
+    TRY(wait_ready(egress, &ca, err));
     return egress_client_listen(egress->client, listener, err);
 }
 
@@ -122,6 +200,7 @@ void egress_deinit(struct egress *egress) {
         egress_report_deinit(&egress->report);
     }
     egress_client_closep(&egress->client);
+    builder_deinit(&egress->trust);
 }
 
 static struct json *row_object(const struct egress_row *row) {
@@ -149,6 +228,19 @@ static struct json *limits_of(const struct egress_report *report) {
     return object;
 }
 
+/* Where a header is added and which one; never its value. */
+static struct json *injected_array(const struct run_exec_request *request) {
+    struct json *array = json_array_new();
+    for (size_t i = 0; i < request->inject_count; i++) {
+        struct json *object = json_object_new();
+        json_set_text(object, "host", request->injects[i].host);
+        json_set_integer(object, "port", request->injects[i].port);
+        json_set_text(object, "header", request->injects[i].name);
+        json_append(array, object);
+    }
+    return array;
+}
+
 struct json *egress_record(const struct run_exec_request *request, const struct egress *egress) {
     if (request->network_count == 0) {
         return nullptr;
@@ -159,6 +251,9 @@ struct json *egress_record(const struct run_exec_request *request, const struct 
         json_append_text(groups, request->networks[i]);
     }
     json_set(object, "groups", groups);
+    if (request->inject_count > 0) {
+        json_set(object, "injected", injected_array(request));
+    }
     if (!egress->reported) {
         json_set_bool(object, "lost", true);
         return object;

@@ -28,6 +28,11 @@ static const char *const proxy[] = {
     "no_proxy=localhost,127.0.0.1,::1",
     "NODE_USE_ENV_PROXY=1",
 };
+static const char *const trust[] = {
+    "SSL_CERT_FILE=" PLAN_TRUST_PATH,  "NODE_EXTRA_CA_CERTS=" PLAN_TRUST_PATH,
+    "CURL_CA_BUNDLE=" PLAN_TRUST_PATH, "REQUESTS_CA_BUNDLE=" PLAN_TRUST_PATH,
+    "PIP_CERT=" PLAN_TRUST_PATH,       "GIT_SSL_CAINFO=" PLAN_TRUST_PATH,
+};
 static_assert(PLAN_LISTENER_PORT == 3128);
 
 static size_t name_length(const char *entry) {
@@ -163,6 +168,9 @@ status_t environment_build(const struct environment_options *options,
     }
     for (size_t i = 0; options->network && i < sizeof proxy / sizeof proxy[0]; i++) {
         entry_set(&environment, proxy[i]);
+    }
+    for (size_t i = 0; options->trust && i < sizeof trust / sizeof trust[0]; i++) {
+        entry_set(&environment, trust[i]);
     }
     for (size_t i = 0; options->added != nullptr && options->added[i] != nullptr; i++) {
         status_t status = add_one(options, options->added[i], &environment, err);

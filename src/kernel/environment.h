@@ -20,6 +20,7 @@ struct environment_options {
     const char *const *caller; /* nullptr-terminated K=V: the caller's own environment */
     const char *const *added;  /* nullptr-terminated K=V or K (pass through); may be nullptr */
     const char *run_id;
+    bool trust;   /* and of the certificates they have to trust: PLAN_TRUST_PATH */
     bool network; /* programs are told of the egress proxy */
     bool root;    /* the caller is uid 0: where HOME is when it has none */
 };

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "codec/text.h"
+#include "kernel/egress.h"
 #include "kernel/run_exec.h"
 #include "sandbox/plan.h"
 
@@ -94,6 +95,7 @@ status_t run_ahead_start(const struct run_exec_request *request, struct run_ahea
             .added = request->environment,
             .run_id = ahead.run_id,
             .network = request->network_count > 0,
+            .trust = egress_adds_tls(request),
             .root = geteuid() == 0,
         },
         &ahead.environment, err));

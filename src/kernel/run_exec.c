@@ -108,6 +108,7 @@ static status_t make_plan(struct execution *run, struct error *err) {
     plan.terminal = request->terminal;
     plan.wait_all = request->wait_all;
     plan.listener = request->network_count > 0;
+    plan.trust = builder_slice(&run->egress.trust);
     return plan_build(&plan, run->ahead->ground, &run->plan, err);
 }
 
@@ -219,6 +220,7 @@ static status_t execute(struct execution *run, struct error *err) {
         TRY(run_layers_check(&kernel->state, &run->result->run, run->layers, err));
     }
     command_describe(&run->result->run, request->argv);
+    TRY(egress_trust(request, &run->egress, err));
     TRY(make_plan(run, err));
     TRY(launcher_prepare(run->ahead->launcher, run->plan, &run->streams, run->result->run.lock_fd,
                          err));

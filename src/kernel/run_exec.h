@@ -21,6 +21,9 @@ struct run_exec_request {
     const char *const *environment; /* nullptr-terminated K=V or K to add; may be nullptr */
     const char *const *networks;    /* groups the run wants to reach */
     size_t network_count;           /* 0: it has no network */
+    const struct egress_inject *injects; /* headers added outside; their values are secret */
+    size_t inject_count;
+    const char *ca_file; /* certificates to trust besides; nullptr or "": the system's */
     uint64_t wall_ms_max;           /* 0: none of the caller's; the template may have one */
     bool terminal;
     bool wait_all;

@@ -12,25 +12,12 @@
 #include "proxy/address.h"
 #include "sys/fd.h"
 
-static bool host_is(const struct egress_target *target, const struct host *host) {
-    if (strcmp(target->host, "*") == 0) {
-        return true;
-    }
-    if (target->host[0] != '*') {
-        return strcmp(target->host, host->text) == 0;
-    }
-    size_t below = strlen(target->host) - 1; /* with its dot */
-    size_t size = strlen(host->text);
-    return !host->is_address && size > below &&
-           memcmp(host->text + size - below, target->host + 1, below) == 0;
-}
-
 bool dial_is_allowed(const struct egress_config *config, const struct host *host, uint16_t port,
                      bool *ret_private) {
     bool is_allowed = false;
     *ret_private = false;
     for (uint32_t i = 0; i < config->target_count; i++) {
-        if (config->targets[i].port == port && host_is(&config->targets[i], host)) {
+        if (egress_target_covers(&config->targets[i], host->text, port)) {
             is_allowed = true;
             *ret_private |= config->targets[i].is_private;
         }

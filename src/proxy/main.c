@@ -38,6 +38,7 @@ static status_t prepare(struct egress *egress, struct builder *hosts, struct err
     }
     TRY(loop_new(&egress->loop, err));
     TRY(resolver_new(egress->loop, builder_slice(hosts), &egress->resolver, err));
+    TRY(tls_prepare(&egress->config, &egress->tls, err));
     return confine(&egress->config, err);
 }
 
@@ -60,7 +61,8 @@ static int run_egress(void) {
         return 1;
     }
     bool is_ready = status_is_ok(prepare(&egress, &hosts, &err));
-    if (answer(&(struct egress_ready){.is_ready = is_ready, .text = err.message}) && is_ready) {
+    if (answer(&(struct egress_ready){is_ready, err.message, builder_slice(&egress.tls.ca)}) &&
+        is_ready) {
         egress_serve(&egress);
     }
     explicit_bzero(message, sizeof message);

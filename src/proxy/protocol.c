@@ -4,6 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool egress_target_covers(const struct egress_target *target, const char *host, uint16_t port) {
+    if (target->port != port) {
+        return false;
+    }
+    if (target->host[0] != '*') {
+        return strcmp(target->host, host) == 0;
+    }
+    struct host parsed;
+    size_t below = strlen(target->host) - 1; /* with its dot; 0: every host */
+    size_t size = strlen(host);
+    if (below == 0) {
+        return true;
+    }
+    return size > below && memcmp(host + size - below, target->host + 1, below) == 0 &&
+           host_parse(slice_of_string(host), false, &parsed) == nullptr && !parsed.is_address;
+}
+
 void egress_config_encode(const struct egress_config *config, struct builder *out) {
     builder_u8(out, EGRESS_CONFIG);
     builder_u32(out, config->uid);
@@ -25,6 +42,7 @@ void egress_config_encode(const struct egress_config *config, struct builder *ou
         builder_string(out, inject->name);
         builder_string(out, inject->value);
     }
+    builder_string(out, config->ca_file);
 }
 
 /* A number of things that each take at least `bytes_min` bytes of what is left. */
@@ -83,6 +101,7 @@ bool egress_config_decode(struct slice bytes, struct egress_config *ret_config) 
     struct egress_config config = {.uid = cursor_u32(&cursor), .gid = cursor_u32(&cursor)};
     config.targets = decode_targets(&cursor, &config.target_count);
     config.injects = decode_injects(&cursor, &config.inject_count);
+    config.ca_file = cursor_string(&cursor);
     if (!cursor_is_finished(&cursor) || config.targets == nullptr || config.injects == nullptr) {
         egress_config_deinit(&config);
         return false;

@@ -35,6 +35,9 @@ struct egress_target {
     const char *group; /* for what is said of it */
 };
 
+/* Whether the target is this host (in its canonical form), or covers it. */
+bool egress_target_covers(const struct egress_target *target, const char *host, uint16_t port);
+
 /* A header that is added to every request to a host. */
 struct egress_inject {
     const char *host; /* canonical name */
@@ -50,6 +53,7 @@ struct egress_config {
     uint32_t target_count;
     struct egress_inject *injects;
     uint32_t inject_count;
+    const char *ca_file; /* certificates that TLS servers are verified by; "": the system's */
 };
 
 struct egress_ready {

@@ -8,6 +8,7 @@
 #include "proxy/loop.h"
 #include "proxy/protocol.h"
 #include "proxy/resolve.h"
+#include "proxy/tls.h"
 
 struct session;
 
@@ -15,6 +16,7 @@ struct egress {
     struct egress_config config; /* owned; texts in `message` */
     struct loop *loop;           /* owned */
     struct resolver *resolver;   /* owned */
+    struct tls tls;
     struct counts counts;
     struct loop_source control; /* the socket to airlock */
     struct loop_source listener;

@@ -51,6 +51,7 @@ static void on_time(struct loop_timer *timer) {
         }
         break;
     case SESSION_HELLO:
+    case SESSION_SHAKE:
         limit_hit(LIMIT_ID_EGRESS_HEAD_MS);
         break;
     case SESSION_TUNNEL:
@@ -112,6 +113,7 @@ void session_drop_upstream(struct session *session, bool reset) {
     if (session->upstream.fd >= 0) {
         session->row->live--;
     }
+    session->upstream_shaken = session->upstream_failed = false;
     stream_close(session->egress->loop, &session->upstream, reset);
 }
 
@@ -195,6 +197,10 @@ static bool count_in(struct session *session) {
 
 void session_grant(struct session *session) {
     session_wait(session, (uint64_t)LIMIT_EGRESS_HEAD_MS);
+    if (session->intercepted && !session->upstream_shaken) {
+        session_become(session, SESSION_SHAKE); /* another upstream for the same tunnel */
+        return;
+    }
     if (session->speech == SPEECH_HTTP) {
         session_wait(session, (uint64_t)LIMIT_EGRESS_IDLE_MS);
         session_become(session,

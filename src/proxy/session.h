@@ -22,6 +22,7 @@ enum session_state : uint8_t {
     SESSION_REQUEST, /* the head of an HTTP request */
     SESSION_DIAL,
     SESSION_GRANT, /* a tunnel's "yes" is being written */
+    SESSION_SHAKE, /* TLS with both sides of a tunnel that is not just passed on */
     SESSION_HELLO, /* the first bytes of a tunnel are looked at; the other way is open */
     SESSION_TUNNEL,
     SESSION_EXCHANGE, /* an HTTP request and its response */
@@ -45,6 +46,8 @@ struct session {
     struct relay relay;
     bool relaying;
     bool socks_greeted;
+    bool intercepted; /* the tunnel ends here, in TLS, and another begins */
+    bool client_shaken, upstream_shaken, upstream_failed;
     bool client_ended; /* it says no more; what it said still counts */
     bool driving;      /* in session_drive(), which looks again when something changed */
     bool changed;
@@ -84,6 +87,9 @@ struct session_failure {
     const char *why;
 };
 void session_fail(struct session *session, const struct session_failure *failure);
+
+/* session_tls.c: goes on with both handshakes of a tunnel that is intercepted. */
+void session_shake(struct session *session);
 
 /* socks.c: goes on with what `in` holds. */
 void socks_drive(struct session *session);

@@ -87,6 +87,13 @@ static void drive_request(struct session *session) {
 static void drive_grant(struct session *session) {
     switch (stream_write(&session->client, &session->out)) {
     case STREAM_MOVED:
+        session->intercepted = tls_served(&session->egress->tls, &session->egress->config,
+                                          session->host.text, session->port) != nullptr;
+        if (session->intercepted) {
+            /* What came before the yes would be lost. */
+            session_become(session, queue_size(&session->in) > 0 ? SESSION_OVER : SESSION_SHAKE);
+            return;
+        }
         relay_init(&session->relay, &session->client, &session->upstream);
         session->relaying = true;
         session_become(session, SESSION_HELLO);
@@ -247,6 +254,14 @@ static void drive_linger(struct session *session) {
     }
 }
 
+/* TLS may have to read before it can write, and the other way around. */
+static uint32_t tls_interest(const struct stream *stream, uint32_t interest) {
+    if (stream->wants_write) {
+        return interest | LOOP_WRITE;
+    }
+    return stream->wants_read ? LOOP_READ : interest;
+}
+
 static void wait_for_more(struct session *session) {
     uint32_t client = 0;
     uint32_t upstream = 0;
@@ -260,6 +275,8 @@ static void wait_for_more(struct session *session) {
     case SESSION_GRANT:
     case SESSION_FAREWELL:
         client = LOOP_WRITE;
+        break;
+    case SESSION_SHAKE:
         break;
     case SESSION_HELLO:
         relay_interest(&session->relay, &client, &upstream);
@@ -275,8 +292,13 @@ static void wait_for_more(struct session *session) {
     case SESSION_OVER:
         break;
     }
-    loop_set(session->egress->loop, &session->client.source, client);
-    loop_set(session->egress->loop, &session->upstream.source, upstream);
+    loop_set(session->egress->loop, &session->client.source,
+             tls_interest(&session->client, client));
+    loop_set(session->egress->loop, &session->upstream.source,
+             tls_interest(&session->upstream, upstream));
+    /* What TLS has decrypted already makes no descriptor readable. */
+    session->changed = ((client & LOOP_READ) != 0 && stream_holds(&session->client)) ||
+                       ((upstream & LOOP_READ) != 0 && stream_holds(&session->upstream));
 }
 
 /* One step; false when the session is gone. */
@@ -295,6 +317,9 @@ static bool step(struct session *session) {
         break;
     case SESSION_GRANT:
         drive_grant(session);
+        break;
+    case SESSION_SHAKE:
+        session_shake(session);
         break;
     case SESSION_HELLO:
         drive_hello(session);
@@ -328,11 +353,12 @@ void session_drive(struct session *session) {
         if (!step(session)) {
             return;
         }
+        if (!session->changed && session->state != SESSION_OVER) {
+            wait_for_more(session);
+        }
     } while (session->changed && session->state != SESSION_OVER);
     session->driving = false;
     if (session->state == SESSION_OVER) {
         session_free(session);
-        return;
     }
-    wait_for_more(session);
 }

@@ -8,13 +8,13 @@
 
 #include "sys/fd.h"
 
-static enum stream_result tls_result(struct stream *stream, int result) {
+static enum stream_result tls_result(struct stream *stream, int result, bool reading) {
     switch (SSL_get_error(stream->tls, result)) {
     case SSL_ERROR_WANT_READ:
-        stream->wants_read = true;
+        stream->wants_read = !reading;
         return STREAM_AGAIN;
     case SSL_ERROR_WANT_WRITE:
-        stream->wants_write = true;
+        stream->wants_write = reading;
         return STREAM_AGAIN;
     case SSL_ERROR_ZERO_RETURN:
         return STREAM_END;
@@ -27,9 +27,9 @@ static enum stream_result receive(struct stream *stream, uint8_t *room, size_t s
                                   size_t *ret_size) {
     if (stream->tls != nullptr) {
         ERR_clear_error();
-        stream->wants_write = stream->wants_read = false;
+        stream->wants_write = false;
         int result = SSL_read_ex(stream->tls, room, size, ret_size);
-        return result == 1 ? STREAM_MOVED : tls_result(stream, result);
+        return result == 1 ? STREAM_MOVED : tls_result(stream, result, true);
     }
     ssize_t got = recv(stream->fd, room, size, 0);
     if (got > 0) {
@@ -59,9 +59,9 @@ enum stream_result stream_read(struct stream *stream, struct queue *queue, size_
 static enum stream_result transmit(struct stream *stream, struct slice bytes, size_t *ret_size) {
     if (stream->tls != nullptr) {
         ERR_clear_error();
-        stream->wants_write = stream->wants_read = false;
+        stream->wants_read = false;
         int result = SSL_write_ex(stream->tls, bytes.data, bytes.size, ret_size);
-        return result == 1 ? STREAM_MOVED : tls_result(stream, result);
+        return result == 1 ? STREAM_MOVED : tls_result(stream, result, false);
     }
     ssize_t sent = send(stream->fd, bytes.data, bytes.size, MSG_NOSIGNAL);
     if (sent >= 0) {
@@ -82,6 +82,10 @@ enum stream_result stream_write(struct stream *stream, struct queue *queue) {
         stream->written += size;
     }
     return STREAM_MOVED;
+}
+
+bool stream_holds(const struct stream *stream) {
+    return stream->tls != nullptr && SSL_pending(stream->tls) > 0;
 }
 
 void stream_shut(struct stream *stream) {

@@ -29,6 +29,8 @@ enum stream_result : uint8_t {
 enum stream_result stream_read(struct stream *stream, struct queue *queue, size_t *ret_size);
 /* Writes what the queue holds; MOVED when it is empty afterwards. */
 enum stream_result stream_write(struct stream *stream, struct queue *queue);
+/* Whether TLS holds bytes that were received and not read. */
+bool stream_holds(const struct stream *stream);
 /* No more is written; the other side sees the end. */
 void stream_shut(struct stream *stream);
 /* Closes it; `reset` aborts the connection. */

@@ -241,21 +241,18 @@ static void add_rules(struct draft *draft) {
 
 static struct template_limits limits_of(const struct plan_request *request) {
     struct template_limits limits = request->template_row->limits;
-    if (request->wall_ms_max != 0) {
-        limits.wall_ms_max = request->wall_ms_max;
-    }
+    limits.wall_ms_max = request->wall_ms_max != 0 ? request->wall_ms_max : limits.wall_ms_max;
     uint64_t half = request->ram_bytes / 2;
-    if (half != 0 && half < limits.memory_bytes_max) {
-        limits.memory_bytes_max = half;
-    }
+    bool is_less = half != 0 && half < limits.memory_bytes_max;
+    limits.memory_bytes_max = is_less ? half : limits.memory_bytes_max;
     return limits;
 }
 
 static uint32_t count_of(const char *const *list) {
-    uint32_t count = 0;
-    for (; list[count] != nullptr; count++) {
+    const char *const *end = list;
+    for (; *end != nullptr; end++) {
     }
-    return count;
+    return (uint32_t)(end - list);
 }
 
 static struct plan_view view_of(struct draft *draft) {
@@ -361,8 +358,7 @@ static status_t draft_finish(struct draft *draft, bool is_ground, struct plan **
 status_t plan_build_ground_on(const struct plan_request *request, const struct plan_host *host,
                               struct plan **ret_ground, struct error *err) {
     struct draft *draft = draft_new(request, host, err);
-    return draft == nullptr ? (status_t){ERROR_NO_MEMORY}
-                            : draft_finish(draft, true, ret_ground, err);
+    return draft != nullptr ? draft_finish(draft, true, ret_ground, err) : (status_t){err->code};
 }
 
 status_t plan_build_on(const struct plan_request *request, const struct plan_host *host,
@@ -374,6 +370,10 @@ status_t plan_build_on(const struct plan_request *request, const struct plan_hos
     }
     CLEANUP(builder_deinit) struct builder layers;
     builder_init(&layers, (size_t)LIMIT_STAGE_LAYERS * 2 * LIMIT_PATH_BYTES);
+    if (request->trust.size > 0) {
+        draft_file(draft, PLAN_TRUST_PATH, "");
+        draft->operations[draft->operation_count - 1].content = request->trust;
+    }
     add_folders(draft, host);
     add_workspace(draft, host, &layers);
     draft_add(draft, PLAN_SEAL, "/");

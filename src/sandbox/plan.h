@@ -15,6 +15,7 @@
 
 /* Where programs inside find the egress proxy: 127.0.0.1 and this port. */
 enum { PLAN_LISTENER_PORT = 3128 };
+#define PLAN_TRUST_PATH "/run/airlock-ca.pem"
 
 enum seccomp_profile : uint8_t { SECCOMP_STANDARD, SECCOMP_STRICT };
 
@@ -74,7 +75,8 @@ struct plan_request {
     uint64_t ram_bytes;   /* of the host */
     bool terminal;        /* a pty instead of three pipes */
     bool wait_all;
-    bool listener; /* a way out: a listening socket in its network namespace is handed out */
+    struct slice trust; /* certificates for programs inside, at PLAN_TRUST_PATH; empty: none */
+    bool listener;      /* a way out: a listening socket in its network namespace is handed out */
 };
 
 /* Sets host_uid and host_gid. Outside, the payload is the caller, or for root of the machine

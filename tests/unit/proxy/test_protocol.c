@@ -15,7 +15,7 @@ static void encode_config(struct builder *out) {
     struct egress_target targets[] = {{"example.org", 443, false, "one"},
                                       {"127.0.0.1", 8080, true, "two"}};
     struct egress_inject injects[] = {{"example.org", 443, true, "Authorization", "Bearer x"}};
-    const struct egress_config config = {7, 8, targets, 2, injects, 1};
+    const struct egress_config config = {7, 8, targets, 2, injects, 1, "/ca"};
     builder_init(out, LIMIT_EGRESS_MESSAGE_BYTES);
     egress_config_encode(&config, out);
     assert_true(builder_is_ok(out));
