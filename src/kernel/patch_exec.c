@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -14,8 +15,10 @@
 #include "kernel/refusal.h"
 #include "kernel/review.h"
 #include "kernel/workspace.h"
+#include "sandbox/plan.h"
 #include "sandbox/stage_patch.h"
 #include "sys/fd.h"
+#include "sys/ids.h"
 #include "sys/random.h"
 
 #define OPERATION "stage.patch"
@@ -35,7 +38,8 @@ struct patching {
     struct patch patch;        /* owned */
     struct stage_patch *stage; /* owned */
     struct audit_position intent;
-    int rates_fd; /* -1 when not held */
+    int rates_fd;                /* -1 when not held */
+    uint32_t host_uid, host_gid; /* whose the stage is */
     uint64_t started_ns;
 };
 
@@ -124,7 +128,14 @@ static status_t stand_on(struct patching *patching, struct error *err) {
         return error_set(err, ERROR_USAGE, 0, "run %s belongs to another workspace", parent.id);
     }
     (void)memcpy(patching->parent, parent.id, sizeof patching->parent);
-    return run_layers(&patching->kernel->state, &parent, &patching->layers, err);
+    TRY(run_layers(&patching->kernel->state, &parent, &patching->layers, err));
+    struct stat upper; /* all of a stack belong to one */
+    if (ids_are_all_ours() && patching->layers[0] != nullptr &&
+        stat(patching->layers[0], &upper) == 0) {
+        patching->host_uid = upper.st_uid;
+        patching->host_gid = upper.st_gid;
+    }
+    return STATUS_OK;
 }
 
 static status_t create(struct patching *patching, struct error *err) {
@@ -136,8 +147,8 @@ static status_t create(struct patching *patching, struct error *err) {
                    &(struct run_create_options){
                        .workspace = patching->request->workspace,
                        .parent = patching->layers != nullptr ? patching->parent : nullptr,
-                       .host_uid = geteuid(),
-                       .host_gid = getegid(),
+                       .host_uid = patching->host_uid,
+                       .host_gid = patching->host_gid,
                    },
                    run, err));
     command_describe(run, words);
@@ -264,6 +275,10 @@ status_t patch_exec(struct kernel *kernel, const struct patch_exec_request *requ
         .rates_fd = -1,
         .started_ns = clock_monotonic_ns(&kernel->clock),
     };
+    struct plan_request ids = {};
+    plan_choose_host_ids(getpid(), &ids);
+    patching.host_uid = ids.host_uid;
+    patching.host_gid = ids.host_gid;
     id_generate(clock_wall_ms(&kernel->clock), patching.request_id);
     return patch_run(&patching, err);
 }

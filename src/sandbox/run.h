@@ -20,7 +20,7 @@ bool run_name_is_suffix(const char *name);
  * out; an applied one ends the stack, because what it changed is in the workspace. The first is the
  * run itself whatever its state. Large: keep it off the stack. */
 struct run_stack {
-    struct run runs[LIMIT_STAGE_LAYERS + 1];
+    struct run runs[LIMIT_STAGE_STACK + 1];
     size_t count;
 };
 /* The fds are open; run_stack_close() closes them. */

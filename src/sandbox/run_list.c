@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "sandbox/run.h"
+#include "sandbox/squash.h"
 #include "sandbox/stage_lock.h"
 #include "sys/fd.h"
 
@@ -186,10 +187,10 @@ status_t run_stack_read(const struct state *state, const struct run *run, struct
     while (id[0] != '\0') {
         struct run *next = &stack.runs[stack.count];
         status_t status = STATUS_OK;
-        if (stack.count == LIMIT_STAGE_LAYERS) {
-            limit_hit(LIMIT_ID_STAGE_LAYERS);
+        if (stack.count == LIMIT_STAGE_STACK) {
+            limit_hit(LIMIT_ID_STAGE_STACK);
             status = error_set(err, ERROR_LIMIT, 0, "more than %d stages stand on each other",
-                               (int)LIMIT_STAGE_LAYERS);
+                               (int)LIMIT_STAGE_STACK);
             error_hint(err, "Apply the older ones first: airlock apply RUN");
         } else {
             status = run_open(state, id, next, err);
@@ -266,6 +267,49 @@ status_t run_check_standing(const struct state *state, const struct run *run, bo
     return STATUS_OK;
 }
 
+/* One allocation: the table, then the texts. `squashed` is the last of them unless it is "". */
+static char **layers_table(const struct state *state, const struct run *const *open, size_t count,
+                           const char *squashed) {
+    size_t path_bytes = strlen(state->path) + ID_TEXT_BYTES + sizeof "/runs//upper";
+    size_t table_bytes = (count + 2) * sizeof(char *);
+    char **layers = malloc(table_bytes + count * path_bytes + strlen(squashed) + 1);
+    if (layers == nullptr) {
+        return nullptr;
+    }
+    char *text = (char *)layers + table_bytes;
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(text, path_bytes, "%s/runs/%s/upper", state->path, open[i]->id);
+        layers[i] = text;
+        text += path_bytes;
+    }
+    if (squashed[0] != '\0') {
+        memcpy(text, squashed, strlen(squashed) + 1);
+        layers[count++] = text;
+    }
+    layers[count] = nullptr;
+    return layers;
+}
+
+static status_t stack_layers(const struct state *state, const struct run_stack *stack,
+                             char ***ret_layers, struct error *err) {
+    const struct run *open[LIMIT_STAGE_STACK + 1];
+    size_t count = 0;
+    char squashed[LIMIT_PATH_BYTES] = "";
+    for (size_t i = 0; i < stack->count; i++) {
+        if (run_stage_is_open(&stack->runs[i])) {
+            open[count++] = &stack->runs[i];
+        }
+    }
+    size_t kept = count - squash_depth(count);
+    if (kept < count) {
+        TRY(squash_make(state, open, count, kept, squashed, err));
+    }
+    *ret_layers = layers_table(state, open, kept, squashed);
+    return *ret_layers != nullptr
+               ? STATUS_OK
+               : error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot list the stages");
+}
+
 status_t run_layers(const struct state *state, const struct run *run, char ***ret_layers,
                     struct error *err) {
     CLEANUP(memory_freep) struct run_stack *stack = calloc(1, sizeof *stack);
@@ -279,28 +323,9 @@ status_t run_layers(const struct state *state, const struct run *run, char ***re
         return error_set(err, ERROR_RUN_UNFINISHED, 0, "run %s still runs", run->id);
     }
     TRY(run_stack_read(state, run, stack, err));
-    size_t path_bytes = strlen(state->path) + ID_TEXT_BYTES + sizeof "/runs//upper";
-    size_t table_bytes = (stack->count + 1) * sizeof(char *);
-    char **layers = malloc(table_bytes + stack->count * path_bytes);
-    if (layers != nullptr) {
-        char *text = (char *)layers + table_bytes;
-        size_t used = 0;
-        for (size_t i = 0; i < stack->count; i++) {
-            if (run_stage_is_open(&stack->runs[i])) {
-                (void)snprintf(text, path_bytes, "%s/runs/%s/upper", state->path,
-                               stack->runs[i].id);
-                layers[used++] = text;
-                text += path_bytes;
-            }
-        }
-        layers[used] = nullptr;
-    }
+    status_t status = stack_layers(state, stack, ret_layers, err);
     run_stack_close(stack);
-    if (layers == nullptr) {
-        return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot list the stages");
-    }
-    *ret_layers = layers;
-    return STATUS_OK;
+    return status;
 }
 
 status_t run_layers_check(const struct state *state, const struct run *run, char *const *layers,

@@ -267,9 +267,14 @@ status_t stage_patch_make(const struct state *state, const struct run *run,
 
 /* On disk. */
 
+/* As root a stage belongs to the payload, as that of a command does. */
+static bool own(int fd, const struct stat *upper) {
+    return geteuid() != 0 || fchown(fd, upper->st_uid, upper->st_gid) == 0;
+}
+
 /* A folder of the upper on the way to a path: as the one below it, where there is one. */
-static status_t write_folder(const struct stage_patch *all, int upper_fd, const char *folder,
-                             struct error *err) {
+static status_t write_folder(const struct stage_patch *all, const struct stat *upper, int upper_fd,
+                             const char *folder, struct error *err) {
     struct entry_state there;
     int source = -1;
     const char *name = nullptr;
@@ -284,26 +289,26 @@ static status_t write_folder(const struct stage_patch *all, int upper_fd, const 
     CLEANUP(fd_closep) int from = is_there ? entry_open_folder(source, folder, true) : -1;
     bool ok = to >= 0 && (!is_there || (from >= 0 && upper_copy_attributes(from, to) &&
                                         upper_copy_access_list(from, to)));
-    if (!ok || fchmod(to, is_there ? there.mode : 0755) != 0) {
+    if (!ok || !own(to, upper) || fchmod(to, is_there ? there.mode : 0755) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot write the stage");
     }
     return STATUS_OK;
 }
 
-static status_t write_parents(const struct stage_patch *all, int upper_fd, const char *path,
-                              struct error *err) {
+static status_t write_parents(const struct stage_patch *all, const struct stat *upper, int upper_fd,
+                              const char *path, struct error *err) {
     char folder[LIMIT_PATH_BYTES];
     (void)snprintf(folder, sizeof folder, "%s", path);
     for (char *slash = strchr(folder, '/'); slash != nullptr; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        TRY(write_folder(all, upper_fd, folder, err));
+        TRY(write_folder(all, upper, upper_fd, folder, err));
         *slash = '/';
     }
     return STATUS_OK;
 }
 
-static status_t write_file(const struct patched *patched, int parent, const char *name,
-                           struct error *err) {
+static status_t write_file(const struct patched *patched, const struct stat *upper, int parent,
+                           const char *name, struct error *err) {
     CLEANUP(fd_closep)
     int to = openat(parent, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (to < 0) {
@@ -316,27 +321,29 @@ static status_t write_file(const struct patched *patched, int parent, const char
                    : -1;
     bool same_place = from >= 0 && strcmp(patched->path, patched->old_path) == 0;
     if ((from >= 0 && !upper_copy_attributes(from, to)) ||
-        (same_place && !upper_copy_access_list(from, to)) ||
+        (same_place && !upper_copy_access_list(from, to)) || !own(to, upper) ||
         fchmod(to, patched->mode & 0777) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot write the stage");
     }
     return STATUS_OK;
 }
 
-static status_t write_one(const struct stage_patch *all, struct patched *patched, int upper_fd,
-                          struct error *err) {
-    TRY(write_parents(all, upper_fd, patched->path, err));
+static status_t write_one(const struct stage_patch *all, const struct stat *upper,
+                          struct patched *patched, int upper_fd, struct error *err) {
+    TRY(write_parents(all, upper, upper_fd, patched->path, err));
     const char *name = nullptr;
     CLEANUP(fd_closep) int parent = merge_open_parent(upper_fd, patched->path, &name);
     bool ok = parent >= 0;
     if (ok && S_ISREG(patched->mode)) {
-        return write_file(patched, parent, name, err);
+        return write_file(patched, upper, parent, name, err);
     }
     if (ok && patched->mode == 0) {
         ok = mknodat(parent, name, S_IFCHR, makedev(0, 0)) == 0;
     } else if (ok) {
         ok = symlinkat(builder_c_string(&patched->content), parent, name) == 0;
     }
+    ok = ok && (geteuid() != 0 ||
+                fchownat(parent, name, upper->st_uid, upper->st_gid, AT_SYMLINK_NOFOLLOW) == 0);
     return ok ? STATUS_OK : error_set(err, ERROR_IO, errno, "cannot write the stage");
 }
 
@@ -353,9 +360,9 @@ status_t stage_patch_write(const struct run *run, const struct stage_patch *patc
         return error_set(err, ERROR_IO, errno, "cannot write the stage");
     }
     for (size_t i = 0; i < patch->count; i++) {
-        TRY(write_one(patch, &patch->items[i], made, err));
+        TRY(write_one(patch, &upper, &patch->items[i], made, err));
     }
-    if (fchmod(made, upper.st_mode & 07777) != 0 ||
+    if (!own(made, &upper) || fchmod(made, upper.st_mode & 07777) != 0 ||
         renameat(run->fd, "work/upper", run->fd, "upper") != 0) {
         return error_set(err, ERROR_IO, errno, "cannot write the stage");
     }

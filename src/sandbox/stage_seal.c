@@ -372,7 +372,7 @@ status_t stage_seal(const struct state *state, struct run *run, struct stage_sum
     }
     sealer->upper_fd = -1;
     sealer->view.workspace_fd = -1;
-    for (size_t i = 0; i < LIMIT_STAGE_LAYERS; i++) {
+    for (size_t i = 0; i < LIMIT_STAGE_STACK; i++) {
         sealer->view.upper_fds[i] = -1;
     }
     status_t status = sealer_run(sealer, state, run, err);

@@ -41,7 +41,7 @@ status_t stage_view_open(const struct state *state, const struct run *run,
                          struct stage_view *ret_view, struct error *err) {
     *ret_view =
         (struct stage_view){.workspace_fd = -1, .below = calloc(1, sizeof(struct run_stack))};
-    for (size_t i = 0; i < LIMIT_STAGE_LAYERS; i++) {
+    for (size_t i = 0; i < LIMIT_STAGE_STACK; i++) {
         ret_view->upper_fds[i] = -1;
     }
     if (ret_view->below == nullptr) {
@@ -56,7 +56,7 @@ status_t stage_view_open(const struct state *state, const struct run *run,
 
 void stage_view_close(struct stage_view *view) {
     fd_closep(&view->workspace_fd);
-    for (size_t i = 0; i < LIMIT_STAGE_LAYERS; i++) {
+    for (size_t i = 0; i < LIMIT_STAGE_STACK; i++) {
         change_list_deinit(&view->lists[i]);
         fd_closep(&view->upper_fds[i]);
     }

@@ -9,8 +9,8 @@
 struct stage_view {
     int workspace_fd;                             /* owned */
     struct run_stack *below;                      /* owned; newest first, without the run itself */
-    struct change_list lists[LIMIT_STAGE_LAYERS]; /* of `below` */
-    int upper_fds[LIMIT_STAGE_LAYERS];            /* owned */
+    struct change_list lists[LIMIT_STAGE_STACK]; /* of `below` */
+    int upper_fds[LIMIT_STAGE_STACK];            /* owned */
 };
 
 /* Opens the workspace and everything the run stands on. */

@@ -284,7 +284,7 @@ static void too_deep_a_stack_is_a_limit(void **unused) {
     struct error err;
     char **layers = nullptr;
     struct run run = {.fd = -1, .lock_fd = -1};
-    for (int i = 0; i <= LIMIT_STAGE_LAYERS; i++) {
+    for (int i = 0; i <= LIMIT_STAGE_STACK; i++) {
         run_close(&run);
         run = start_run(parent[0] != '\0' ? parent : nullptr, upper);
         put_file(below(upper, "a"), run.id, 0644);
