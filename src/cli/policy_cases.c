@@ -8,8 +8,9 @@
 
 #include "base/assert.h"
 #include "cli/log_view.h"
+#include "codec/nearest.h"
+#include "codec/units.h"
 #include "policy/load.h"
-#include "policy/units.h"
 
 struct reader {
     struct policy_diagnostics *diagnostics;
@@ -30,7 +31,7 @@ static void fail(struct reader *reader, const struct yaml_node *at, const char *
 static void fail_key(struct reader *reader, const struct yaml_node *key, const char *const *keys,
                      size_t count, const char *where) {
     char hint[128] = "";
-    const char *nearest = policy_nearest(key->text, keys, count);
+    const char *nearest = text_nearest(key->text, keys, count);
     if (nearest != nullptr) {
         (void)snprintf(hint, sizeof hint, "Did you mean \"%s\"?", nearest);
     }

@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "cli/explain_view.h"
-#include "policy/units.h"
+#include "codec/units.h"
 
 static void measure_rule(void *context, const struct policy_trace *trace) {
     struct explanation *explanation = context;

@@ -62,7 +62,3 @@ void policy_diagnostics_add(struct policy_diagnostics *diagnostics,
                             va_list arguments);
 /* Puts them into the order of the file, and lets go of the text. */
 void policy_diagnostics_end(struct policy_diagnostics *diagnostics);
-
-/* The one of `words` that is nearest to `word`, when it is near enough to be meant; nullptr
- * otherwise. Two neighbours swapped count as one change. */
-const char *policy_nearest(const char *word, const char *const *words, size_t count);

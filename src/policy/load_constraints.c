@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "policy/load_internal.h"
-#include "policy/units.h"
+#include "codec/units.h"
 
 enum { REVIEWERS_MAX = 255, DAY_COUNT = 7 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "policy/load_internal.h"
-#include "policy/units.h"
+#include "codec/units.h"
 
 /* An extension while it is read. */
 struct extension_reading {

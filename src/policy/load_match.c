@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "policy/glob.h"
 #include "policy/load_internal.h"
-#include "policy/units.h"
+#include "codec/units.h"
 
 enum { PORT_MAX = 65535, DIGEST_CHARACTERS = 64 };
 

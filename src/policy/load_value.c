@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "codec/nearest.h"
 #include "codec/text.h"
 #include "policy/load_internal.h"
 
@@ -74,7 +75,7 @@ void load_list_words(const char *const *words, size_t count, struct builder *out
 /* A word that is none of those there are. */
 static void refuse_word(struct policy_loader *loader, const struct yaml_node *node,
                         const char *message, const char *const *words, size_t count) {
-    const char *nearest = policy_nearest(node->text, words, count);
+    const char *nearest = text_nearest(node->text, words, count);
     struct builder hint;
     builder_init(&hint, 512);
     if (nearest != nullptr) {

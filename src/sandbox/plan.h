@@ -40,14 +40,15 @@ struct template_row {
     const char *summary;
     enum seccomp_profile seccomp;
     enum template_network network;
-    bool
-        caches_read; /* package caches below HOME are seen, and what is written there thrown away */
+    bool caches_read; /* package caches below HOME are seen; what is written there is thrown away */
     struct template_limits limits;
+    uint64_t agent_wall_ms_max; /* in place of limits.wall_ms_max where no person asked */
+    const char *digest;         /* of the definition: SHA-256 over template_format(), hex */
 };
 
-/* The built-in templates: code-executor (default), small, integration-test, ai-provider,
- * policy-sandbox. nullptr when there is none of the name. A plan's memory_bytes_max is never above
- * half of ram_bytes. */
+/* The built-in templates, from profiles/templates: code-executor (default), small,
+ * integration-test, ai-provider, policy-sandbox. nullptr when there is none of the name. A plan's
+ * memory_bytes_max is never above half of ram_bytes. */
 const struct template_row *template_find(const char *name);
 size_t template_count(void);
 const struct template_row *template_at(size_t index);

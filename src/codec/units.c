@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy/units.h"
+#include "codec/units.h"
 
 #include <stdckdint.h>
 
