@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test check lint fmt asan fuzz proof torture bench bench-sandbox cover shell install tidy clang-tidy
+.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-sandbox cover shell install tidy clang-tidy
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -35,6 +35,10 @@ test: build ## all tests; ends with "N passed, N failed, N skipped"
 	@$(ENTER) tools/run-tests $(BUILD)
 
 check: asan tidy lint clang-tidy cover ## test with sanitizers, tidy, lint, clang-tidy, coverage
+
+golden: build ## write the golden files anew and show what changed
+	@AIRLOCK_GOLDEN=update AIRLOCK_GOLDEN_UPDATE=1 $(ENTER) tools/run-tests $(BUILD) --match 'sandbox/plan|e2e/cli_help'
+	@git diff --stat -- tests/golden
 
 asan: ## build and test with AddressSanitizer and UndefinedBehaviorSanitizer
 	@test -e $(BUILD)-asan/build.ninja || $(ENTER) meson setup $(BUILD)-asan \

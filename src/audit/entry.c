@@ -42,6 +42,7 @@ static const struct field RUN_STARTED[] = {
     TEXT("run"),
     TEXT("workspace"),
     TEXT("template"),
+    OPTIONAL("template_digest", TEXT),
     OBJECT("decision"),
     TEXT("plan_digest"),
     TEXT("argv_commitment"),
@@ -121,6 +122,7 @@ static const struct field DECISION[] = {
     OPTIONAL("run", TEXT),
     OPTIONAL("workspace", TEXT),
     OPTIONAL("template", TEXT),
+    OPTIONAL("template_digest", TEXT),
     FACTS,
     END,
 };

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "cli/cli.h"
 #include "cli/doctor_inside.h"
+#include "cli/doctor_templates.h"
 #include "cli/doctor_view.h"
 #include "codec/text.h"
 #include "kernel/doctor.h"
@@ -21,31 +22,6 @@ static const char EXAMPLES[] =
     "  airlock doctor --inside --hidden ~/notes/passwords.txt\n"
     "\nexit status: 0 when runs in the default template are possible, and with --inside when\n"
     "nothing was found that a sealed command should not reach\n";
-
-static int print_templates(const struct cli *cli) {
-    CLEANUP(json_freep) struct json *all = json_array_new();
-    for (size_t i = 0; i < template_count(); i++) {
-        const struct template_row *row = template_at(i);
-        if (!cli->json) {
-            (void)printf("%-14s %s\n", row->name, row->summary);
-            continue;
-        }
-        struct json *object = json_object_new();
-        json_set_text(object, "name", row->name);
-        json_set_text(object, "summary", row->summary);
-        json_set_integer(object, "memory_bytes_max", (int64_t)row->limits.memory_bytes_max);
-        json_set_integer(object, "pid_count_max", row->limits.pid_count_max);
-        json_set_integer(object, "wall_ms_max", (int64_t)row->limits.wall_ms_max);
-        json_set_integer(object, "stage_bytes_max", (int64_t)row->limits.stage_bytes_max);
-        json_set_integer(object, "file_bytes_max", (int64_t)row->limits.file_bytes_max);
-        json_set_integer(object, "output_bytes_max", (int64_t)row->limits.output_bytes_max);
-        json_append(all, object);
-    }
-    if (cli->json) {
-        doctor_print_json(all);
-    }
-    return 0;
-}
 
 /* Text of ours mixed with a path of the user's. */
 static const char *escaped(const char *text, struct builder *out) {
@@ -175,7 +151,7 @@ int cli_doctor(struct cli *cli, int argc, char **argv) {
         return exit_status;
     }
     if (templates) {
-        exit_status = print_templates(cli);
+        exit_status = doctor_templates(cli);
     } else if (is_inside) {
         exit_status = doctor_inside_run(&inside);
     } else {

@@ -280,7 +280,7 @@ int cli_run(struct cli *cli, int argc, char **argv) {
          .letter = 't',
          .value = &options.template_name,
          .argument = "NAME",
-         .help = "limits and walls: code-executor or small (default: as policy asks)"},
+         .help = "limits and walls (airlock doctor --templates; default: as policy asks)"},
         {.name = "on",
          .value = &options.on,
          .argument = "RUN",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/summary_limit.h"
 #include "codec/json.h"
 #include "kernel/records.h"
 
@@ -141,6 +142,37 @@ static void print_egress(const struct printer *p, const struct json *egress) {
     }
 }
 
+static void print_limits(const struct printer *p, const struct run_exec_result *result) {
+    struct summary_limit limit = summary_limit_of(result);
+    struct summary_limit output = summary_limit_of_output(result);
+    if (limit.name != nullptr) {
+        (void)fprintf(p->out, "  %slimit%s    %s; %s\n", p->yellow, p->plain, limit.told,
+                      limit.hint);
+    }
+    if (output.name != nullptr) {
+        (void)fprintf(
+            p->out, "  %soutput%s   the first %" PRIu64 " of %" PRIu64 " bytes are kept; %s\n",
+            p->dim, p->plain, result->output_kept_bytes, result->output_bytes, output.hint);
+    }
+}
+
+static void print_usage(const struct printer *p, const struct launcher_message *exit) {
+    (void)fprintf(p->out, "  %sused%s     cpu ", p->dim, p->plain);
+    print_duration(p->out, exit->cpu_user_us + exit->cpu_system_us);
+    (void)fprintf(p->out, ", memory %.1f MiB, %u processes, disk %.1f MiB read, %.1f MiB written",
+                  (double)exit->memory_peak_bytes / 1048576, exit->pid_count_peak,
+                  (double)exit->io_read_bytes / 1048576, (double)exit->io_write_bytes / 1048576);
+    if (exit->cpu_throttled_us > 0) {
+        (void)fprintf(p->out, ", held back ");
+        print_duration(p->out, exit->cpu_throttled_us);
+    }
+    if (exit->paused_ns > 0) {
+        (void)fprintf(p->out, ", paused ");
+        print_duration(p->out, exit->paused_ns / 1000);
+    }
+    (void)fprintf(p->out, "\n");
+}
+
 void summary_print(const struct cli *cli, const struct run_exec_result *result, FILE *out) {
     bool color = cli->color_err;
     struct printer p = {
@@ -161,10 +193,8 @@ void summary_print(const struct cli *cli, const struct run_exec_result *result, 
         (void)fprintf(out, "  %skilled%s   %u processes that the command left behind\n", p.dim,
                       p.plain, result->exit.killed_count);
     }
-    if (result->output_kept_bytes < result->output_bytes) {
-        (void)fprintf(out, "  %soutput%s   the first %" PRIu64 " of %" PRIu64 " bytes are kept\n",
-                      p.dim, p.plain, result->output_kept_bytes, result->output_bytes);
-    }
+    print_limits(&p, result);
+    print_usage(&p, &result->exit);
     (void)fprintf(out,
                   "  %swalls%s    files %s, namespaces %s, landlock %d, seccomp %s, limits %s\n",
                   p.dim, p.plain, result->levels.files, result->levels.namespaces,
@@ -222,6 +252,14 @@ void summary_print_json(const struct run_exec_result *result, FILE *out) {
     json_set_integer(object, "killed", result->exit.killed_count);
     json_set_integer(object, "output_bytes", (int64_t)result->output_bytes);
     json_set_integer(object, "output_kept_bytes", (int64_t)result->output_kept_bytes);
+    struct summary_limit limit = summary_limit_of(result);
+    if (limit.name != nullptr) {
+        struct json *met = json_object_new();
+        json_set_text(met, "name", limit.name);
+        json_set_integer(met, "value", (int64_t)limit.value);
+        json_set_text(met, "hint", limit.hint);
+        json_set(object, "limit", met);
+    }
     json_set(object, "stage", stage_json(&result->stage));
     json_set(object, "walls", walls_json(&result->levels));
     if (result->egress != nullptr) {

@@ -24,9 +24,7 @@ static const struct {
 #undef CONFIG
 };
 
-/* A file that the user keeps: theirs, regular, and without the permissions in `forbidden`. Links
- * are followed, into their dotfiles; what counts is what they lead to. */
-static status_t open_own(const char *path, unsigned forbidden, enum error_code code, int *ret_fd,
+status_t config_open_own(const char *path, unsigned forbidden, enum error_code code, int *ret_fd,
                          struct error *err) {
     struct stat file;
     /* O_NONBLOCK: a FIFO is refused, not waited for. */
@@ -142,7 +140,7 @@ static status_t read_file(struct config *config, struct error *err) {
     if (lstat(config->path, &file) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
         return STATUS_OK;
     }
-    TRY(open_own(config->path, 022, ERROR_CONFIG_INVALID, &fd, err));
+    TRY(config_open_own(config->path, 022, ERROR_CONFIG_INVALID, &fd, err));
     builder_init(&text, LIMIT_CONFIG_BYTES);
     status_t status = fd_read_to_end(fd, config->path, &text, err);
     if (status_is_ok(status)) {
@@ -191,7 +189,7 @@ status_t config_read_key(const char *path, struct secret **ret_key, struct error
                         "FILE)");
         return (status_t){ERROR_AUDIT_KEY};
     }
-    TRY(open_own(path, 077, ERROR_AUDIT_KEY, &fd, err));
+    TRY(config_open_own(path, 077, ERROR_AUDIT_KEY, &fd, err));
     TRY(secret_new(DATABASE_KEY_BYTES, &key, err));
     char more;
     if (read(fd, secret_data(key), DATABASE_KEY_BYTES) != DATABASE_KEY_BYTES ||

@@ -30,6 +30,12 @@ struct config {
 status_t config_read(struct config *ret_config, struct error *err);
 void config_deinit(struct config *config);
 
+/* Opens a file that the user keeps: theirs, regular, and without the permissions in `forbidden`.
+ * Links are followed, into their dotfiles; what counts is what they lead to. The error has `code`,
+ * and ENOENT when there is none. */
+status_t config_open_own(const char *path, unsigned forbidden, enum error_code code, int *ret_fd,
+                         struct error *err);
+
 /* Reads a key file: exactly 32 bytes, a regular file of the caller's that nobody else can read.
  * ERROR_AUDIT_KEY; ERROR_LIMIT when memory cannot be locked. */
 status_t config_read_key(const char *path, struct secret **ret_key, struct error *err);

@@ -82,6 +82,9 @@ struct json *record_run_started(const struct kernel *kernel, const struct record
     json_set_text(fields, "run", start->run);
     record_text(fields, "workspace", start->workspace);
     json_set_text(fields, "template", start->template_name);
+    if (start->template_digest != nullptr) {
+        json_set_text(fields, "template_digest", start->template_digest);
+    }
     struct json *decision = record_decision(start->decision);
     if (start->reviewer != nullptr) {
         json_set_text(decision, "reviewer", start->reviewer);

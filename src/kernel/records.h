@@ -15,6 +15,7 @@ struct record_start {
     const char *run;
     const char *workspace; /* any bytes; escaped here */
     const char *template_name;
+    const char *template_digest; /* nullptr: no template took part */
     const struct policy_decision *decision;
     const char *reviewer;                /* who agreed; nullptr: nobody had to */
     const struct policy_request *judged; /* what was decided about, and by what */

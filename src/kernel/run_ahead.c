@@ -4,8 +4,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
-#include "codec/text.h"
 #include "kernel/egress.h"
 #include "kernel/run_exec.h"
 #include "sandbox/plan.h"
@@ -29,20 +29,16 @@ status_t run_ahead_check_template(const struct template_row *row, size_t network
     return STATUS_OK;
 }
 
-static status_t find_template(const struct run_exec_request *request,
-                              const struct template_row **ret_row, struct error *err) {
-    const char *name = request->template_name;
-    *ret_row = template_find(name);
-    if (*ret_row != nullptr) {
-        return run_ahead_check_template(*ret_row, request->network_count, err);
-    }
-    struct builder shown;
-    builder_init(&shown, 256);
-    text_escape(slice_of_string(name), &shown);
-    (void)error_set(err, ERROR_SANDBOX_TEMPLATE, 0, "there is no template named '%s'",
-                    builder_c_string(&shown));
-    builder_deinit(&shown);
-    return (status_t){ERROR_SANDBOX_TEMPLATE};
+status_t run_ahead_use_template(struct run_ahead *ahead, const char *name, size_t network_count,
+                                struct error *err) {
+    CLEANUP(template_definition_freep) struct template_definition *own = nullptr;
+    const struct template_row *row = nullptr;
+    TRY(templates_find(name, &own, &row, err));
+    TRY(run_ahead_check_template(row, network_count, err));
+    template_definition_freep(&ahead->own_template);
+    ahead->own_template = TAKE(own);
+    ahead->template_row = row;
+    return STATUS_OK;
 }
 
 static void choose_host_ids(struct run_ahead *ahead) {
@@ -86,10 +82,10 @@ status_t run_ahead_start(const struct run_exec_request *request, struct run_ahea
                          struct error *err) {
     struct run_ahead ahead = {.ram_bytes = ram_bytes()};
     struct clock clock = clock_system();
-    TRY(find_template(request, &ahead.template_row, err));
+    TRY(run_ahead_use_template(&ahead, request->template_name, request->network_count, err));
     id_generate(clock_wall_ms(&clock), ahead.run_id);
     choose_host_ids(&ahead);
-    TRY(environment_build(
+    status_t status = environment_build(
         &(struct environment_options){
             .caller = (const char *const *)environ,
             .added = request->environment,
@@ -98,8 +94,10 @@ status_t run_ahead_start(const struct run_exec_request *request, struct run_ahea
             .trust = egress_adds_tls(request),
             .root = geteuid() == 0,
         },
-        &ahead.environment, err));
-    status_t status = lay_ground(request, &ahead, err);
+        &ahead.environment, err);
+    if (status_is_ok(status)) {
+        status = lay_ground(request, &ahead, err);
+    }
     if (!status_is_ok(status)) {
         run_ahead_deinit(&ahead);
         return status;
@@ -116,6 +114,7 @@ status_t run_ahead_again(const struct run_exec_request *request, struct run_ahea
 }
 
 void run_ahead_deinit(struct run_ahead *ahead) {
+    template_definition_freep(&ahead->own_template);
     launcher_closep(&ahead->launcher);
     plan_freep(&ahead->ground);
     environment_wipe(&ahead->environment);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernel/environment.h"
+#include "kernel/templates.h"
 #include "sandbox/launcher.h"
 #include "sys/random.h"
 
@@ -17,6 +18,7 @@ struct run_ahead {
     struct plan *ground;            /* owned */
     struct environment environment; /* owned */
     const struct template_row *template_row;
+    struct template_definition *own_template; /* owned; the row's, when it is one of the user's */
     char run_id[ID_TEXT_BYTES];
     uint32_t host_uid, host_gid; /* what the payload will be outside */
     uint64_t ram_bytes;          /* of this machine */
@@ -25,6 +27,9 @@ struct run_ahead {
 /* A template with a network needs groups, and groups need sockets: ERROR_SANDBOX_NO_EGRESS. */
 status_t run_ahead_check_template(const struct template_row *row, size_t network_count,
                                   struct error *err);
+/* Takes the template of that name, of Airlock's or of the user's, in place of what was there. */
+status_t run_ahead_use_template(struct run_ahead *ahead, const char *name, size_t network_count,
+                                struct error *err);
 /* Reads template_name, root and environment of the request. ERROR_SANDBOX_TEMPLATE,
  * ERROR_SANDBOX_NO_EGRESS, ERROR_USAGE for an environment that cannot be, and those of the
  * launcher's start. */

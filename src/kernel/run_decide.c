@@ -26,6 +26,7 @@ static status_t refuse(struct asking *asking, struct error *err) {
     json_set_text(fields, "request", asking->decided->request_id);
     record_text(fields, "workspace", asking->request->workspace);
     record_text(fields, "template", asking->decided->judged.template_name);
+    json_set_text(fields, "template_digest", asking->ahead->template_row->digest);
     json_set(fields, "decision", record_decision(&asking->decided->decision));
     facts_record(fields, &asking->decided->judged, asking->decided->policy);
     struct audit_append append = {.event = AUDIT_EVENT_DECISION, .fields = fields};
@@ -74,22 +75,18 @@ static status_t take_template(struct asking *asking, struct error *err) {
         strcmp(wanted, asking->decided->judged.template_name) == 0) {
         return STATUS_OK;
     }
-    const struct template_row *row = template_find(wanted);
-    if (row == nullptr) {
-        (void)error_set(err, ERROR_SANDBOX_TEMPLATE, 0,
-                        "the rule %s asks for the template %s, which there is not",
-                        asking->decided->decision.rule, wanted);
-        return (status_t){ERROR_SANDBOX_TEMPLATE};
+    size_t network_count = asking->request->network_count;
+    if (!status_is_ok(run_ahead_use_template(asking->ahead, wanted, network_count, err))) {
+        return error_context(err, "the rule %s asks for the template %s",
+                             asking->decided->decision.rule, wanted);
     }
-    TRY(run_ahead_check_template(row, asking->request->network_count, err));
-    asking->decided->judged.template_name = row->name;
+    asking->decided->judged.template_name = asking->ahead->template_row->name;
     asking->decided->judged.template_open = false;
     policy_evaluate(&asking->decided->policy->engine, &asking->decided->judged,
                     &asking->decided->decision);
     if (asking->decided->decision.outcome == POLICY_DENY) {
         return STATUS_OK;
     }
-    asking->ahead->template_row = row;
     return run_ahead_again(asking->request, asking->ahead, err);
 }
 

@@ -109,6 +109,7 @@ static status_t make_plan(struct execution *run, struct error *err) {
     plan.wait_all = request->wait_all;
     plan.listener = request->network_count > 0;
     plan.trust = builder_slice(&run->egress.trust);
+    run->result->limits = plan_limits(&plan);
     return plan_build(&plan, run->ahead->ground, &run->plan, err);
 }
 
@@ -126,6 +127,7 @@ static status_t intend(struct execution *run, struct error *err) {
                 .run = run->result->run.id,
                 .workspace = run->request->workspace,
                 .template_name = run->ahead->template_row->name,
+                .template_digest = run->ahead->template_row->digest,
                 .decision = &run->decided.decision,
                 .reviewer = run->decided.reviewer,
                 .judged = &run->decided.judged,

@@ -37,6 +37,7 @@ struct run_exec_request {
 struct run_exec_result {
     struct run run;
     struct sandbox_levels levels;
+    struct template_limits limits; /* of its template, as they were in force */
     struct launcher_message exit;
     struct stage_summary stage;
     struct audit_position outcome; /* its entry, covered by the last checkpoint */

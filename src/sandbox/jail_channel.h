@@ -46,6 +46,7 @@ enum jail_order_kind : uint8_t {
     ORDER_SIGNAL,
     ORDER_HOLD,    /* stop every process of the payload, and keep it stopped */
     ORDER_RELEASE, /* let all go on */
+    ORDER_END,     /* kill everything, and report the end */
 };
 
 struct jail_order {

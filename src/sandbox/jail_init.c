@@ -212,6 +212,10 @@ static void obey(struct init *init) {
         report(init, init->meter.hold.is_paused ? REPORT_HELD : REPORT_RELEASED);
         return;
     }
+    if (order.kind == ORDER_END) {
+        kill_rest(init);
+        return;
+    }
     if (order.kind != ORDER_SIGNAL) {
         _exit(1);
     }

@@ -24,7 +24,7 @@
 #include "sys/fd.h"
 #include "sys/ids.h"
 
-enum { PATIENCE_MS = 60000 };
+enum { PATIENCE_MS = 60000, END_LOOK_MS = 50 };
 
 static void send_kernel(struct supervisor *run, const struct protocol_message *message, int fd) {
     struct error ignored = {};
@@ -247,12 +247,6 @@ static void on_report(struct supervisor *run) {
     }
 }
 
-/* A frozen init would not hear of its end. */
-static void kill_init(struct supervisor *run) {
-    jail_pause_end(&run->jail);
-    (void)kill(run->jail.init, SIGKILL);
-}
-
 /* Where a cgroup is frozen the kernel is told at once; otherwise when init has done its part. */
 static void stand_still(struct supervisor *run, bool is_pause) {
     struct error ignored = {};
@@ -294,7 +288,7 @@ static void on_kernel(struct supervisor *run) {
     if (message.type == PROTOCOL_PAUSE || message.type == PROTOCOL_RESUME) {
         stand_still(run, message.type == PROTOCOL_PAUSE);
     } else if (message.signal_number == SIGKILL) {
-        kill_init(run);
+        jail_end(run);
     } else if (message.signal_number > 0 && message.signal_number < NSIG) {
         struct jail_order order = {.kind = ORDER_SIGNAL, .signal_number = message.signal_number};
         (void)jail_order_send(&run->jail, &order, nullptr, &err).code;
@@ -305,6 +299,9 @@ static void on_kernel(struct supervisor *run) {
 static int time_left_ms(const struct supervisor *run) {
     if (run->state == PROTOCOL_STATE_PREPARING) {
         return PATIENCE_MS;
+    }
+    if (run->end_by_ns != 0) {
+        return END_LOOK_MS;
     }
     if (run->state != PROTOCOL_STATE_RUNNING) {
         return -1;
@@ -322,12 +319,15 @@ static int time_left_ms(const struct supervisor *run) {
 }
 
 static void end_in_time(struct supervisor *run) {
+    if (run->end_by_ns != 0 && jail_now_ns() >= run->end_by_ns) {
+        (void)kill(run->jail.init, SIGKILL);
+    }
     uint64_t wall_ns = run->jail.plan.limits.wall_ms_max * 1000000u;
     uint64_t now = jail_now_ns();
     if (run->state == PROTOCOL_STATE_RUNNING && wall_ns != 0 && !run->timed_out &&
         now >= run->go_ns + wall_ns + jail_pause_ns(&run->jail.pause, now)) {
         run->timed_out = true;
-        kill_init(run);
+        jail_end(run);
     }
 }
 
@@ -342,7 +342,7 @@ static void on_time(struct supervisor *run) {
     if (!run->timed_out && run->jail.cgroup.usage.was_oom) {
         /* The kernel kills one process; what waits for it would wait for ever. */
         run->over_memory = true;
-        kill_init(run);
+        jail_end(run);
     }
 }
 

@@ -3,6 +3,8 @@
 
 #include "sandbox/jail_supervisor.h"
 
+enum { END_PATIENCE_MS = 2000 };
+
 static enum launcher_outcome outcome_of(const struct supervisor *run,
                                         const struct jail_report *report, bool was_oom) {
     if (run->timed_out) {
@@ -47,4 +49,16 @@ struct protocol_exit jail_outcome(struct supervisor *run, const struct jail_repo
         .cpu_throttled_us = usage->cpu_throttled_us + report->cpu_held_us,
         .setup_ns = run->ready_ns - run->received_ns + (run->executing_ns - run->go_ns),
     };
+}
+
+/* By init, which knows what everything has used; one that does not is killed a moment later. A
+ * frozen one would not hear of it. */
+void jail_end(struct supervisor *run) {
+    struct error ignored = {};
+    struct jail_order order = {.kind = ORDER_END};
+    jail_pause_end(&run->jail);
+    if (run->end_by_ns == 0) {
+        run->end_by_ns = jail_now_ns() + (uint64_t)END_PATIENCE_MS * 1000000u;
+        (void)jail_order_send(&run->jail, &order, nullptr, &ignored).code;
+    }
 }

@@ -93,7 +93,7 @@ static bool limit(int resource, uint64_t value) {
  * does not count. */
 static status_t set_limits(const struct jail *jail, struct error *err) {
     const struct template_limits *limits = &jail->plan.limits;
-    bool set = limit(RLIMIT_NPROC, limits->pid_count_max) &&
+    bool set = limit(RLIMIT_NPROC, limits->pid_count_max + 1u) && /* init */
                limit(RLIMIT_FSIZE, limits->file_bytes_max) &&
                limit(RLIMIT_NOFILE, OPEN_FILES_MAX) && limit(RLIMIT_MEMLOCK, 8 << 20) &&
                limit(RLIMIT_MSGQUEUE, 1 << 20) && limit(RLIMIT_NICE, 0) && limit(RLIMIT_RTPRIO, 0);

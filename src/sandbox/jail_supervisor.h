@@ -20,7 +20,10 @@ struct supervisor {
     bool over_memory;
     bool over_disk;
     int exec_errno;
+    uint64_t end_by_ns; /* everything is to be dead by then; 0: nobody wants that */
 };
 
 /* How it ended and what it took, once init has told the end. Looks at the cgroups. */
 struct protocol_exit jail_outcome(struct supervisor *run, const struct jail_report *report);
+/* Has init kill everything, thawed first; end_by_ns says when it has had its time. */
+void jail_end(struct supervisor *run);

@@ -239,7 +239,7 @@ static void add_rules(struct draft *draft) {
     draft_rule(draft, PLAN_ACCESS_DEVICE, "/proc");
 }
 
-static struct template_limits limits_of(const struct plan_request *request) {
+struct template_limits plan_limits(const struct plan_request *request) {
     struct template_limits limits = request->template_row->limits;
     limits.wall_ms_max = request->wall_ms_max != 0 ? request->wall_ms_max : limits.wall_ms_max;
     uint64_t half = request->ram_bytes / 2;
@@ -265,7 +265,7 @@ static struct plan_view view_of(struct draft *draft) {
         .working_folder = "",
         .home = request->home,
         .path = "",
-        .limits = limits_of(request),
+        .limits = plan_limits(request),
         .seccomp = request->template_row->seccomp,
         .uid = request->uid,
         .gid = request->gid,

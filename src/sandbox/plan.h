@@ -40,7 +40,6 @@ struct template_row {
     const char *summary;
     enum seccomp_profile seccomp;
     enum template_network network;
-    bool caches_read; /* package caches below HOME are seen; what is written there is thrown away */
     struct template_limits limits;
     uint64_t agent_wall_ms_max; /* in place of limits.wall_ms_max where no person asked */
     const char *digest;         /* of the definition: SHA-256 over template_format(), hex */
@@ -94,6 +93,9 @@ struct plan; /* built, checked, immutable */
  * home, root, the four ids, wall_ms_max and ram_bytes. */
 status_t plan_build_ground(const struct plan_request *request, struct plan **ret_ground,
                            struct error *err);
+/* The limits that a plan of this request has: its template's, its own time, and no more than half
+ * of the machine's memory. */
+struct template_limits plan_limits(const struct plan_request *request);
 /* Builds the typed operation list and checks its invariants (plan_check): the root is read-only,
  * nothing host-writable but overlay, tmp and home; no path escapes; every limit set; network own.
  * It begins with the operations of `ground`, which the same request made. */

@@ -47,10 +47,9 @@ static const struct limit_key limit_keys[] = {
 };
 
 static const char *const top_keys[] = {"version", "name",    "summary", "based_on",
-                                       "network", "seccomp", "caches",  "limits"};
+                                       "network", "seccomp", "limits"};
 static const char *const network_words[] = {"none", "restricted"};
 static const char *const seccomp_words[] = {"standard", "strict"};
-static const char *const cache_words[] = {"none", "read"};
 enum {
     LIMIT_KEY_COUNT = sizeof limit_keys / sizeof limit_keys[0],
     TOP_KEY_COUNT = sizeof top_keys / sizeof top_keys[0],
@@ -305,13 +304,10 @@ static status_t read_definition(const struct reader *reader, const struct yaml_n
     TRY(read_base(reader, root));
     size_t network = row->network;
     size_t seccomp = row->seccomp;
-    size_t caches = row->caches_read;
     TRY(read_word(reader, yaml_get(root, "network"), network_words, &network));
     TRY(read_word(reader, yaml_get(root, "seccomp"), seccomp_words, &seccomp));
-    TRY(read_word(reader, yaml_get(root, "caches"), cache_words, &caches));
     row->network = (enum template_network)network;
     row->seccomp = (enum seccomp_profile)seccomp;
-    row->caches_read = caches == 1;
     TRY(read_limits(reader, yaml_get(root, "limits")));
     return check_complete(reader, root);
 }
@@ -372,9 +368,8 @@ void template_format(const struct template_row *row, struct builder *out) {
     static const char *const units[] = {
         [BYTES] = " bytes", [COUNT] = "", [CPU] = " %", [TIME] = " ms", [WEIGHT] = "",
     };
-    builder_format(out, "name: %s\nsummary: %s\nnetwork: %s\nseccomp: %s\ncaches: %s\nlimits:\n",
-                   row->name, row->summary, network_words[row->network],
-                   seccomp_words[row->seccomp], cache_words[row->caches_read ? 1 : 0]);
+    builder_format(out, "name: %s\nsummary: %s\nnetwork: %s\nseccomp: %s\nlimits:\n", row->name,
+                   row->summary, network_words[row->network], seccomp_words[row->seccomp]);
     for (size_t i = 0; i < LIMIT_KEY_COUNT; i++) {
         uint64_t value = load_number(row, &limit_keys[i]);
         if (value == 0) {

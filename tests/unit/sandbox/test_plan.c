@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Plans: the one that is built is the golden one, it survives encoding, and every broken invariant
- * is refused. AIRLOCK_GOLDEN=update writes the golden file anew.
+ * is refused. AIRLOCK_GOLDEN=update (make golden) writes the golden files anew.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "sandbox/plan_format.h"
+#include "sandbox/template.h"
 
 #include "plan_fixture.h"
 
@@ -51,46 +52,71 @@ static void print_operation(FILE *out, const struct plan_operation *operation) {
     fputc('\n', out);
 }
 
-static void test_golden(void **state) {
-    (void)state;
-    struct plan_request request = request_of_test();
-    CLEANUP(plan_freep) struct plan *plan = build(&request);
-    struct plan_view view;
-    struct error err = {};
-    assert_true(status_is_ok(plan_decode(plan_bytes(plan), &view, &err)));
-    char *text = nullptr;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    for (uint32_t i = 0; i < view.operation_count; i++) {
-        print_operation(out, &view.operations[i]);
-    }
-    static const char *const access[] = {"read", "write", "device"};
-    for (uint32_t i = 0; i < view.rule_count; i++) {
-        fprintf(out, "rule %s %s\n", access[view.rules[i].access], view.rules[i].path);
-    }
-    fprintf(out, "limits memory %llu pids %u stage %llu file %llu\n",
-            (unsigned long long)view.limits.memory_bytes_max, view.limits.pid_count_max,
-            (unsigned long long)view.limits.stage_bytes_max,
-            (unsigned long long)view.limits.file_bytes_max);
-    (void)fclose(out);
-    plan_view_deinit(&view);
+/* Writes the text to a golden file when that is asked for; then the two must be one. */
+static void is_golden(const char *kind, const char *name, const char *text) {
+    static char expected[65536];
     char path[4096];
-    (void)snprintf(path, sizeof path, "%s/tests/golden/plan-code-executor.txt",
-                   getenv("AIRLOCK_SOURCE_DIR"));
+    (void)snprintf(path, sizeof path, "%s/tests/golden/%s-%s.txt", getenv("AIRLOCK_SOURCE_DIR"),
+                   kind, name);
     const char *mode = getenv("AIRLOCK_GOLDEN");
     if (mode != nullptr && strcmp(mode, "update") == 0) {
         FILE *golden = fopen(path, "we");
         assert_non_null(golden);
-        assert_int_equal(fwrite(text, 1, size, golden), size);
+        assert_true(fputs(text, golden) >= 0);
         assert_int_equal(fclose(golden), 0);
     }
-    static char expected[65536];
     FILE *golden = fopen(path, "re");
-    assert_non_null(golden);
+    if (golden == nullptr) {
+        fail_msg("%s is not there; make golden writes it", path);
+        return;
+    }
     expected[fread(expected, 1, sizeof expected - 1, golden)] = '\0';
     (void)fclose(golden);
     assert_string_equal(text, expected);
-    free(text);
+}
+
+static void print_plan(FILE *out, const struct plan_view *view) {
+    static const char *const access[] = {"read", "write", "device"};
+    const struct template_limits *limits = &view->limits;
+    for (uint32_t i = 0; i < view->operation_count; i++) {
+        print_operation(out, &view->operations[i]);
+    }
+    for (uint32_t i = 0; i < view->rule_count; i++) {
+        fprintf(out, "rule %s %s\n", access[view->rules[i].access], view->rules[i].path);
+    }
+    fprintf(out, "seccomp %s\n", view->seccomp == SECCOMP_STRICT ? "strict" : "standard");
+    fprintf(out, "limits memory %llu pids %u cpu %u%% weight %u time %llu ms\n",
+            (unsigned long long)limits->memory_bytes_max, limits->pid_count_max,
+            limits->cpu_percent_max, limits->cpu_weight, (unsigned long long)limits->wall_ms_max);
+    fprintf(out, "limits stage %llu file %llu output %llu\n",
+            (unsigned long long)limits->stage_bytes_max, (unsigned long long)limits->file_bytes_max,
+            (unsigned long long)limits->output_bytes_max);
+}
+
+/* What each template says when all is resolved, and the plan that it makes. */
+static void test_golden(void **state) {
+    (void)state;
+    for (size_t i = 0; i < template_count(); i++) {
+        const struct template_row *row = template_at(i);
+        CLEANUP(builder_deinit) struct builder resolved;
+        builder_init(&resolved, 4096);
+        template_format(row, &resolved);
+        builder_format(&resolved, "digest: %s\n", row->digest);
+        is_golden("template", row->name, builder_c_string(&resolved));
+        struct plan_request request = request_of_test();
+        request.template_row = row;
+        CLEANUP(plan_freep) struct plan *plan = build(&request);
+        struct plan_view view;
+        struct error err = {};
+        assert_true(status_is_ok(plan_decode(plan_bytes(plan), &view, &err)));
+        CLEANUP(memory_freep) char *text = nullptr;
+        size_t size = 0;
+        FILE *out = open_memstream(&text, &size);
+        print_plan(out, &view);
+        (void)fclose(out);
+        plan_view_deinit(&view);
+        is_golden("plan", row->name, text);
+    }
 }
 
 static void test_round_trip(void **state) {
