@@ -6,10 +6,11 @@
 #include <seccomp.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "sys/filter_build.h"
 
-enum action { KILL, ALLOW, NO_EXEC };
+enum action { KILL, ALLOW, NO_EXEC, INTERNET };
 
 static const struct {
     const char *name;
@@ -33,6 +34,13 @@ static void emit_action(struct filter_code *code, unsigned action) {
         filter_emit(code, BPF_JMP | BPF_JSET | BPF_K, 1, 0, PROT_EXEC);
         filter_emit_return(code, SECCOMP_RET_ALLOW);
         filter_emit_return(code, SECCOMP_RET_KILL_PROCESS);
+        break;
+    case INTERNET: /* the family is the first argument */
+        filter_emit_load(code, 0);
+        filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 2, 0, AF_INET);
+        filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AF_INET6);
+        filter_emit_return(code, SECCOMP_RET_KILL_PROCESS);
+        filter_emit_return(code, SECCOMP_RET_ALLOW);
         break;
     }
 }

@@ -4,6 +4,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "sys/fd.h"
+
 struct range {
     uint8_t bytes[16];
     uint8_t bits;
@@ -14,9 +17,9 @@ struct range {
 /* The longest prefix that holds comes first. Sources: IANA IPv4 and IPv6 Special-Purpose Address
  * Registries; AWS for the metadata addresses. */
 static const struct range RANGES_4[] = {
-    {{169, 254, 169, 254}, 32, ADDRESS_PRIVATE, "cloud metadata"},
-    {{100, 100, 100, 200}, 32, ADDRESS_PRIVATE, "cloud metadata"},
-    {{168, 63, 129, 16}, 32, ADDRESS_PRIVATE, "cloud metadata"},
+    {{169, 254, 169, 254}, 32, ADDRESS_METADATA, "cloud metadata"},
+    {{100, 100, 100, 200}, 32, ADDRESS_METADATA, "cloud metadata"},
+    {{168, 63, 129, 16}, 32, ADDRESS_METADATA, "cloud metadata"},
     {{255, 255, 255, 255}, 32, ADDRESS_FORBIDDEN, "broadcast"},
     {{192, 0, 0}, 24, ADDRESS_FORBIDDEN, "protocol assignment"},
     {{192, 88, 99}, 24, ADDRESS_FORBIDDEN, "6to4 relay"},
@@ -35,7 +38,7 @@ static const struct range RANGES_4[] = {
 static const struct range RANGES_6[] = {
     {{0}, 128, ADDRESS_FORBIDDEN, "unspecified"},
     {{[15] = 1}, 128, ADDRESS_PRIVATE, "loopback"},
-    {{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}, 128, ADDRESS_PRIVATE, "cloud metadata"},
+    {{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}, 128, ADDRESS_METADATA, "cloud metadata"},
     {{[10] = 0xff, [11] = 0xff}, 96, ADDRESS_FORBIDDEN, "IPv4-mapped"},
     {{0}, 96, ADDRESS_FORBIDDEN, "IPv4-compatible"},
     {{[8] = 0xff, [9] = 0xff}, 96, ADDRESS_FORBIDDEN, "IPv4-translated"},
@@ -88,6 +91,26 @@ enum address_class address_classify(const struct host_address *address, const ch
     }
     *ret_kind = "";
     return ADDRESS_PUBLIC;
+}
+
+/* To itself a machine speaks from the address that it speaks to. Nothing is sent. */
+bool address_is_own(const struct host_address *address) {
+    enum { ANY_PORT = 9 };
+    struct sockaddr_storage to;
+    struct sockaddr_storage from = {};
+    socklen_t size = address_to_socket(address, ANY_PORT, &to);
+    socklen_t from_size = size;
+    CLEANUP(fd_closep) int fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&to, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&from, &from_size) != 0) {
+        return false; /* it cannot be reached at all */
+    }
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    memcpy(&v4, &from, sizeof v4);
+    memcpy(&v6, &from, sizeof v6);
+    return address->size == 4 ? memcmp(&v4.sin_addr, address->bytes, 4) == 0
+                              : memcmp(&v6.sin6_addr, address->bytes, 16) == 0;
 }
 
 socklen_t address_to_socket(const struct host_address *address, uint16_t port,

@@ -12,6 +12,7 @@
 enum address_class : uint8_t {
     ADDRESS_PUBLIC,
     ADDRESS_PRIVATE,  /* reached only for a target that says private: this host, its networks */
+    ADDRESS_METADATA, /* reached only for a target that says private and is that address itself */
     ADDRESS_FORBIDDEN /* never: nothing is there that a connection could be meant for */
 };
 
@@ -19,6 +20,10 @@ enum address_class : uint8_t {
  * carries an IPv4 one (mapped, compatible, NAT64, 6to4, Teredo, ISATAP) is never public, whatever
  * it carries: there is the plain form. */
 enum address_class address_classify(const struct host_address *address, const char **ret_kind);
+
+/* Whether it is an address of this machine: then a public one leads past its firewall to what
+ * listens here for its own networks. */
+bool address_is_own(const struct host_address *address);
 
 /* For connect(2); returns its size. */
 socklen_t address_to_socket(const struct host_address *address, uint16_t port,

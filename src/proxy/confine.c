@@ -17,7 +17,7 @@
 #include "proxy_filter.h"
 #include "sys/fd.h"
 
-enum { ABI_TRUNCATE = 3, ABI_TCP = 4, DNS_PORT = 53, OPEN_FILES_MAX = 4096 };
+enum { ABI_TRUNCATE = 3, ABI_TCP = 4, ABI_SCOPES = 6, DNS_PORT = 53, OPEN_FILES_MAX = 4096 };
 
 static bool limits_set(void) {
     static const struct {
@@ -67,6 +67,10 @@ static bool landlock_set(const struct egress_config *config) {
     if (abi >= ABI_TCP) {
         handled.handled_access_net = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
         size = sizeof handled.handled_access_fs + sizeof handled.handled_access_net;
+    }
+    if (abi >= ABI_SCOPES) { /* fcntl(2) can have a signal sent */
+        handled.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
+        size = sizeof handled;
     }
     CLEANUP(fd_closep)
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);

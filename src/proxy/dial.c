@@ -83,13 +83,23 @@ static void try_next(struct dial *dial) {
     finish(dial, DIAL_UNREACHABLE);
 }
 
+/* A name that is called private could still be led by its server to the machine's credentials. */
+static bool may_reach(const struct dial *dial, enum address_class class) {
+    return class == ADDRESS_PUBLIC || (class == ADDRESS_PRIVATE && dial->is_private) ||
+           (class == ADDRESS_METADATA && dial->is_private && dial->host.is_address);
+}
+
 /* Every address has to be one that may be reached: a name with one that may not is a trick, or a
  * mistake that somebody should see. */
 static bool judge(struct dial *dial) {
     for (size_t i = 0; i < dial->count; i++) {
         const char *kind;
         enum address_class class = address_classify(&dial->addresses[i], &kind);
-        if (class == ADDRESS_PUBLIC || (class == ADDRESS_PRIVATE && dial->is_private)) {
+        if (class == ADDRESS_PUBLIC && !dial->is_private && address_is_own(&dial->addresses[i])) {
+            class = ADDRESS_PRIVATE;
+            kind = "this machine's own";
+        }
+        if (may_reach(dial, class)) {
             continue;
         }
         struct host shown = host_of_address(&dial->addresses[i]);

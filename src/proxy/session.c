@@ -113,6 +113,9 @@ void session_drop_upstream(struct session *session, bool reset) {
     if (session->upstream.fd >= 0) {
         session->row->live--;
     }
+    if (session->exchange != nullptr) { /* what it said too much is no answer of the next */
+        queue_drop(&session->exchange->down, queue_size(&session->exchange->down));
+    }
     session->upstream_shaken = session->upstream_failed = false;
     stream_close(session->egress->loop, &session->upstream, reset);
 }
@@ -161,6 +164,7 @@ void session_fail(struct session *session, const struct session_failure *failure
 void session_deny(struct session *session, const char *host, uint16_t port, const char *why) {
     struct counts *counts = &session->egress->counts;
     struct builder shown;
+    session_drop_upstream(session, false); /* it counts for another row */
     builder_init(&shown, (size_t)2 * HOST_TEXT_BYTES);
     text_escape_short(slice_of_string(host), HOST_TEXT_BYTES - 1, &shown);
     session->row = counts_row(counts, builder_c_string(&shown), port);

@@ -66,7 +66,7 @@ check "the variables are there" says "http://127.0.0.1:3128 socks5h://127.0.0.1:
     inside --net local -- sh -c 'echo $https_proxy $ALL_PROXY $NO_PROXY $NODE_USE_ENV_PROXY'
 check "there is still no route" says "unreachable" inside --net local -- $fetch direct 192.0.2.1 80
 
-inside --net local,careless -- $fetch table "$port" "$other" >"$SCRATCH/table" 2>&1
+inside --net local,named,careless -- $fetch table "$port" "$other" >"$SCRATCH/table" 2>&1
 while read -r result what; do
     row "$([ "$result" = ok ] && echo 0 || echo 1)" "$what"
 done <"$SCRATCH/table"

@@ -19,6 +19,10 @@ ip link set lo up 2>/dev/null || python3 - <<'END'
 import fcntl, socket, struct
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh14x", b"lo", 1))
 END
+python3 - <<'END' # a public address of this machine's
+import fcntl, socket, struct
+fcntl.ioctl(socket.socket(), 0x8916, struct.pack("16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton("198.51.100.77")))
+END
 echo "nameserver 127.0.0.1" >"$SCRATCH/resolv.conf"
 mount --bind "$SCRATCH/resolv.conf" /etc/resolv.conf || exit 99
 mount -t proc proc /proc || exit 99
@@ -29,7 +33,7 @@ import collections, http.server, ipaddress, socket, struct, sys, threading
 answers = {"rebind.test": ["203.0.113.10", "127.0.0.1"], "mixed.test": [("203.0.113.10", "127.0.0.1")],
            "mapped.test": ["::ffff:127.0.0.1"], "nat64.test": ["64:ff9b::7f00:1"], "meta.test": ["169.254.169.254"],
            "inner.test": ["10.1.2.3"], "ok.test": ["127.0.0.1"], "sub.wild.test": ["127.0.0.1"], "wild.test": ["127.0.0.1"],
-           "empty.test": [()], "many.test": [tuple(f"203.0.113.{n}" for n in range(40))]}
+           "own.test": ["198.51.100.77"], "meta.wild.test": ["169.254.169.254"], "own.wild.test": ["198.51.100.77"], "empty.test": [()], "many.test": [tuple(f"203.0.113.{n}" for n in range(40))]}
 asked = collections.Counter()
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -54,7 +58,7 @@ def answer(query):
 log = open(sys.argv[1] + "/asked", "w")
 dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 dns.bind(("127.0.0.1", 53))
-threading.Thread(target=http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Handler).serve_forever, daemon=True).start()
+threading.Thread(target=http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever, daemon=True).start()
 print("ready", flush=True)
 while True:
     query, peer = dns.recvfrom(4096)
@@ -66,7 +70,7 @@ for _ in $(seq 100); do
     [ -s "$SCRATCH/ready" ] && break
     sleep 0.1
 done
-names='rebind mixed mapped nat64 meta inner empty many silent'
+names='rebind mixed mapped nat64 meta inner own empty many silent'
 {
     echo "version: 1"
     echo "network: { whitelist: { names: ["
@@ -98,6 +102,9 @@ row("an IPv4-mapped one", "mapped.test", " 403 ", "IPv4-mapped")
 row("one behind NAT64", "nat64.test", " 403 ", "NAT64")
 row("cloud metadata", "meta.test", " 403 ", "cloud metadata")
 row("a private one", "inner.test", " 403 ", "private")
+row("a public address of this machine's own", "own.test", " 403 ", "this machine's own")
+row("which a private name may have", "own.wild.test", " 200 ")
+row("but never that of cloud metadata", "meta.wild.test", " 403 ", "cloud metadata")
 row("a name without addresses", "empty.test", " 502 ")
 row("more addresses than are taken", "many.test", " 502 ")
 row("a server that never answers", "silent.test", "no DNS server answered in time")
@@ -120,7 +127,7 @@ END
 while read -r result what; do
     row "$([ "$result" = ok ] && echo 0 || echo 1)" "$what"
 done <"$SCRATCH/table"
-same "every row was tried" 16 "$(wc -l <"$SCRATCH/table")"
+same "every row was tried" 19 "$(wc -l <"$SCRATCH/table")"
 same "a name is looked up once for each connection" 2 "$(grep -c '^rebind.test 1$' "$SCRATCH/asked")"
 refuse "names outside of the groups are not looked up" grep -q '^wild.test' "$SCRATCH/asked"
 finish

@@ -160,6 +160,9 @@ def table(port, other):
     row("six requests on one connection", answer.count(b"from outside") == 6, answer)
     answer = raw(one + b"GET http://127.0.0.1:%d/file HTTP/1.1\r\nHost: h\r\n\r\n" % other, pause=1)
     row("the second of two is judged too", answer.count(b"from outside") == 1 and b" 403 " in answer, answer)
+    answer = raw(b"GET %s/two HTTP/1.1\r\nHost: h\r\n\r\n" % base
+                 + b"GET http://localhost:%d/file HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % port, pause=1)
+    row("what one host says too much is no answer of another", b"uncalled" not in answer and b"from outside" in answer, answer)
     connection, _ = connect("127.0.0.1", port, REQUEST)
     connection.shutdown(socket.SHUT_WR)
     row("half a connection closed: the other half goes on", b"from outside" in read_all(connection))

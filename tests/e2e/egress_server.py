@@ -30,6 +30,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         elif self.path == "/until-close":
             self.close_connection = True
             self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
+        elif self.path == "/two":  # one more answer than was asked for
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
+                             b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nuncalled")
         elif self.path == "/switch":
             self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n")
         else:
