@@ -12,6 +12,7 @@
 #include "cli/inject_list.h"
 #include "cli/log_view.h"
 #include "cli/network_list.h"
+#include "cli/run_engine.h"
 #include "cli/runs_prune.h"
 #include "cli/secret.h"
 #include "cli/streams.h"
@@ -29,6 +30,7 @@ struct run_options {
     struct inject_list added;
     struct network_list networks;
     char *root_resolved; /* owned */
+    struct run_engine_options engine;
     bool wait_all, quiet, raw_terminal;
     uint64_t wall_ms;
     int summary_number; /* -1: stderr */
@@ -39,6 +41,7 @@ static const char examples[] =
     "  airlock run -- make test\n"
     "  airlock run --timeout 30s -- npm test\n"
     "  airlock run --on @1 -- sh -c 'cat result.txt'      (stand on the last run's changes)\n"
+    "  airlock run --engine podman --image docker.io/library/debian:13 --pull -- make test\n"
     "  airlock run --env CI=1 --secret TOKEN=token.txt -- ./publish --dry-run\n"
     "\nexit status: the command's own; 128+n when signal n ended it; 124 at the time limit;\n"
     "125 when Airlock failed or policy refused; 126 not executable; 127 not found\n";
@@ -207,6 +210,9 @@ static status_t run(struct cli *cli, const struct run_options *options, const ch
     char folder[LIMIT_PATH_BYTES];
     struct kernel kernel = {};
     struct run_exec_result result = {.run = {.fd = -1, .lock_fd = -1}};
+    struct run_engine_view view;
+    bool is_native = true;
+    TRY(run_engine_find(cli, &options->engine, &view, &is_native, err));
     TRY(workspace_find(options->workspace, workspace, err));
     say_resolved(cli, options, workspace);
     working_folder(workspace, folder);
@@ -219,6 +225,7 @@ static status_t run(struct cli *cli, const struct run_options *options, const ch
         .template_open = options->template_name == nullptr,
         .on = options->on,
         .root = options->root,
+        .engine = is_native ? nullptr : &view.engine,
         .argv = argv,
         .environment = (const char *const *)options->variables.entries,
         .networks = (const char *const *)options->networks.names,
@@ -235,6 +242,7 @@ static status_t run(struct cli *cli, const struct run_options *options, const ch
         .streams = {.terminal = terminal, .raw_terminal = options->raw_terminal},
     };
     status_t status = open_and_run(&start, &request, &kernel, &result, err);
+    run_engine_end(&view);
     if (status_is_ok(status)) {
         print_summary(cli, options, &result);
         if (!options->quiet && !cli->json) {
@@ -289,6 +297,21 @@ int cli_run(struct cli *cli, int argc, char **argv) {
          .value = &options.root,
          .argument = "DIR",
          .help = "an unpacked distribution instead of this system's files"},
+        {.name = "engine",
+         .value = &options.engine.name,
+         .argument = "NAME",
+         .help = "what runs the command: native (default), podman or docker"},
+        {.name = "image",
+         .value = &options.engine.image,
+         .argument = "IMAGE",
+         .help = "the container image it runs in"},
+        {.name = "pull",
+         .flag = &options.engine.pull,
+         .help = "have the image fetched when the engine does not have it"},
+        {.name = "engine-socket",
+         .value = &options.engine.socket,
+         .argument = "PATH",
+         .help = "where the engine listens (default: the usual places)"},
         {.name = "env",
          .letter = 'e',
          .list = &options.env,

@@ -94,8 +94,9 @@ static void set_arguments(struct inside *inside, const char *home) {
 /* Its stdout is a file, so there is nothing to move; only the end is waited for. */
 static status_t wait_for_end(void *context, const struct run_exec_relay *relay, struct error *err) {
     (void)context;
+    const struct run_peer *peer = relay->peer;
     do {
-        TRY(launcher_receive(relay->launcher, &relay->result->exit, err));
+        TRY(peer->receive(peer->context, &relay->result->exit, err));
     } while (relay->result->exit.type != LAUNCHER_EXITED);
     return STATUS_OK;
 }

@@ -119,36 +119,56 @@ static void serve_input(struct streams *streams, const struct pollfd *from,
     }
 }
 
+static status_t send_signal(struct streams *streams, int signal_number, struct error *err) {
+    const struct run_peer *peer = streams->relay->peer;
+    return peer->signal(peer->context, signal_number, err);
+}
+
+static void copy_size(struct streams *streams) {
+    const struct run_peer *peer = streams->relay->peer;
+    unsigned rows;
+    unsigned columns;
+    if (peer->resize == nullptr) {
+        terminal_copy_size(streams->input);
+    } else if (terminal_size(&rows, &columns)) {
+        peer->resize(peer->context, rows, columns);
+    }
+}
+
+static bool has_pending(const struct streams *streams) {
+    const struct run_peer *peer = streams->relay->peer;
+    return !streams->exited && peer->is_pending != nullptr && peer->is_pending(peer->context);
+}
+
 static status_t stop_ourselves(struct streams *streams, struct error *err) {
     terminal_restore();
     (void)raise(SIGSTOP);
     if (streams->options.terminal) {
         terminal_resume_raw();
-        terminal_copy_size(streams->input);
+        copy_size(streams);
     }
-    return launcher_signal(streams->relay->launcher, SIGCONT, err);
+    return send_signal(streams, SIGCONT, err);
 }
 
 static status_t take_signal(struct streams *streams, int signal_number, struct error *err) {
-    struct launcher *launcher = streams->relay->launcher;
     switch (signal_number) {
     case SIGWINCH:
         if (streams->options.terminal && streams->input >= 0) {
-            terminal_copy_size(streams->input);
+            copy_size(streams);
         }
         return STATUS_OK;
     case SIGTSTP:
         streams->stop_expected = true;
-        TRY(launcher_signal(launcher, SIGSTOP, err));
+        TRY(send_signal(streams, SIGSTOP, err));
         return stop_ourselves(streams, err);
     case SIGTERM:
     case SIGHUP:
         if (streams->kill_at_ms == 0) {
             streams->kill_at_ms = now_ms() + LIMIT_STOP_GRACE_MS;
         }
-        return launcher_signal(launcher, signal_number, err);
+        return send_signal(streams, signal_number, err);
     default:
-        return launcher_signal(launcher, signal_number, err);
+        return send_signal(streams, signal_number, err);
     }
 }
 
@@ -170,13 +190,14 @@ static status_t begin_terminal(struct streams *streams, int master, struct error
     streams->in.to = master;
     streams->out.from = master;
     (void)fd_set_nonblocking(master, true);
-    terminal_copy_size(master);
+    copy_size(streams);
     return terminal_enter_raw(err);
 }
 
 static status_t take_message(struct streams *streams, struct error *err) {
+    const struct run_peer *peer = streams->relay->peer;
     struct launcher_message message;
-    TRY(launcher_receive(streams->relay->launcher, &message, err));
+    TRY(peer->receive(peer->context, &message, err));
     switch (message.type) {
     case LAUNCHER_TERMINAL:
         return begin_terminal(streams, message.fd, err);
@@ -211,6 +232,9 @@ static bool is_finished(const struct streams *streams) {
 }
 
 static int poll_timeout(const struct streams *streams) {
+    if (has_pending(streams)) {
+        return 0;
+    }
     uint64_t until = streams->exited ? streams->drain_until_ms : streams->kill_at_ms;
     bool delivered = channel_is_empty(&streams->out) && channel_is_empty(&streams->err);
     if (until == 0 || (streams->exited && !delivered)) {
@@ -218,6 +242,12 @@ static int poll_timeout(const struct streams *streams) {
     }
     uint64_t now = now_ms();
     return until > now ? (int)(until - now) : 0;
+}
+
+/* A run in a container has none. */
+static int control_fd(const struct streams *streams) {
+    const struct run_control *control = streams->relay->control;
+    return control != nullptr ? run_control_fd(control) : -1;
 }
 
 static status_t serve_control(struct streams *streams, struct error *err) {
@@ -229,14 +259,14 @@ static status_t serve_control(struct streams *streams, struct error *err) {
 static status_t relay_once(struct streams *streams, struct error *err) {
     struct pollfd polls[] = {
         {.fd = streams->signal_fd, .events = POLLIN},
-        {.fd = streams->exited ? -1 : launcher_fd(streams->relay->launcher), .events = POLLIN},
+        {.fd = streams->exited ? -1 : streams->relay->peer->fd, .events = POLLIN},
         channel_poll_from(&streams->out),
         channel_poll_to(&streams->out),
         channel_poll_from(&streams->err),
         channel_poll_to(&streams->err),
         channel_poll_from(&streams->in),
         channel_poll_to(&streams->in),
-        {.fd = streams->exited ? -1 : run_control_fd(streams->relay->control), .events = POLLIN},
+        {.fd = streams->exited ? -1 : control_fd(streams), .events = POLLIN},
     };
     if (streams->exited) {
         polls[6].fd = -1;
@@ -248,7 +278,7 @@ static status_t relay_once(struct streams *streams, struct error *err) {
     serve_output(streams, &streams->out, &streams->output, &polls[2], &polls[3]);
     serve_output(streams, &streams->err, &streams->error, &polls[4], &polls[5]);
     serve_input(streams, &polls[6], &polls[7]);
-    if (polls[1].revents != 0) {
+    if (polls[1].revents != 0 || has_pending(streams)) {
         TRY(take_message(streams, err));
     }
     if (polls[0].revents != 0) {
@@ -259,7 +289,7 @@ static status_t relay_once(struct streams *streams, struct error *err) {
     }
     if (!streams->exited && streams->kill_at_ms != 0 && now_ms() >= streams->kill_at_ms) {
         streams->kill_at_ms = 0;
-        return launcher_signal(streams->relay->launcher, SIGKILL, err);
+        return send_signal(streams, SIGKILL, err);
     }
     return STATUS_OK;
 }

@@ -79,6 +79,16 @@ void terminal_copy_size(int pty_fd) {
     }
 }
 
+bool terminal_size(unsigned *ret_rows, unsigned *ret_columns) {
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) {
+        return false;
+    }
+    *ret_rows = size.ws_row;
+    *ret_columns = size.ws_col;
+    return true;
+}
+
 bool terminal_charset_is_utf8(const char *lc_all, const char *lc_ctype, const char *lang,
                               bool terminal_says_so) {
     const char *const sources[] = {lc_all, lc_ctype, lang};

@@ -17,6 +17,8 @@ void terminal_restore(void);
 void terminal_set_farewell(const char *text);
 /* Raw again after a restore (job control). */
 void terminal_resume_raw(void);
+/* The size of the terminal on stdout; false when it has none. */
+bool terminal_size(unsigned *ret_rows, unsigned *ret_columns);
 /* Gives the pty the size of the terminal on stdout. */
 void terminal_copy_size(int pty_fd);
 

@@ -34,22 +34,29 @@ static const char *const trust[] = {
     "PIP_CERT=" PLAN_TRUST_PATH,       "GIT_SSL_CAINFO=" PLAN_TRUST_PATH,
 };
 static_assert(PLAN_LISTENER_PORT == 3128);
+/* What tells of this system's files, which an image does not have. */
+static const char *const of_host[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", nullptr};
 
 static size_t name_length(const char *entry) {
     return strcspn(entry, "=");
 }
 
-static bool name_is_allowed(const char *entry) {
+static bool name_is_one_of(const char *entry, const char *const *names) {
     size_t length = name_length(entry);
-    if (length > 3 && memcmp(entry, "LC_", 3) == 0) {
-        return true;
-    }
-    for (size_t i = 0; allowed[i] != nullptr; i++) {
-        if (strlen(allowed[i]) == length && memcmp(entry, allowed[i], length) == 0) {
+    for (size_t i = 0; names[i] != nullptr; i++) {
+        if (strlen(names[i]) == length && memcmp(entry, names[i], length) == 0) {
             return true;
         }
     }
     return false;
+}
+
+static bool name_is_allowed(const struct environment_options *options, const char *entry) {
+    if (options->image && name_is_one_of(entry, of_host)) {
+        return false;
+    }
+    return (name_length(entry) > 3 && memcmp(entry, "LC_", 3) == 0) ||
+           name_is_one_of(entry, allowed);
 }
 
 static bool name_is_valid(const char *entry) {
@@ -162,7 +169,8 @@ status_t environment_build(const struct environment_options *options,
     struct environment environment = {};
     for (size_t i = 0; options->caller[i] != nullptr; i++) {
         const char *entry = options->caller[i];
-        if (name_is_allowed(entry) && name_is_valid(entry) && strchr(entry, '=') != nullptr) {
+        if (name_is_allowed(options, entry) && name_is_valid(entry) &&
+            strchr(entry, '=') != nullptr) {
             entry_set(&environment, options->caller[i]);
         }
     }
@@ -180,13 +188,15 @@ status_t environment_build(const struct environment_options *options,
         }
     }
     const char *path = entry_value(&environment, "PATH");
-    if (path == nullptr || path[0] == '\0') {
+    if (!options->image && (path == nullptr || path[0] == '\0')) {
         entry_set(&environment, default_path);
     }
     home_normalise(&environment);
     const char *home = entry_value(&environment, "HOME");
     if (home == nullptr || home[0] != '/' || home[1] == '\0') {
-        entry_set(&environment, options->root ? "HOME=/root" : "HOME=/home/user");
+        entry_set(&environment, options->image  ? "HOME=/tmp"
+                                : options->root ? "HOME=/root"
+                                                : "HOME=/home/user");
     }
     char run[64];
     (void)snprintf(run, sizeof run, "AIRLOCK_RUN=%s", options->run_id);

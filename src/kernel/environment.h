@@ -13,7 +13,7 @@ struct environment {
     char **entries; /* owned, nullptr-terminated K=V */
     size_t count;
     const char *home; /* borrowed from entries; absolute */
-    const char *path; /* borrowed from entries */
+    const char *path; /* borrowed from entries; nullptr: the image's own */
 };
 
 struct environment_options {
@@ -23,9 +23,10 @@ struct environment_options {
     bool trust;   /* and of the certificates they have to trust: PLAN_TRUST_PATH */
     bool network; /* programs are told of the egress proxy */
     bool root;    /* the caller is uid 0: where HOME is when it has none */
+    bool image;   /* the programs are a container image's: its own PATH counts, HOME is /tmp */
 };
 
-/* PATH and HOME are always there. ERROR_USAGE for an addition that is no name. */
+/* HOME is always there, and but for an image PATH. ERROR_USAGE for an addition that is no name. */
 status_t environment_build(const struct environment_options *options,
                            struct environment *ret_environment, struct error *err);
 /* Values are wiped first: some may be secrets. */

@@ -35,6 +35,8 @@ struct json *facts_of(const struct policy_request *request) {
     set_text(object, POLICY_FIELD_HOST, request->host);
     set_text(object, POLICY_FIELD_METHOD, request->method);
     set_text(object, POLICY_FIELD_TEMPLATE, request->template_name);
+    set_text(object, POLICY_FIELD_ENGINE, request->engine);
+    set_text(object, POLICY_FIELD_IMAGE, request->image);
     set_text(object, POLICY_FIELD_ARGUMENT_DIGEST, request->argument_digest);
     set_text(object, POLICY_FIELD_TRANSPORT, request->transport);
     set_tags(object, POLICY_FIELD_CALLER_TAG, request->caller_tags, request->caller_tag_count);

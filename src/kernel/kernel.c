@@ -13,6 +13,7 @@
 #include "kernel/records.h"
 #include "kernel/recover.h"
 #include "kernel/retention.h"
+#include "kernel/run_container.h"
 #include "sandbox/cgroup_sweep.h"
 
 /* What the log says about a run whose command died. */
@@ -89,13 +90,23 @@ static status_t close_lost_run(void *context, struct run *run, struct error *err
     return STATUS_OK;
 }
 
+static status_t end_dead_run(void *context, struct run *run, struct error *err) {
+    (void)context;
+    return run_container_collect(run, err);
+}
+
 static status_t open_parts(struct kernel *kernel, struct error *err) {
     TRY(audit_log_open(
         &(struct audit_log_options){.state = &kernel->state, .clock = &kernel->clock}, &kernel->log,
         err));
     secret_freep(&kernel->state.log_key); /* it opened the log; no longer than that */
     TRY(stage_recover_each(&kernel->state, kernel_close_apply, kernel, err));
-    TRY(run_collect(&kernel->state, close_lost_run, kernel, err));
+    const struct run_collector collector = {
+        .each_dead = end_dead_run,
+        .each_lost = close_lost_run,
+        .context = kernel,
+    };
+    TRY(run_collect(&kernel->state, &collector, err));
     struct error ignored = {0}; /* what is not deleted today is tomorrow */
     (void)!status_is_ok(kernel_retain(kernel, &ignored));
     return STATUS_OK;

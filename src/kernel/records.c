@@ -99,6 +99,11 @@ struct json *record_run_started(const struct kernel *kernel, const struct record
     if (start->parent[0] != '\0') {
         json_set_text(fields, "parent", start->parent);
     }
+    if (start->engine != nullptr) {
+        json_set_text(fields, "engine", start->engine);
+        record_text(fields, "image", start->image);
+        json_set_text(fields, "image_digest", start->image_digest);
+    }
     json_set(fields, "env_names", environment_names(start->environment));
     return fields;
 }

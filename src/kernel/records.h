@@ -24,6 +24,9 @@ struct record_start {
     const struct digest *argv;
     const char *parent;             /* the run it stands on, or "" */
     const char *const *environment; /* K=V; only names are recorded */
+    const char *engine;             /* nullptr: native */
+    const char *image;              /* as it was asked for */
+    const char *image_digest;       /* "sha256:HEX": which one that was */
 };
 
 struct record_finish {

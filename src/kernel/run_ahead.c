@@ -72,6 +72,9 @@ struct plan_request run_ahead_request(const struct run_exec_request *request,
 
 static status_t lay_ground(const struct run_exec_request *request, struct run_ahead *ahead,
                            struct error *err) {
+    if (request->engine != nullptr) {
+        return STATUS_OK; /* a container engine lays none */
+    }
     struct plan_request plan = run_ahead_request(request, ahead);
     TRY(launcher_start(&ahead->launcher, err));
     TRY(plan_build_ground(&plan, &ahead->ground, err));
@@ -93,6 +96,7 @@ status_t run_ahead_start(const struct run_exec_request *request, struct run_ahea
             .network = request->network_count > 0,
             .trust = egress_adds_tls(request),
             .root = geteuid() == 0,
+            .image = request->engine != nullptr,
         },
         &ahead.environment, err);
     if (status_is_ok(status)) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "engine/engine.h"
 #include "kernel/egress.h"
 #include "kernel/facts.h"
 #include "kernel/records.h"
@@ -57,10 +58,16 @@ static void hint_network(const struct asking *asking, struct error *err) {
 }
 
 static status_t deny(struct asking *asking, struct error *err) {
+    const struct policy_request *judged = &asking->decided->judged;
     (void)refusal_error(&asking->decided->decision, "run.exec", err);
     bool is_open = asking->decided->decision.deciders[0].layer == POLICY_LAYER_NONE;
     status_t status = refuse(asking, err);
-    if (asking->request->network_count > 0 && is_open) {
+    if (judged->engine != nullptr && is_open && err->code == ERROR_POLICY_DENIED) {
+        error_hint(err,
+                   "Allow it with a rule (airlock policy edit): - { name: my-images, match: { "
+                   "operation: run.exec, engine: %s, image: \"%.200s\" }, action: allow }",
+                   judged->engine, judged->image);
+    } else if (asking->request->network_count > 0 && is_open) {
         hint_network(asking, err);
     }
     return status;
@@ -128,6 +135,7 @@ status_t run_decide(struct kernel *kernel, const struct run_exec_request *reques
                     struct run_ahead *ahead, struct run_decision *decision, struct error *err) {
     struct asking one = {kernel, request, ahead, decision};
     struct asking *asking = &one;
+    const struct run_engine *engine = request->engine;
     TRY(kernel_policy(asking->kernel, asking->request->workspace, &asking->decided->policy, err));
     asking->decided->judged = (struct policy_request){
         .operation = "run.exec",
@@ -137,6 +145,8 @@ status_t run_decide(struct kernel *kernel, const struct run_exec_request *reques
         .template_open = asking->request->template_open,
         .networks = asking->request->networks,
         .network_count = asking->request->network_count,
+        .engine = engine != nullptr ? engine_kind_text(engine->kind) : nullptr,
+        .image = engine != nullptr ? engine->image : nullptr,
         .transport = "cli",
         .at_command_line = true,
         .now_ms = clock_wall_ms(&asking->kernel->clock),

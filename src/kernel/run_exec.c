@@ -22,6 +22,7 @@
 #include "kernel/environment.h"
 #include "kernel/plan_file.h"
 #include "kernel/records.h"
+#include "kernel/run_container.h"
 #include "kernel/run_control.h"
 #include "kernel/run_decide.h"
 #include "kernel/workspace.h"
@@ -39,8 +40,9 @@ struct execution {
     struct run_decision decided;
     struct egress egress;
     struct workspace_identity identity;
-    struct plan *plan; /* owned */
-    char **layers;     /* owned; nullptr when it stands on nothing */
+    struct plan *plan;              /* owned */
+    struct run_container container; /* its engine is nullptr: native */
+    char **layers;                  /* owned; nullptr when it stands on nothing */
     char parent[ID_TEXT_BYTES];
     struct launcher_streams streams; /* -1 once closed */
     struct audit_position intent;
@@ -114,10 +116,12 @@ static status_t make_plan(struct execution *run, struct error *err) {
 }
 
 static status_t intend(struct execution *run, struct error *err) {
+    const struct run_container *container = &run->container;
+    bool is_native = run->request->engine == nullptr;
     struct plan_commitments commitments;
-    TRY(plan_file_write(&run->result->run, run->request->argv,
-                        (const char *const *)run->ahead->environment.entries, plan_bytes(run->plan),
-                        &commitments, err));
+    TRY(plan_file_write(
+        &run->result->run, run->request->argv, (const char *const *)run->ahead->environment.entries,
+        is_native ? plan_bytes(run->plan) : builder_slice(&container->bytes), &commitments, err));
     struct audit_append append = {
         .event = AUDIT_EVENT_RUN_STARTED,
         .fields = record_run_started(
@@ -136,6 +140,9 @@ static status_t intend(struct execution *run, struct error *err) {
                 .argv = &commitments.argv,
                 .parent = run->layers != nullptr ? run->parent : "",
                 .environment = (const char *const *)run->ahead->environment.entries,
+                .engine = run->decided.judged.engine,
+                .image = run->decided.judged.image,
+                .image_digest = is_native ? nullptr : container->image.id,
             }),
     };
     TRY(audit_log_append(run->kernel->log, &append, 1, &run->intent, err));
@@ -166,11 +173,42 @@ static int exit_status_of(const struct launcher_message *exit) {
     return 125;
 }
 
-static status_t go(struct execution *run, struct error *err) {
-    TRY(launcher_ready(run->ahead->launcher, &run->result->levels, err));
+static status_t native_go(struct execution *run, struct run_peer *ret_peer, struct error *err) {
+    struct launcher *launcher = run->ahead->launcher;
+    TRY(launcher_ready(launcher, &run->result->levels, err));
     run->levels_known = true;
-    TRY(egress_listen(&run->egress, run->ahead->launcher, err));
-    TRY(launcher_go(run->ahead->launcher, err));
+    TRY(egress_listen(&run->egress, launcher, err));
+    TRY(launcher_go(launcher, err));
+    *ret_peer = run_peer_native(launcher);
+    return STATUS_OK;
+}
+
+/* Volume and container are made past the intent: they outlive a command that is killed. */
+static status_t container_go(struct execution *run, struct run_peer *ret_peer, struct error *err) {
+    const struct run_container_place place = {
+        .run = &run->result->run,
+        .state_path = run->kernel->state.path,
+        .identity = &run->identity,
+        .layers = run->layers,
+    };
+    TRY(run_container_make(&run->container, &place, err));
+    TRY(run_container_go(&run->container, &run->streams, &run->result->exit, err));
+    streams_close(&run->streams);
+    run_container_levels(&run->container, &run->result->levels);
+    run->levels_known = true;
+    *ret_peer = run_container_peer(&run->container);
+    return STATUS_OK;
+}
+
+static status_t go(struct execution *run, struct error *err) {
+    struct run_peer peer;
+    bool is_native = run->request->engine == nullptr;
+    TRY(is_native ? native_go(run, &peer, err) : container_go(run, &peer, err));
+    if (!is_native && run->result->exit.type == LAUNCHER_EXITED) {
+        run->exited = true; /* there was nothing to start */
+        run->result->exit_status = exit_status_of(&run->result->exit);
+        return STATUS_OK;
+    }
     /* The key process warms up beside the payload; earlier it would take the processor from the
      * making of the sandbox. A failure shows when the signature is needed. */
     struct keys_client *warming;
@@ -184,12 +222,14 @@ static status_t go(struct execution *run, struct error *err) {
                          run->result->run.id);
     }
     struct run_control *control = nullptr;
-    TRY(run_control_open(run->kernel, &run->result->run, run->ahead->launcher, &control, err));
+    if (is_native) {
+        TRY(run_control_open(run->kernel, &run->result->run, run->ahead->launcher, &control, err));
+    }
     run->control = control;
     TRY(run->request->relay(
         run->request->context,
         &(struct run_exec_relay){
-            .launcher = run->ahead->launcher,
+            .peer = &peer,
             .control = control,
             .output_fd = output,
             .output_bytes_max = run->ahead->template_row->limits.output_bytes_max,
@@ -206,6 +246,9 @@ static status_t execute(struct execution *run, struct error *err) {
     const struct run_exec_request *request = run->request;
     struct kernel *kernel = run->kernel;
     TRY(run_decide(kernel, request, run->ahead, &run->decided, err));
+    if (request->engine != nullptr) {
+        TRY(run_container_open(&run->container, kernel, request, run->ahead, err));
+    }
     TRY(egress_start(run->decided.policy, request, &run->egress, err));
     TRY(workspace_check(&kernel->state, request->workspace, &run->identity, err));
     TRY(stand_on(run, err));
@@ -222,11 +265,15 @@ static status_t execute(struct execution *run, struct error *err) {
         TRY(run_layers_check(&kernel->state, &run->result->run, run->layers, err));
     }
     command_describe(&run->result->run, request->argv);
-    TRY(egress_trust(request, &run->egress, err));
-    TRY(make_plan(run, err));
-    TRY(launcher_prepare(run->ahead->launcher, run->plan, &run->streams, run->result->run.lock_fd,
-                         err));
-    streams_close(&run->streams);
+    if (request->engine != nullptr) {
+        TRY(run_container_plan(&run->container, err));
+    } else {
+        TRY(egress_trust(request, &run->egress, err));
+        TRY(make_plan(run, err));
+        TRY(launcher_prepare(run->ahead->launcher, run->plan, &run->streams,
+                             run->result->run.lock_fd, err));
+        streams_close(&run->streams);
+    }
     TRY(intend(run, err));
     TRY(run_save(&run->result->run, false, err));
     return go(run, err);
@@ -304,7 +351,11 @@ static status_t conclude(struct execution *run, const struct error *failure, str
     egress_finish(&run->egress);
     result->egress = egress_record(run->request, &run->egress);
     struct error seal_error;
-    status_t seal = stage_seal(&run->kernel->state, &result->run, &result->stage, &seal_error);
+    /* A container that cannot be removed may still write; then the collector seals, later. */
+    status_t seal = run_container_end(&run->container, &result->run, &seal_error);
+    if (status_is_ok(seal)) {
+        seal = stage_seal(&run->kernel->state, &result->run, &result->stage, &seal_error);
+    }
     run->sealed = status_is_ok(seal);
     if (!run->sealed && failure == nullptr) {
         failure = &seal_error;
@@ -320,6 +371,7 @@ static status_t conclude(struct execution *run, const struct error *failure, str
 static void execution_deinit(struct execution *run) {
     run_decision_counted(&run->decided);
     run_control_close(run->control);
+    run_container_deinit(&run->container);
     launcher_closep(&run->ahead->launcher);
     if (!run->exited && run->result->run.id[0] != '\0') {
         cgroup_sweep(run->result->run.id); /* the launcher may have been killed */
@@ -343,6 +395,7 @@ status_t run_exec(struct kernel *kernel, struct run_ahead *ahead,
         .ahead = ahead,
         .streams = request->streams,
         .decided = {.rates_fd = -1},
+        .container = {.terminal = -1},
         .started_ns = clock_monotonic_ns(&kernel->clock),
     };
     id_generate(clock_wall_ms(&kernel->clock), run.decided.request_id);

@@ -9,22 +9,35 @@
 #include "kernel/run_control.h"
 
 struct run_exec_relay;
+enum engine_kind : uint8_t;
+
+/* Another engine than native. */
+struct run_engine {
+    enum engine_kind kind;
+    const char *socket; /* absolute; from engine_socket_find() */
+    const char *image;  /* as the user names it */
+    bool pull;          /* have it fetched when the engine does not have it */
+    /* Told the percentage while it is fetched, and 100 when it is there; may be nullptr. */
+    void (*progress)(void *context, unsigned percent);
+    void *context;
+};
 
 struct run_exec_request {
     const char *workspace;      /* as from workspace_find() */
     const char *working_folder; /* absolute; the workspace or below it */
     const char *template_name;
-    bool template_open;             /* nobody named it: policy may ask for another */
-    const char *on;                 /* the run to stand on, as users name runs; nullptr: none */
-    const char *root;               /* --root; nullptr: the host's own */
-    const char *const *argv;        /* nullptr-terminated, at least one */
-    const char *const *environment; /* nullptr-terminated K=V or K to add; may be nullptr */
-    const char *const *networks;    /* groups the run wants to reach */
-    size_t network_count;           /* 0: it has no network */
+    bool template_open;                  /* nobody named it: policy may ask for another */
+    const char *on;                      /* the run to stand on, as users name runs; nullptr: none */
+    const char *root;                    /* --root; nullptr: the host's own */
+    const struct run_engine *engine;     /* nullptr: native */
+    const char *const *argv;             /* nullptr-terminated, at least one */
+    const char *const *environment;      /* nullptr-terminated K=V or K to add; may be nullptr */
+    const char *const *networks;         /* groups the run wants to reach */
+    size_t network_count;                /* 0: it has no network */
     const struct egress_inject *injects; /* headers added outside; their values are secret */
     size_t inject_count;
-    const char *ca_file; /* certificates to trust besides; nullptr or "": the system's */
-    uint64_t wall_ms_max;           /* 0: none of the caller's; the template may have one */
+    const char *ca_file;  /* certificates to trust besides; nullptr or "": the system's */
+    uint64_t wall_ms_max; /* 0: none of the caller's; the template may have one */
     bool terminal;
     bool wait_all;
     struct launcher_streams streams; /* the payload's ends; the kernel closes them */
@@ -48,9 +61,22 @@ struct run_exec_result {
         *egress; /* what was reached and refused; nullptr: no network. The caller frees it */
 };
 
+/* Whoever runs the payload, as the relay sees it. */
+struct run_peer {
+    int fd; /* readable when a message waits */
+    void *context;
+    status_t (*receive)(void *context, struct launcher_message *ret_message, struct error *err);
+    /* SIGSTOP and SIGCONT hold the whole payload; SIGKILL ends it. */
+    status_t (*signal)(void *context, int signal_number, struct error *err);
+    /* A message waits though `fd` is not readable; nullptr: never. */
+    bool (*is_pending)(void *context);
+    /* Of a terminal that is no pty of ours; nullptr: it is one. */
+    void (*resize)(void *context, unsigned rows, unsigned columns);
+};
+
 struct run_exec_relay {
-    struct launcher *launcher;
-    struct run_control *control; /* to be served while the run is live */
+    const struct run_peer *peer;
+    struct run_control *control; /* to be served while the run is live; nullptr: in a container */
     int output_fd;
     uint64_t output_bytes_max;
     struct run_exec_result *result; /* exit, output_bytes and output_kept_bytes are set here */

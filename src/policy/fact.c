@@ -100,6 +100,10 @@ const char **policy_request_text(struct policy_request *request, enum policy_fie
         return &request->method;
     case POLICY_FIELD_TEMPLATE:
         return &request->template_name;
+    case POLICY_FIELD_ENGINE:
+        return &request->engine;
+    case POLICY_FIELD_IMAGE:
+        return &request->image;
     case POLICY_FIELD_ARGUMENT_DIGEST:
         return &request->argument_digest;
     case POLICY_FIELD_TRANSPORT:

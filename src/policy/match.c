@@ -190,6 +190,9 @@ void policy_view_init(struct policy_view *view, const struct policy_request *req
     view_set(view, POLICY_FIELD_WORKFLOW_STATE, request->workflow_state);
     view_set(view, POLICY_FIELD_METHOD, request->method);
     view_set(view, POLICY_FIELD_TEMPLATE, request->template_name);
+    view_set(view, POLICY_FIELD_IMAGE, request->image);
+    const char *engine = strcmp(request->operation, "run.exec") == 0 ? "native" : nullptr;
+    view_set(view, POLICY_FIELD_ENGINE, request->engine != nullptr ? request->engine : engine);
     view_set(view, POLICY_FIELD_ARGUMENT_DIGEST, request->argument_digest);
     const char *line = request->at_command_line ? "cli" : nullptr;
     view_set(view, POLICY_FIELD_TRANSPORT,

@@ -39,8 +39,8 @@ static bool error_may_pass(enum error_code code) {
     return code == ERROR_DISK_FULL || code == ERROR_NO_MEMORY || code == ERROR_WORKSPACE_UNUSABLE;
 }
 
-static status_t run_collect_one(const struct state *state, const char *id, run_lost *each_lost,
-                                void *context, struct error *err) {
+static status_t run_collect_one(const struct state *state, const char *id,
+                                const struct run_collector *collector, struct error *err) {
     CLEANUP(fd_closep) int lock = run_take_lock(state, id);
     if (lock < 0) {
         return STATUS_OK;
@@ -55,6 +55,10 @@ static status_t run_collect_one(const struct state *state, const char *id, run_l
     if (run.state == RUN_LIVE) {
         struct stage_summary summary;
         struct error unsealed;
+        if (collector->each_dead != nullptr &&
+            !status_is_ok(collector->each_dead(collector->context, &run, &unsealed))) {
+            return STATUS_OK; /* the mark stays */
+        }
         bool is_sealed = status_is_ok(stage_seal(state, &run, &summary, &unsealed));
         if (!is_sealed && error_may_pass(unsealed.code)) {
             return STATUS_OK; /* the mark stays; a later command tries again */
@@ -65,12 +69,12 @@ static status_t run_collect_one(const struct state *state, const char *id, run_l
             run.stage_digest = (struct digest){0};
         }
         run.state = RUN_LOST;
-        TRY(each_lost(context, &run, err));
+        TRY(collector->each_lost(collector->context, &run, err));
     }
     return run_save(&run, true, err); /* also removes work, tmp, home and the mark */
 }
 
-status_t run_collect(const struct state *state, run_lost *each_lost, void *context,
+status_t run_collect(const struct state *state, const struct run_collector *collector,
                      struct error *err) {
     int fd = openat(state->runs_fd, ".live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
@@ -90,7 +94,7 @@ status_t run_collect(const struct state *state, run_lost *each_lost, void *conte
             (void)unlinkat(dirfd(folder), entry->d_name, 0);
             continue;
         }
-        status_t status = run_collect_one(state, entry->d_name, each_lost, context, err);
+        status_t status = run_collect_one(state, entry->d_name, collector, err);
         if (!status_is_ok(status)) {
             return error_context(err, "cleaning up after run %s", entry->d_name);
         }

@@ -77,10 +77,17 @@ status_t run_layers(const struct state *state, const struct run *run, char ***re
 status_t run_layers_check(const struct state *state, const struct run *run, char *const *layers,
                           struct error *err);
 /* Collects what dead commands left: runs whose lock is free but whose meta says live become LOST;
- * work, tmp and home of finished runs are removed. `each_lost` is called for every lost run so
- * that the caller can close its intent in the log. Cheap when there is nothing to do. */
+ * work, tmp and home of finished runs are removed. Cheap when there is nothing to do. */
 typedef status_t run_lost(void *context, struct run *run, struct error *err);
-status_t run_collect(const struct state *state, run_lost *each_lost, void *context,
+struct run_collector {
+    /* Called first for every live run whose command is gone: ends what may still write to its
+     * stage. When that fails the run stays as it is, for a later command. May be nullptr. */
+    run_lost *each_dead;
+    /* Called when it is sealed, so that the caller can close its intent in the log. */
+    run_lost *each_lost;
+    void *context;
+};
+status_t run_collect(const struct state *state, const struct run_collector *collector,
                      struct error *err);
 
 /* What a run's files take on disk, without meta and plan. Counting ends past `bytes_max`. */

@@ -144,7 +144,11 @@ static void the_collector_takes_only_what_is_dead(void **unused) {
     (void)snprintf(path, sizeof path, "state/runs/%s/tmp/left/over", dead.id);
     put_file(path, "x", 0600);
     fd_closep(&dead.lock_fd); /* as if its command had died */
-    assert_int_equal(run_collect(&fixture_state, note_lost, &lost, &err).code, 0);
+    assert_int_equal(run_collect(&fixture_state,
+                                 &(struct run_collector){.each_lost = note_lost, .context = &lost},
+                                 &err)
+                         .code,
+                     0);
     assert_int_equal(lost.count, 1);
     assert_string_equal(lost.id, dead.id);
     assert_false(exists(path));
@@ -156,7 +160,11 @@ static void the_collector_takes_only_what_is_dead(void **unused) {
     assert_false(exists(path));
     (void)snprintf(path, sizeof path, "state/runs/.live/%s", live.id);
     assert_true(exists(path));
-    assert_int_equal(run_collect(&fixture_state, note_lost, &lost, &err).code, 0);
+    assert_int_equal(run_collect(&fixture_state,
+                                 &(struct run_collector){.each_lost = note_lost, .context = &lost},
+                                 &err)
+                         .code,
+                     0);
     assert_int_equal(lost.count, 1); /* once */
     struct apply_result result;
     assert_int_equal(apply_all(&again, &result, &err).code, 0);
@@ -215,7 +223,11 @@ static void a_lost_run_without_a_stage_is_collected(void **unused) {
     struct run dead = start_run(nullptr, upper);
     remove_path(upper);
     fd_closep(&dead.lock_fd);
-    assert_int_equal(run_collect(&fixture_state, note_lost, &lost, &err).code, 0);
+    assert_int_equal(run_collect(&fixture_state,
+                                 &(struct run_collector){.each_lost = note_lost, .context = &lost},
+                                 &err)
+                         .code,
+                     0);
     assert_int_equal(lost.count, 1);
     struct run again = reopen(&dead);
     assert_int_equal(again.state, RUN_LOST);
@@ -237,10 +249,18 @@ static void a_lost_run_waits_for_its_workspace(void **unused) {
     fd_closep(&dead.lock_fd);
     (void)snprintf(away, sizeof away, "%s/away", fixture_folder);
     assert_int_equal(rename(fixture_workspace, away), 0);
-    assert_int_equal(run_collect(&fixture_state, note_lost, &lost, &err).code, 0);
+    assert_int_equal(run_collect(&fixture_state,
+                                 &(struct run_collector){.each_lost = note_lost, .context = &lost},
+                                 &err)
+                         .code,
+                     0);
     assert_int_equal(lost.count, 0);
     assert_int_equal(rename(away, fixture_workspace), 0);
-    assert_int_equal(run_collect(&fixture_state, note_lost, &lost, &err).code, 0);
+    assert_int_equal(run_collect(&fixture_state,
+                                 &(struct run_collector){.each_lost = note_lost, .context = &lost},
+                                 &err)
+                         .code,
+                     0);
     assert_int_equal(lost.count, 1);
     struct run again = reopen(&dead);
     assert_int_equal(again.change_count, 1);

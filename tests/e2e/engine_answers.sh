@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+# What airlock makes of an engine that answers wrongly, late, too much or not at all: the engine of
+# these rows is engine_server.py, with no container behind it. Docker and Podman themselves:
+# engine_podman.sh, engine_docker.sh.
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+
+mkdir -p "$HOME/.config/airlock" "$SCRATCH/ws/.airlock"
+cat >"$HOME/.config/airlock/policy.yaml" <<END
+version: 1
+rules:
+  - name: images
+    match: { operation: run.exec, engine: [podman, docker], image: "test*" }
+    action: allow
+  - name: natives
+    match: { operation: run.exec, engine: native }
+    action: allow
+END
+cd "$SCRATCH/ws" || exit 99
+number=0
+server=
+
+stop_server() {
+    [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null
+    server=
+}
+trap 'stop_server; clean_up' EXIT
+
+start_server() { # mode
+    stop_server
+    number=$((number + 1))
+    socket=$SCRATCH/s$number
+    log=$SCRATCH/log$number
+    : >"$log"
+    python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/engine_server.py" "$socket" "$1" "$log" 2>"$SCRATCH/server.err" &
+    server=$!
+    local i
+    for i in $(seq 100); do
+        [ -S "$socket" ] && return
+        sleep 0.05
+    done
+    sed 's/^/# /' "$SCRATCH/server.err"
+}
+
+run() { # option... -- command: stdout, stderr and status to files
+    timeout 60 "$AIRLOCK" run --engine podman --image test:1 --engine-socket "$socket" "$@" \
+        >"$SCRATCH/out" 2>"$SCRATCH/err" <"${input:-/dev/null}"
+    status=$?
+}
+
+answers() { # mode slug status
+    start_server "$1"
+    run -- true
+    same "$1: it fails with $2" "$3 yes" "$status $(grep -q "\[$2\]" "$SCRATCH/err" && echo yes || cat "$SCRATCH/err")"
+}
+
+# Words of the command line.
+socket=$SCRATCH/none
+run -- true
+check "a socket that is not there is said to be none" grep -q 'engine.socket' "$SCRATCH/err"
+touch "$SCRATCH/none"
+run -- true
+check "so is a file that is no socket" grep -q 'engine.socket' "$SCRATCH/err"
+"$AIRLOCK" run --engine lxc --image test:1 -- true 2>"$SCRATCH/err"
+check "an unknown engine is refused" grep -q 'engine.unknown' "$SCRATCH/err"
+"$AIRLOCK" run --engine podman -- true 2>"$SCRATCH/err"
+check "an engine without an image is refused" grep -q 'needs an image' "$SCRATCH/err"
+"$AIRLOCK" run --image test:1 -- true 2>"$SCRATCH/err"
+check "an image without an engine is refused" grep -q 'usage' "$SCRATCH/err"
+for name in '../../x' 'a//b' '/x' '-x' 'a b' 'a?b' 'a%2fb' $'a\nb' ''; do
+    "$AIRLOCK" run --engine podman --image "$name" -- true 2>"$SCRATCH/err"
+    check "'$(printf %q "$name")' is no image" grep -q 'no image' "$SCRATCH/err"
+done
+
+# Policy.
+start_server ok
+"$AIRLOCK" run --engine podman --image other:1 --engine-socket "$socket" -- true 2>"$SCRATCH/err"
+same "policy refuses an image that no rule names" 125 $?
+check "and says which rule would allow it" grep -q 'engine: podman, image: "other:1" }, action: allow' "$SCRATCH/err"
+same "the engine was not asked a thing" 0 "$(wc -l <"$log")"
+mv "$HOME/.config/airlock/policy.yaml" "$SCRATCH/policy"
+run -- true
+check "the default policy allows no container engine" grep -q 'policy.denied' "$SCRATCH/err"
+mv "$SCRATCH/policy" "$HOME/.config/airlock/policy.yaml"
+run --root / -- true
+check "--root is refused with an engine" grep -q -- '--root is for the native engine' "$SCRATCH/err"
+run --wait-all -- true
+check "--wait-all is refused with an engine" grep -q -- '--wait-all is for the native engine' "$SCRATCH/err"
+
+# Answers to the first question.
+answers garbage engine.malformed 125
+answers close engine.unreachable 125
+answers no-json engine.malformed 125
+answers huge-head engine.malformed 125
+answers huge-body engine.malformed 125
+answers deep engine.malformed 125
+answers two-lengths engine.malformed 125
+answers cut engine.malformed 125
+answers redirect engine.malformed 125
+answers twice engine.malformed 125
+answers upgrade engine.malformed 125
+answers is-docker engine.unsupported 125
+answers rootless engine.unsupported 125
+answers bad-id engine.malformed 125
+answers no-id engine.malformed 125
+answers other-volume engine.malformed 125
+answers refuse engine.refused 125
+check "what the engine says is shown without its escapes" grep -q 'no ?]52;c;Zm9v? way' "$SCRATCH/err"
+refuse "no escape reaches the terminal" grep -q "$(printf '\033')" "$SCRATCH/err"
+check "container and volume were removed all the same" grep -q '^DELETE /volumes/airlock-' "$log"
+answers attach-lie engine.malformed 125
+answers missing engine.image 125
+check "and says how to get the image" grep -q -- '--pull' "$SCRATCH/err"
+
+# A pull.
+start_server pull
+run --pull --json -- true
+same "an image is fetched, and the command runs" 5 "$status"
+same "its percentage is told" "10 35 60 80 100" "$(grep -o '"event":"image","percent":[0-9]*' "$SCRATCH/err" | grep -o '[0-9]*$' | sort -nu | tr '\n' ' ' | sed 's/ $//')"
+check "as pending" grep -q '"state":"pending"' "$SCRATCH/err"
+answers_pull() {
+    start_server "$1"
+    run --pull -- true
+    same "$1: it fails with $2" "125 yes" "$status $(grep -q "\[$2\]" "$SCRATCH/err" && echo yes || cat "$SCRATCH/err")"
+}
+answers_pull pull-error engine.refused
+check "with what the engine said, printable" grep -q 'no such ?\[31mimage?' "$SCRATCH/err"
+answers_pull pull-garbage engine.malformed
+
+# Runs.
+start_server ok
+run -- prog 'a b' "\"'"
+same "the status is passed on" 5 "$status"
+same "standard output, taken apart" "out more" "$(tr '\n' ' ' <"$SCRATCH/out" | sed 's/ $//')"
+check "standard error, taken apart" grep -qx err "$SCRATCH/err"
+body=$(grep Entrypoint "$log")
+for want in '"CapDrop":["ALL"]' '"SecurityOpt":["no-new-privileges"]' '"ReadonlyRootfs":true' '"NetworkMode":"none"' \
+    '"Privileged":false' '"NetworkDisabled":true' '"Entrypoint":["prog","a b","\"'"'"'"]' '"Name":"nofile"' '"PidsLimit":4096' \
+    "\"Image\":\"sha256:abab" '"airlock.run":"' '"IpcMode":"private"'; do
+    check "the container is asked for with $want" grep -qF -- "$want" <<<"$body"
+done
+refuse "it is given no socket and no folder of the host" grep -qE '"(Devices|Mounts|PidMode|VolumesFrom)"|docker.sock|/run/' <<<"$body"
+check "memory has a limit" grep -qE '"Memory":[1-9]' <<<"$body"
+entry=$("$AIRLOCK" log --json | grep '"run_started"' | tail -1)
+check "the entry names engine, image and the image's digest" \
+    grep -q '"engine":"podman".*"image":"test:1","image_digest":"sha256:abab' <<<"$entry"
+check "policy's facts have them too" grep -q '"facts":{[^}]*"engine":"podman","image":"test:1"' <<<"$entry"
+end=$("$AIRLOCK" log --json | grep '"run_finished"' | tail -1)
+for want in '"cpu_user_us":7000' '"cpu_system_us":2000' '"memory_peak_bytes":5000000'; do
+    check "the entry of the end has what was sampled: $want" grep -qF "$want" <<<"$end"
+done
+check "a receipt of it verifies" sh -c "'$AIRLOCK' receipt @1 >'$SCRATCH/receipt' && '$AIRLOCK' verify '$SCRATCH/receipt'"
+start_server byte-by-byte
+run -- true
+same "an answer that comes byte by byte is one" 5 "$status"
+start_server echo
+seq 100000 >"$SCRATCH/input"
+input=$SCRATCH/input
+run -- cat
+input=
+same "input goes in and comes out whole, and its end too" \
+    "$({ cat "$SCRATCH/input" && echo end of input; } | sha256sum)" "$(sha256sum <"$SCRATCH/out")"
+start_server oom
+run --json -q -- true
+same "out of memory is told as that" "137" "$status"
+check "in the log too" grep -q '"outcome":"memory"' <<<"$("$AIRLOCK" log --json | tail -1)"
+start_server no-program
+run -- x
+same "a program that the image does not have" 127 "$status"
+start_server hang
+run --timeout 1s -- true
+same "a time limit ends it" 124 "$status"
+check "by a kill" grep -q '/kill?signal=9' "$log"
+answers vanish engine.lost 125
+answers wait-cut engine.lost 125
+answers bad-frames engine.lost 125
+start_server die
+run -- true
+same "the engine dies while the container runs" "125 yes" "$status $(grep -q 'engine.lost' "$SCRATCH/err" && echo yes)"
+check "its run stays live, because its container may" sh -c "'$AIRLOCK' runs | grep -q live"
+lost_socket=$socket
+stop_server
+rm -f "$lost_socket"
+log=$SCRATCH/log-late
+: >"$log"
+python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/engine_server.py" "$lost_socket" ok "$log" &
+server=$!
+for i in $(seq 100); do
+    [ -S "$lost_socket" ] && break
+    sleep 0.05
+done
+refuse "once the engine is back, it is collected" sh -c "'$AIRLOCK' runs | grep -q live"
+check "container first" sh -c "grep DELETE '$log' | head -1 | grep -q /containers/"
+same "nothing of it is left running" 0 "$(airlock_processes)"
+refuse "nothing of it is left mounted" grep -q "$SCRATCH" /proc/self/mounts
+start_server stuck
+run -- true
+same "what cannot be removed is not sealed" "125 yes" "$status $("$AIRLOCK" runs | grep -q live && echo yes)"
+stop_server
+umount "$AIRLOCK_STATE_DIR"/runs/*/lower 2>/dev/null # as root that run's mount waits for the engine
+finish
