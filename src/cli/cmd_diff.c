@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "cli/stage_names.h"
+#include "codec/json.h"
 
 static const char examples[] = "  airlock diff                 (the newest run here)\n"
                                "  airlock diff 41f2ab src/     (one run, one folder)\n"
@@ -16,6 +17,7 @@ struct diff_arguments {
     const char *color;
     bool stat;
     bool names;
+    bool digest;
 };
 
 static status_t diff_color(const struct cli *cli, const char *when, bool *ret, struct error *err) {
@@ -30,6 +32,22 @@ static status_t diff_color(const struct cli *cli, const char *when, bool *ret, s
     return error_set(err, ERROR_USAGE, 0, "--color takes auto, always or never");
 }
 
+static status_t print_digest(const struct run *run, bool has_paths, struct error *err) {
+    CLEANUP(json_freep) struct json *object = nullptr;
+    CLEANUP(builder_deinit) struct builder text;
+    if (has_paths) {
+        return error_set(err, ERROR_USAGE, 0,
+                         "a digest is of a whole stage: --digest takes no paths");
+    }
+    TRY(stage_digest_json(run, &object, err));
+    builder_init(&text, 1 << 30);
+    json_write_pretty(object, &text);
+    if (!builder_is_ok(&text) || fwrite(text.data, 1, text.size, stdout) != text.size) {
+        return error_set(err, ERROR_IO, errno, "cannot write the digest");
+    }
+    return STATUS_OK;
+}
+
 static status_t diff(const struct cli *cli, const struct diff_arguments *arguments, int count,
                      char **operands, struct error *err) {
     bool color = false;
@@ -40,6 +58,9 @@ static status_t diff(const struct cli *cli, const struct diff_arguments *argumen
     CLEANUP(stage_operands_deinit) struct stage_operands found = {.run = {.fd = -1, .lock_fd = -1}};
     struct stage_query query = {arguments->workspace, count, operands, false};
     TRY(stage_operands_find(&state, &query, &found, err));
+    if (arguments->digest) {
+        return print_digest(&found.run, found.paths != nullptr, err);
+    }
     struct diff_options options = {
         .paths = (const char *const *)found.paths,
         .color = color && !cli->json,
@@ -65,6 +86,9 @@ int cli_diff(struct cli *cli, int argc, char **argv) {
          .help = "the workspace (default: the git top, or here)"},
         {.name = "stat", .flag = &arguments.stat, .help = "one line per file, with counts"},
         {.name = "names", .flag = &arguments.names, .help = "one line per path: A, M, D, T, !"},
+        {.name = "digest",
+         .flag = &arguments.digest,
+         .help = "the stage's digest and what it is made of, as JSON"},
         {.name = "color",
          .value = &arguments.color,
          .argument = "WHEN",

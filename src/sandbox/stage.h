@@ -121,6 +121,11 @@ struct diff_options {
 status_t stage_diff(const struct state *state, const struct run *run,
                     const struct diff_options *options, FILE *out, struct error *err);
 
+struct json;
+/* The digest of a run's own stage, what it is computed from, and both as in-toto resource
+ * descriptors; owned by the caller. RUN_UNFINISHED, RUN_STAGE_CLOSED, STAGE_DAMAGED. */
+status_t stage_digest_json(const struct run *run, struct json **ret, struct error *err);
+
 struct apply_result;
 enum apply_verdict : uint8_t { APPLY_ALLOW, APPLY_REFUSE };
 /* What is to stand at a path. */

@@ -317,6 +317,27 @@ static void too_deep_a_stack_is_a_limit(void **unused) {
     run_close(&run);
 }
 
+/* What a run had as /tmp, home or output is never another run's. */
+static void folders_are_never_used_again(void **unused) {
+    (void)unused;
+    char upper[128];
+    char path[300];
+    struct clock clock = clock_system();
+    struct error err;
+    struct run again;
+    struct run run = start_run(nullptr, upper);
+    (void)snprintf(path, sizeof path, "state/runs/%s/tmp/left", run.id);
+    put_file(path, "left", 0644);
+    struct run_create_options options = {.id = run.id, .workspace = fixture_workspace};
+    assert_int_not_equal(run_create(&fixture_state, &clock, &options, &again, &err).code, 0);
+    assert_int_equal(faccessat(fixture_state.runs_fd, path + sizeof "state/runs", F_OK, 0), 0);
+    run.state = RUN_EMPTY;
+    assert_int_equal(run_save(&run, false, &err).code, 0); /* ended: they are gone */
+    assert_int_not_equal(faccessat(fixture_state.runs_fd, path + sizeof "state/runs", F_OK, 0), 0);
+    assert_int_not_equal(run_create(&fixture_state, &clock, &options, &again, &err).code, 0);
+    run_close(&run);
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void) {
@@ -330,6 +351,7 @@ int main(void) {
         ROW(a_lost_run_waits_for_its_workspace),
         ROW(layers_are_the_open_stages_newest_first),
         ROW(too_deep_a_stack_is_a_limit),
+        ROW(folders_are_never_used_again),
     };
     return cmocka_run_group_tests_name("sandbox/run", tests, nullptr, nullptr);
 }
