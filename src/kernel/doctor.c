@@ -41,6 +41,18 @@ static void blame_walls(struct doctor *doctor) {
     }
 }
 
+/* The level that a sandbox got is the level there is. */
+static void add_limits(struct doctor *doctor, const char *level) {
+    struct wall *wall = wall_add(&doctor->walls, "limits");
+    wall_level(wall, "by %s", level);
+    if (strcmp(level, "rlimit") == 0) {
+        wall->state = WALL_LESS;
+        wall_how(wall, "Memory is sampled. A cgroup limits it exactly: as root with /sys/fs/cgroup "
+                       "mounted and writable, or where cgroup v2 is delegated: systemd-run --user "
+                       "--scope -p Delegate=yes airlock run ...");
+    }
+}
+
 static void try_template(struct doctor *doctor, const struct state *state,
                          const struct template_row *row) {
     struct wall *wall = wall_add(&doctor->templates, row->name);
@@ -58,12 +70,9 @@ static void try_template(struct doctor *doctor, const struct state *state,
         }
         return;
     }
-    wall_level(wall, "complete, limits by %s, made in %.1f ms", sandbox.levels.limits,
-               (double)sandbox.setup_ns / 1e6);
-    if (strcmp(sandbox.levels.limits, "rlimit") == 0) {
-        wall->state = WALL_LESS;
-        wall_how(wall, "Memory is sampled. A cgroup limits it exactly: as root, or where cgroup v2 "
-                       "is delegated: systemd-run --user --scope -p Delegate=yes airlock run ...");
+    wall_level(wall, "complete, made in %.1f ms", (double)sandbox.setup_ns / 1e6);
+    if (strcmp(row->name, DEFAULT_TEMPLATE) == 0) {
+        add_limits(doctor, sandbox.levels.limits);
     }
 }
 

@@ -45,6 +45,14 @@ for wall in state log keys policy; do
     refuse "$wall is in order" test missing = "$(wall_state all.json airlock "$wall")"
 done
 "$AIRLOCK" doctor >table.txt
+if [ "$(id -u)" = 0 ]; then
+    in_namespace 'mount -t tmpfs none /sys/fs/cgroup' "$AIRLOCK" doctor >limits.txt 2>&1
+    same "without cgroups runs are possible" 0 $?
+    check "with lesser limits" grep -q "^  limits  *less  *by rlimit" limits.txt
+    check "and it says how to get others" grep -q "/sys/fs/cgroup" limits.txt
+else
+    check "limits without a cgroup say how to get one" grep -Eq 'by cgroup|Delegate=yes' table.txt
+fi
 same "the columns line up" "27" "$(awk '/^  [^ ]/ && match($0, /^  .{18}(ok|less|no|-) +/) { print RLENGTH + 1 }' table.txt | sort -u)"
 same "every row is one of them" "" "$(grep '^  [^ ]' table.txt | grep -Ev '^  .{18}(ok|less|no|-) ')"
 refuse "no colour where there is no terminal" grep -q "$(printf '\033')" table.txt
