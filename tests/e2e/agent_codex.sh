@@ -19,7 +19,7 @@ mkdir src
 echo 'print(1 + 1 == 3)' >src/sum.py
 cp "$AIRLOCK_SOURCE_DIR/tests/e2e/model_server.py" .
 cat >steps.json <<'END'
-[{"call": "exec_command", "arguments": {"cmd": "python3 src/sum.py"}},
+[{"call": "exec_command", "arguments": {"cmd": "echo key:$SCRIPTED_KEY; python3 src/sum.py"}},
  {"call": "exec_command", "arguments": {"cmd": "sed -i 's/3/2/' src/sum.py && python3 src/sum.py && echo ok >notes.txt"}},
  {"call": "exec_command", "arguments": {"cmd": "apply_patch <<'P'\n*** Begin Patch\n*** Add File: src/added.py\n+print('added')\n*** End Patch\nP\n"}},
  {"call": "exec_command", "arguments": {"cmd": "cat /etc/shadow; ls /root/.ssh; echo x >.git/hooks/pre-commit; true"}},
@@ -74,12 +74,17 @@ rules:
   - { name: run, match: { operation: run.exec }, action: allow }
   - { name: files, match: { operation: stage.apply }, action: allow }
 END
-"$AIRLOCK" run --net model --env SCRIPTED_KEY=a-key --workspace . --quiet -- "${codex[@]}" \
+export SCRIPTED_KEY=the-real-key
+"$AIRLOCK" run --net model --inject "http://127.0.0.2:$port: Authorization: Bearer \${SCRIPTED_KEY}" \
+    --env SCRIPTED_KEY=a-word --workspace . --quiet -- "${codex[@]}" \
     -c "model_providers.scripted.base_url=\"http://127.0.0.2:$port/v1\"" \
     -c 'model_providers.scripted.env_key="SCRIPTED_KEY"' "make the sum right" >said.txt 2>said.err </dev/null
 same "codex exec ends well with its model outside" 0 $?
 check "which it reached" grep -q "The sum is right now" said.txt
-check "with its key" grep -q '"Bearer a-key"' "$SCRATCH/asked"
+check "with a key that was added outside" grep -q '"Bearer the-real-key"' "$SCRATCH/asked"
+refuse "and no other" grep -q 'Bearer a-word' "$SCRATCH/asked"
+check "while inside there is a word that is none" grep -q 'key:a-word' "$SCRATCH/asked"
+refuse "and nothing else" grep -q 'key:the-real-key' "$SCRATCH/asked"
 check "and whose calls it ran" grep -q 'True' "$SCRATCH/asked"
 same "the workspace is as it was" "print(1 + 1 == 3)" "$(cat src/sum.py)"
 check "the change is staged" sh -c '"$1" diff | grep -q "^+print(1 + 1 == 2)"' sh "$AIRLOCK"
