@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-sandbox cover shell install tidy clang-tidy
+.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-sandbox cover shell install tidy clang-tidy
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -72,6 +72,9 @@ torture: build ## kill -9 at 200 moments; 200 runs at once, twice
 bench: build ## measure beside bubblewrap, runc, podman, runsc, Cedar; writes docs/bench.md
 	@bench/cedar/install $(BUILD)/cedar
 	@$(CHECK) bench/bench $(BUILD) --write docs/bench.md
+
+bench-egress: build ## what the egress proxy adds to a request, beside a direct connection
+	@$(ENTER) bench/bench-egress $(BUILD)
 
 bench-sandbox: build ## start time and leaks beside bubblewrap, runc, runsc, podman, srt, codex
 	@tests/npm/install $(BUILD)/npm

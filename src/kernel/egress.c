@@ -72,7 +72,8 @@ static status_t collect(const struct policy_in_force *policy,
                                  (long long)LIMIT_EGRESS_TARGETS);
             }
             config->targets[config->target_count++] =
-                (struct egress_target){target->host, target->port, target->is_private, group->name};
+                (struct egress_target){target->host, target->port,    target->is_private,
+                                       group->name,  target->methods, target->paths};
         }
     }
     return STATUS_OK;

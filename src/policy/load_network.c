@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "codec/host.h"
 #include "policy/load_internal.h"
 
@@ -77,13 +78,61 @@ static void read_target_private(struct policy_loader *loader, const struct yaml_
     }
 }
 
+/* Texts of a list that pass `is_good`, one a line. */
+static const char *read_lines(struct policy_loader *loader, const struct yaml_node *value,
+                              bool (*is_good)(const char *text), const char *hint) {
+    CLEANUP(builder_deinit) struct builder lines;
+    builder_init(&lines, LIMIT_POLICY_TEXT_BYTES);
+    const struct yaml_node *item = load_first_item(value);
+    for (size_t i = 0; i < load_item_count(value); i++, item = item->next) {
+        if (!load_is_text(loader, item, value->key->text)) {
+            continue;
+        }
+        if (!is_good(item->text)) {
+            load_error(loader, item, hint, "\"%s\" cannot stand in %s", load_show(item).text,
+                       value->key->text);
+        }
+        builder_format(&lines, "%s%s", i == 0 ? "" : "\n", item->text);
+    }
+    if (load_item_count(value) == 0 || !builder_is_ok(&lines)) {
+        load_error(loader, value, hint, "%s has no value, or too many", value->key->text);
+        return "";
+    }
+    const char *copy = arena_text(loader->arena, builder_slice(&lines));
+    loader->starved = loader->starved || copy == nullptr;
+    return copy;
+}
+
+static bool is_method(const char *text) {
+    return strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") == strlen(text);
+}
+
+static bool is_path(const char *text) {
+    const char *star = strchr(text, '*');
+    bool is_plain = strpbrk(text, " ?#%\\;\n") == nullptr && strstr(text, "..") == nullptr;
+    return text[0] == '/' && is_plain && (star == nullptr || star[1] == '\0');
+}
+
+static void read_target_methods(struct policy_loader *loader, const struct yaml_node *value,
+                                void *context) {
+    struct target_reading *reading = context;
+    reading->target->methods =
+        read_lines(loader, value, is_method, "Write methods as they are sent: [GET, HEAD].");
+}
+
+static void read_target_paths(struct policy_loader *loader, const struct yaml_node *value,
+                              void *context) {
+    struct target_reading *reading = context;
+    reading->target->paths =
+        read_lines(loader, value, is_path, "Write whole paths, or beginnings: [\"/api/*\"].");
+}
+
 static void read_mapping(struct policy_loader *loader, const struct yaml_node *item,
                          struct policy_network_target *target) {
     static const struct load_key keys[] = {
-        {"host", read_target_host},
-        {"port", read_target_port},
-        {"private", read_target_private},
-        {},
+        {"host", read_target_host},       {"port", read_target_port},
+        {"private", read_target_private}, {"methods", read_target_methods},
+        {"paths", read_target_paths},     {},
     };
     struct target_reading reading = {.target = target};
     if (!load_mapping(loader, item, "a target", keys, &reading)) {
@@ -136,7 +185,7 @@ void load_targets(struct policy_loader *loader, const struct yaml_node *node,
     const struct yaml_node *item = load_first_item(node);
     for (size_t i = 0; i < ret_targets->count && !loader->starved; i++, item = item->next) {
         targets[i] = (struct policy_network_target){
-            .text = "", .host = "", .at = load_position(loader, item)};
+            .text = "", .host = "", .methods = "", .paths = "", .at = load_position(loader, item)};
         if (item->kind == YAML_KIND_MAPPING) {
             read_mapping(loader, item, &targets[i]);
         } else {

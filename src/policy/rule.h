@@ -76,7 +76,9 @@ struct policy_network_target {
     const char *text; /* as written; of a mapping HOST:PORT */
     const char *host; /* canonical (codec/host.h), or "*.NAME", or "*" */
     uint16_t port;
-    bool is_private; /* it may lead to an address that is not public */
+    bool is_private;     /* it may lead to an address that is not public */
+    const char *methods; /* one a line; "": any */
+    const char *paths;   /* one a line, with a star at its end a beginning; "": any */
     struct policy_position at;
 };
 

@@ -42,6 +42,10 @@ static enum policy_token_state check(void *context, const struct policy_request 
         presented->verdict = (struct token_verdict){TOKEN_MALFORMED, TOKEN_ROOT};
         return POLICY_TOKEN_INVALID;
     }
+    if (request->network_count > 0) { /* a token says nothing of groups */
+        presented->verdict = (struct token_verdict){TOKEN_WRONG_OPERATION, TOKEN_ROOT};
+        return POLICY_TOKEN_INVALID;
+    }
     struct digest arguments;
     const struct token_facts facts = {
         .now_ms = presented->bearer.now_ms,

@@ -14,7 +14,7 @@
 #include "proxy/server.h"
 #include "proxy/session.h"
 
-enum { QUEUE_BYTES_MAX = 262144, ENOUGH = 32768 };
+enum { QUEUE_BYTES_MAX = 524288, ENOUGH = 131072 };
 
 static void head_init(struct exchange_head *head) {
     builder_init(&head->url, LIMIT_EGRESS_HEAD_BYTES);

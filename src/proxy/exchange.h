@@ -56,6 +56,8 @@ enum exchange_result exchange_request(struct exchange *exchange);
 /* The target of the request; nullptr, or why it has none. *ret_path borrows from the head. */
 struct host;
 const char *exchange_target(struct exchange *exchange, struct host *ret_host, uint16_t *ret_port);
+/* The path of the request with its query; borrowed. */
+const char *exchange_path(struct exchange *exchange);
 bool exchange_is_connect(const struct exchange *exchange);
 /* Sends the request's head to the upstream that the session now has. */
 bool exchange_begin(struct exchange *exchange);

@@ -203,6 +203,11 @@ static const char *path_of(const char *url) {
     return authority + strcspn(authority, "/?#");
 }
 
+const char *exchange_path(struct exchange *exchange) {
+    const char *path = path_of(builder_c_string(&exchange->asked.url));
+    return path[0] == '\0' ? "/" : path;
+}
+
 bool head_put_request(struct exchange *exchange, struct queue *out) {
     const struct session *session = exchange->session;
     const char *path = path_of(builder_c_string(&exchange->asked.url));

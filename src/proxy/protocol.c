@@ -32,6 +32,8 @@ void egress_config_encode(const struct egress_config *config, struct builder *ou
         builder_u16(out, target->port);
         builder_u8(out, target->is_private);
         builder_string(out, target->group);
+        builder_string(out, target->methods);
+        builder_string(out, target->paths);
     }
     builder_u32(out, config->inject_count);
     for (uint32_t i = 0; i < config->inject_count; i++) {
@@ -64,13 +66,15 @@ static bool decode_bool(struct cursor *cursor) {
 }
 
 static struct egress_target *decode_targets(struct cursor *cursor, uint32_t *ret_count) {
-    *ret_count = decode_count(cursor, 13, LIMIT_EGRESS_TARGETS);
+    *ret_count = decode_count(cursor, 23, LIMIT_EGRESS_TARGETS);
     struct egress_target *targets = calloc(*ret_count + 1, sizeof *targets);
     for (uint32_t i = 0; targets != nullptr && i < *ret_count; i++) {
         targets[i].host = cursor_string(cursor);
         targets[i].port = cursor_u16(cursor);
         targets[i].is_private = decode_bool(cursor);
         targets[i].group = cursor_string(cursor);
+        targets[i].methods = cursor_string(cursor);
+        targets[i].paths = cursor_string(cursor);
     }
     return targets;
 }

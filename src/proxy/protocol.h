@@ -32,7 +32,9 @@ struct egress_target {
     const char *host; /* canonical, "*.NAME", or "*" */
     uint16_t port;
     bool is_private;
-    const char *group; /* for what is said of it */
+    const char *group;   /* for what is said of it */
+    const char *methods; /* one a line; "": any */
+    const char *paths;   /* one a line, a beginning with a star at its end; "": any */
 };
 
 /* Whether the target is this host (in its canonical form), or covers it. */

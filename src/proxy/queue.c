@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 
-enum { STEP = 16384 };
+enum { STEP = 131072 };
 
 void queue_init(struct queue *queue, size_t size_max) {
     *queue = (struct queue){.size_max = size_max};

@@ -89,7 +89,7 @@ bool session_start(struct egress *egress, int fd) {
     };
     dial_init(&session->dial);
     queue_init(&session->in, LIMIT_EGRESS_HEAD_BYTES);
-    queue_init(&session->out, (size_t)8 * LIMIT_EGRESS_HEAD_BYTES);
+    queue_init(&session->out, (size_t)16 * LIMIT_EGRESS_HEAD_BYTES);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     session->next = egress->sessions;
     if (session->next != nullptr) {

@@ -76,6 +76,10 @@ void session_grant(struct session *session);
 /* Reads more of what the client says into `in`; false when nothing more will come of it. */
 bool session_read(struct session *session);
 
+/* nullptr, or why there is no tunnel to that target. One that ends here is judged message by
+ * message. */
+const char *session_judge_tunnel(const struct session *session, const struct host *host,
+                                 uint16_t port);
 /* Dials; the state is DIAL, or already another. */
 void session_dial(struct session *session, const struct host *host, uint16_t port);
 /* Refuses, in the words of what the client speaks, and counts. `host` may be text that is none. */

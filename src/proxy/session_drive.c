@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proxy/hello.h"
+#include "proxy/permit.h"
 #include "proxy/server.h"
 #include "proxy/session.h"
 
@@ -39,6 +40,21 @@ static void drive_first(struct session *session) {
     session_become(session, session->exchange != nullptr ? SESSION_REQUEST : SESSION_OVER);
 }
 
+/* Methods and paths, where they can be seen. */
+static const char *judge(struct session *session, const struct host *host, uint16_t port) {
+    struct exchange *exchange = session->exchange;
+    if (session->speech == SPEECH_CONNECT) {
+        return session_judge_tunnel(session, host, port);
+    }
+    const struct permit_request request = {
+        .host = host->text,
+        .port = port,
+        .method = llhttp_method_name((llhttp_method_t)exchange->request.method),
+        .path = exchange_path(exchange),
+    };
+    return permit_request(&session->egress->config, &request);
+}
+
 static void ask(struct session *session) {
     struct host host;
     uint16_t port = 0;
@@ -50,6 +66,11 @@ static void ask(struct session *session) {
         char why[EGRESS_TEXT_BYTES];
         (void)snprintf(why, sizeof why, "the target is refused: %s", wrong);
         session_deny(session, builder_c_string(&session->exchange->asked.url), port, why);
+        return;
+    }
+    wrong = judge(session, &host, port);
+    if (wrong != nullptr) {
+        session_deny(session, host.text, port, wrong);
         return;
     }
     bool is_same = session->upstream.fd >= 0 && session->port == port &&

@@ -4,8 +4,17 @@
  */
 #include <stdio.h>
 
+#include "proxy/permit.h"
 #include "proxy/server.h"
 #include "proxy/session.h"
+
+const char *session_judge_tunnel(const struct session *session, const struct host *host,
+                                 uint16_t port) {
+    const struct egress *egress = session->egress;
+    return tls_served(&egress->tls, &egress->config, host->text, port) != nullptr
+               ? nullptr
+               : permit_tunnel(&egress->config, host->text, port);
+}
 
 static enum tls_step shake_one(struct stream *stream, bool *done) {
     if (*done) {

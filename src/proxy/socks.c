@@ -91,7 +91,12 @@ static void request(struct session *session) {
     const char *wrong = read_host(bytes, size, &host);
     if (wrong == nullptr && port != 0) {
         queue_drop(&session->in, 4 + size + 2);
-        session_dial(session, &host, port);
+        wrong = session_judge_tunnel(session, &host, port);
+        if (wrong != nullptr) {
+            session_deny(session, host.text, port, wrong);
+        } else {
+            session_dial(session, &host, port);
+        }
         return;
     }
     struct builder shown;

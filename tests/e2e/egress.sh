@@ -21,6 +21,7 @@ policy() {
         echo "network: { whitelist: {"
         echo "  local: [{ host: \"127.0.0.1\", port: $port, private: true }],"
         echo "  named: [{ host: localhost, port: $port, private: true }, { host: \"*.localhost\", port: $port, private: true }],"
+        echo "  limited: [{ host: \"127.0.0.1\", port: $port, private: true, methods: [GET, HEAD], paths: [/file, \"/he*\"] }],"
         echo "  careless: [\"127.0.0.1:$port\", \"localhost:$port\"] } }"
         echo "rules:"
         echo "  - { name: run, match: { operation: run.exec }, action: allow }"
@@ -65,6 +66,17 @@ check "SOCKS says 2 for it" says "socks 2" inside --net careless -- $fetch socks
 check "the variables are there" says "http://127.0.0.1:3128 socks5h://127.0.0.1:3128 localhost,127.0.0.1,::1 1" \
     inside --net local -- sh -c 'echo $https_proxy $ALL_PROXY $NO_PROXY $NODE_USE_ENV_PROXY'
 check "there is still no route" says "unreachable" inside --net local -- $fetch direct 192.0.2.1 80
+
+policy "  - { name: net, match: { operation: run.exec, network: [local, named, careless, limited] }, action: allow }"
+check "a path that the group lists" says "from outside" inside --net limited -- $fetch http "http://127.0.0.1:$port/file"
+check "with a query" says "from outside" inside --net limited -- $fetch http "http://127.0.0.1:$port/file?x=/y"
+check "another path" says "403 its group does not list this path" inside --net limited -- $fetch http "http://127.0.0.1:$port/chunks"
+for path in /he/../chunks /he/%2e%2e/chunks /he//x /he/%2Fx '/he\x' '/he/..;/x' /file/ /fil /; do
+    check "the path $path" says "403 its group does not list this path" inside --net limited -- $fetch http "http://127.0.0.1:$port$path"
+done
+check "another method" says "403 its group does not list this method" inside --net limited -- $fetch post "http://127.0.0.1:$port/file"
+check "a tunnel would hide them" says "which a tunnel hides" inside --net limited -- $fetch connect 127.0.0.1 "$port"
+check "so would SOCKS" says "socks 2" inside --net limited -- $fetch socks4 127.0.0.1 "$port"
 
 inside --net local,named,careless -- $fetch table "$port" "$other" >"$SCRATCH/table" 2>&1
 while read -r result what; do

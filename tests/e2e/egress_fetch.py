@@ -183,6 +183,9 @@ def main():
     if how == "http":
         answer = get(rest[0])
         print(status(answer), denied(answer), answer.split(b"\r\n\r\n", 1)[-1].decode())
+    elif how == "post":
+        answer = get(rest[0], method=b"POST")
+        print(status(answer), denied(answer))
     elif how == "connect":
         connection, head = connect(rest[0], int(rest[1]), REQUEST)
         print(head.decode(), read_all(connection).decode())

@@ -84,11 +84,44 @@ static void case_of_a_path_only_narrows(void **state) {
     }
 }
 
+static void a_rule_grants_the_groups_it_names_all(void **state) {
+    (void)state;
+    (void)kit_rule(&kit, "all", POLICY_ACTION_ALLOW, "operation=*");
+    (void)kit_rule(&kit, "two", POLICY_ACTION_ALLOW, "operation=run.exec network=a,b");
+    kit_except(&kit, "network=b template=small");
+    (void)kit_rule(&kit, "c", POLICY_ACTION_ALLOW, "operation=run.exec network=c");
+    (void)kit_rule(&kit, "d", POLICY_ACTION_ALLOW, "operation=run.exec network=d*");
+    (void)kit_rule(&kit, "no", POLICY_ACTION_DENY, "network=d2");
+    static const struct {
+        const char *groups[2], *template_name;
+        size_t count;
+        enum policy_outcome outcome;
+    } rows[] = {
+        {{}, "small", 0, POLICY_ALLOW},         {{"a"}, "big", 1, POLICY_ALLOW},
+        {{"a", "b"}, "big", 2, POLICY_ALLOW},   {{"a"}, "small", 1, POLICY_ALLOW},
+        {{"a", "b"}, "small", 2, POLICY_DENY},  {{"a", "c"}, "big", 2, POLICY_DENY},
+        {{"c"}, "big", 1, POLICY_ALLOW},        {{"e"}, "big", 1, POLICY_DENY},
+        {{"d1", "d3"}, "big", 2, POLICY_ALLOW}, {{"d1", "d2"}, "big", 2, POLICY_DENY},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct policy_request request = {
+            .operation = "run.exec",
+            .template_name = rows[i].template_name,
+            .networks = rows[i].groups,
+            .network_count = rows[i].count,
+        };
+        if (outcome(&request) != rows[i].outcome) {
+            fail_msg("row %zu: %s", i, policy_outcome_text(outcome(&request)));
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(hosts_match_by_name, setup),
         cmocka_unit_test_setup(what_is_not_resolved_is_denied, setup),
         cmocka_unit_test_setup(case_of_a_path_only_narrows, setup),
+        cmocka_unit_test_setup(a_rule_grants_the_groups_it_names_all, setup),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

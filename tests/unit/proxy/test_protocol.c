@@ -12,8 +12,8 @@
 #include "proxy/protocol.h"
 
 static void encode_config(struct builder *out) {
-    struct egress_target targets[] = {{"example.org", 443, false, "one"},
-                                      {"127.0.0.1", 8080, true, "two"}};
+    struct egress_target targets[] = {{"example.org", 443, false, "one", "", ""},
+                                      {"127.0.0.1", 8080, true, "two", "GET\nHEAD", "/a*"}};
     struct egress_inject injects[] = {{"example.org", 443, true, "Authorization", "Bearer x"}};
     const struct egress_config config = {7, 8, targets, 2, injects, 1, "/ca"};
     builder_init(out, LIMIT_EGRESS_MESSAGE_BYTES);
@@ -32,6 +32,8 @@ static void a_config_comes_back_as_it_went(void **state) {
     assert_int_equal(config.target_count, 2);
     assert_string_equal(config.targets[1].host, "127.0.0.1");
     assert_true(config.targets[1].is_private);
+    assert_string_equal(config.targets[1].methods, "GET\nHEAD");
+    assert_string_equal(config.targets[1].paths, "/a*");
     assert_int_equal(config.inject_count, 1);
     assert_string_equal(config.injects[0].value, "Bearer x");
     egress_config_deinit(&config);
