@@ -88,6 +88,28 @@ refuse "and nothing else" grep -q 'key:the-real-key' "$SCRATCH/asked"
 check "and whose calls it ran" grep -q 'True' "$SCRATCH/asked"
 same "the workspace is as it was" "print(1 + 1 == 3)" "$(cat src/sum.py)"
 check "the change is staged" sh -c '"$1" diff | grep -q "^+print(1 + 1 == 2)"' sh "$AIRLOCK"
+# As it is in earnest: the model speaks TLS, and so does the agent, to the proxy and its certificate.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$SCRATCH/key" -out "$SCRATCH/ca" -days 2 \
+    -subj /CN=model -addext subjectAltName=IP:127.0.0.2 2>/dev/null
+python3 model_server.py steps.json "$SCRATCH/tls" "$SCRATCH/asked-tls" 127.0.0.2 "$SCRATCH/ca" "$SCRATCH/key" &
+tls_server=$!
+trap 'kill $server $tls_server 2>/dev/null; clean_up' EXIT
+for _ in $(seq 100); do
+    [ -s "$SCRATCH/tls" ] && break
+    sleep 0.1
+done
+tls=$(cat "$SCRATCH/tls")
+sed -i "s/port: $port,/port: $tls,/" "$XDG_CONFIG_HOME/airlock/policy.yaml"
+SSL_CERT_FILE=$SCRATCH/ca "$AIRLOCK" run --net model --inject "127.0.0.2:$tls: Authorization: Bearer \${SCRIPTED_KEY}" \
+    --env SCRIPTED_KEY=a-word --workspace . --quiet -- timeout 60 "${codex[@]}" \
+    -c "model_providers.scripted.base_url=\"https://127.0.0.2:$tls/v1\"" \
+    -c model_providers.scripted.request_max_retries=0 -c model_providers.scripted.stream_max_retries=0 \
+    -c 'model_providers.scripted.env_key="SCRIPTED_KEY"' "make the sum right" >said.txt 2>said.err </dev/null
+same "codex exec ends well with its model behind TLS" 0 $?
+check "which it reached" grep -q "The sum is right now" said.txt
+check "with the key that was added outside" grep -q '"Bearer the-real-key"' "$SCRATCH/asked-tls"
+grep -iE 'error|certificate' said.err | head -n 5 | sed 's/^/# /'
+
 reach="import socket; socket.create_connection(('127.0.0.2', $port), 5)"
 check "control: the model answers outside" python3 -c "$reach"
 refuse "and nobody without --net" "$AIRLOCK" run --workspace . --quiet -- python3 -c "$reach"

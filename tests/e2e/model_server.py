@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A model that knows its answers beforehand: model_server.py STEPS PORT_FILE [LOG [ADDRESS]]
+"""A model that knows its answers beforehand: model_server.py STEPS PORT_FILE [LOG [ADDRESS [CERTIFICATE KEY]]]
 
 Speaks as much of the Responses API as an agent's command line needs: POST .../responses with a stream of
 events back. STEPS is a JSON list; the n-th element answers a request that carries the results of n calls:
@@ -10,6 +10,7 @@ the authorization header, and the results of the calls so far.
 import http.server
 import json
 import os
+import ssl
 import sys
 
 
@@ -59,6 +60,10 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as steps:
         server.steps = json.load(steps)
     server.log = sys.argv[3] if len(sys.argv) > 3 else None
+    if len(sys.argv) > 6:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[5], sys.argv[6])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     with open(sys.argv[2] + ".new", "w", encoding="utf-8") as port:
         port.write(str(server.server_address[1]))
     os.rename(sys.argv[2] + ".new", sys.argv[2])
