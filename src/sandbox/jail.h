@@ -140,6 +140,7 @@ struct jail_landlock {
     int ruleset; /* owned */
     int abi;
     uint64_t handled;
+    uint64_t withheld; /* from every rule of the plan */
 };
 /* The rules of what lies outside the workspace, seen from `root`, the sandbox's. */
 status_t jail_landlock_begin(const struct plan_view *plan, int root, struct jail_landlock *ret,
@@ -147,6 +148,11 @@ status_t jail_landlock_begin(const struct plan_view *plan, int root, struct jail
 /* The others; then they are in force. Closes the ruleset. */
 status_t jail_landlock_finish(const struct plan_view *plan, struct jail_landlock *landlock,
                               struct error *err);
+
+/* jail_program.c: lets the command of a strict plan be executed, with what starts it; called where
+ * the paths of the plan are in force, from its working folder. */
+status_t jail_program_permit(const struct plan_view *plan, const struct jail_landlock *landlock,
+                             struct error *err);
 
 /* jail_watch.c */
 /* What the stage, HOME and /tmp take on disk. */

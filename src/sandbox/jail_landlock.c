@@ -57,7 +57,7 @@ static status_t add_rule(const struct jail_landlock *landlock, const struct plan
     const char *below = rule->path[1] == '\0' ? "." : rule->path + 1;
     CLEANUP(fd_closep) int fd = openat(root, below, O_PATH | O_CLOEXEC);
     struct landlock_path_beneath_attr attr = {
-        .allowed_access = access[rule->access] & landlock->handled,
+        .allowed_access = access[rule->access] & landlock->handled & ~landlock->withheld,
         .parent_fd = fd,
     };
     if (fd < 0 || syscall(SYS_landlock_add_rule, landlock->ruleset, LANDLOCK_RULE_PATH_BENEATH,
@@ -98,7 +98,9 @@ status_t jail_landlock_begin(const struct plan_view *plan, int root, struct jail
     if (ruleset < 0) {
         return error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot make a Landlock ruleset");
     }
-    *ret = (struct jail_landlock){ruleset, abi, attr.handled_access_fs};
+    /* The strict profile executes the files that jail_program.c names, and none else. */
+    uint64_t withheld = plan->seccomp == SECCOMP_STRICT ? LANDLOCK_ACCESS_FS_EXECUTE : 0;
+    *ret = (struct jail_landlock){ruleset, abi, attr.handled_access_fs, withheld};
     return add_rules(plan, false, root, ret, err);
 }
 
@@ -106,6 +108,9 @@ status_t jail_landlock_finish(const struct plan_view *plan, struct jail_landlock
                               struct error *err) {
     CLEANUP(fd_closep) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     TRY(add_rules(plan, true, root, landlock, err));
+    if (landlock->withheld != 0) {
+        TRY(jail_program_permit(plan, landlock, err));
+    }
     if (syscall(SYS_landlock_restrict_self, landlock->ruleset, 0) != 0) {
         return error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot apply Landlock");
     }

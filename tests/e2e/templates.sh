@@ -13,7 +13,7 @@ cat >"$XDG_CONFIG_HOME/airlock/policy.yaml" <<'END'
 version: 1
 rules:
   - name: mine
-    match: { operation: run.exec, template: [code-executor, small, tiny, slow, broken, quiet] }
+    match: { operation: run.exec, template: [code-executor, small, tiny, slow, broken, quiet, sealed] }
     action: allow
 END
 run() { "$AIRLOCK" run --workspace "$work" "$@" >"$said" 2>&1 </dev/null; }
@@ -143,6 +143,40 @@ check "output past the limit is passed on" test "$(wc -c <"$said")" -gt 100000
 check "and the summary says what was kept" says "the first 4096 of 100000 bytes are kept"
 check "and what would keep more" says "output: 8KiB"
 check "the entry too" grep -q '"kept_bytes":4096' <(newest run_finished)
+
+# The strict filter: one program, with what starts it, and no other.
+cat >"$own/sealed.yaml" <<'END'
+version: 1
+name: sealed
+based_on: code-executor
+summary: "strict"
+seccomp: strict
+END
+printf '#!/bin/sh\necho from a script\n' >"$work/script" && chmod +x "$work/script"
+printf '#!/usr/bin/env python3\nprint("by env")\n' >"$work/by-env" && chmod +x "$work/by-env"
+cp /usr/bin/true "$work/other"
+cp "$AIRLOCK" "$work/static"
+strict() { (cd "$work" && run --template sealed -- "$@"); }
+check "a dynamic program starts" strict python3 -c 'print("python here")'
+check "and speaks" says "python here"
+check "a static one starts" strict ./static --version
+check "a script does, by its interpreter" strict ./script
+check "and speaks" says "from a script"
+check "one whose interpreter env looks up" strict ./by-env
+check "and speaks" says "by env"
+for other in /usr/bin/env "$work/other" /bin/sh ./script; do
+    check "no other is executed: $other" strict python3 -c '
+import errno, os, sys
+try:
+    os.execv(sys.argv[1], [sys.argv[1]])
+except OSError as error:
+    sys.exit(error.errno != errno.EACCES)
+sys.exit(3)' "$other"
+done
+check "control: the standard filter lets it" status 0 run --template code-executor -- \
+    python3 -c 'import os; os.execv("/usr/bin/env", ["env"])'
+check "what is not there is not found" status 127 strict nothing-of-the-kind
+check "what is no program is none" status 126 strict "$work"
 
 run --json -- sh -c 'dd if=/dev/zero of=f bs=1M count=3 conv=fsync 2>/dev/null
     for i in 1 2 3 4; do sleep 0.5 & done; wait'
