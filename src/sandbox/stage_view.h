@@ -7,8 +7,8 @@
 #include "sandbox/base_record.h"
 
 struct stage_view {
-    int workspace_fd;                             /* owned */
-    struct run_stack *below;                      /* owned; newest first, without the run itself */
+    int workspace_fd;                            /* owned */
+    struct run_stack *below;                     /* owned; newest first, without the run itself */
     struct change_list lists[LIMIT_STAGE_STACK]; /* of `below` */
     int upper_fds[LIMIT_STAGE_STACK];            /* owned */
 };

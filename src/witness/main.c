@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "sys/fd.h"
 #include "sys/file.h"
 #include "sys/socket.h"
 #include "witness/confine.h"
@@ -24,10 +25,10 @@ enum { HOSTS_BYTES_MAX = 1 << 20, PIECE_BYTES = 16384 };
 static enum witness_outcome find_address(const struct url *url, struct url_address *ret_address) {
     struct builder hosts;
     struct error err = {0};
-    bool found = false;
     builder_init(&hosts, HOSTS_BYTES_MAX);
-    if (!url->is_literal) { /* without the file "localhost" is still known */
-        (void)!status_is_ok(file_read(AT_FDCWD, "/etc/hosts", &hosts, &found, &err));
+    CLEANUP(fd_closep) int fd = url->is_literal ? -1 : open("/etc/hosts", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) { /* without the file "localhost" is still known */
+        (void)!status_is_ok(fd_read_to_end(fd, "/etc/hosts", &hosts, &err));
     }
     bool is_known = url_resolve(url, builder_slice(&hosts), ret_address);
     builder_deinit(&hosts);

@@ -85,19 +85,19 @@ engine_rows() {
     check "a receipt verifies" sh -c "'$AIRLOCK' receipt @1 >'$SCRATCH/receipt' && '$AIRLOCK' verify '$SCRATCH/receipt'"
 
     "$AIRLOCK" run -q --engine "$KIND" --image "$IMAGE" --engine-socket "$SOCKET" -- sleep 300 >/dev/null 2>&1 &
-    local airlock=$! i
-    for i in $(seq 100); do
+    local airlock=$!
+    for _ in $(seq 100); do
         "$AIRLOCK" runs 2>/dev/null | grep -q live && [ "$(engine_containers)" != 0 ] && break
         sleep 0.2
     done
     kill -KILL $airlock
     wait $airlock 2>/dev/null
-    for i in $(seq 150); do
+    for _ in $(seq 150); do
         [ "$(engine_containers) $(engine_volumes)" = "0 0" ] && break
         sleep 0.2
     done
     same "when airlock is killed, container and volume go" "0 0" "$(engine_containers) $(engine_volumes)"
-    for i in $(seq 50); do
+    for _ in $(seq 50); do
         "$AIRLOCK" runs | grep -q live || break
         sleep 0.2
     done

@@ -146,6 +146,19 @@ same "its cosignature is exported with both" 3 "$(grep -c '^— ' "$SCRATCH/tile
 check "and the log is held against it" log verify --checkpoint "$SCRATCH/tiles/checkpoint"
 rm "$HOME/.config/airlock/config.yaml"
 
+# In a mount namespace, so that nobody else sees the name.
+printf '127.0.0.1 localhost\n127.0.0.1 witness.test other.test\n' >"$SCRATCH/hosts"
+with_hosts() {
+    unshare --mount ${EUID:+$([ "$EUID" = 0 ] || echo --map-root-user)} \
+        sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh "$SCRATCH/hosts" "$@"
+}
+echo honest >"$SCRATCH/w1/mode"
+check "a witness by its name" log witness add named "$key" \
+    "http://witness.test:${url##*:}" # url ends in port and path
+"$AIRLOCK" run --quiet -- true
+check "is found through /etc/hosts" with_hosts "$AIRLOCK" log witness sync
+log witness remove named >/dev/null
+
 check "a name that nothing here knows" log witness add w2 "$vkey" http://witness.invalid/
 check "is said to be so" fails "cannot ask" "/etc/hosts" log witness sync
 check "a witness that is not there" sh -c "'$AIRLOCK' log witness remove w2 &&

@@ -9,6 +9,7 @@ mkdir -p "$XDG_CONFIG_HOME/airlock"
 said=$SCRATCH/said
 says() { grep -qF -- "$1" "$said" || { cat -v "$said" && false; }; }
 dialogue() { python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/probes/dialogue.py" "$@" -- "$AIRLOCK" review >"$said" 2>&1; }
+# shellcheck disable=SC2120 # check() hands its words on
 review() { "$AIRLOCK" review "$@" >"$said" 2>&1 </dev/null; }
 newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
 leaves=$'\033[?1049l'

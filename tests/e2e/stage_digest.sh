@@ -60,5 +60,5 @@ same "nor does one that stands on it" "" \
     "$(cd work && "$AIRLOCK" run --quiet --on @2 -- sh -c "$look")"
 same "what each printed stays by itself" "1 2" "$(
     for i in 1 2; do "$AIRLOCK" run --quiet --workspace work -- echo $i >/dev/null; done
-    cat $(find "$AIRLOCK_STATE_DIR/runs" -name output | LC_ALL=C sort | tail -2) | xargs)"
+    find "$AIRLOCK_STATE_DIR/runs" -name output | LC_ALL=C sort | tail -2 | xargs cat | xargs)"
 finish

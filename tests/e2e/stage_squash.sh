@@ -53,7 +53,7 @@ for i in $(seq 40); do
         bash describe real >outside
         cmp -s inside outside || { seen="run $i saw something else: $(diff outside inside | head -5)"; break; }
     fi
-    on="--on $(ls -t "$AIRLOCK_STATE_DIR/runs" | grep '^[0-9a-f]' | LC_ALL=C sort | tail -1)"
+    on="--on $(cd "$AIRLOCK_STATE_DIR/runs" && printf '%s\n' [0-9a-f]* | LC_ALL=C sort | tail -1)"
 done
 same "each of forty runs sees what those before it made" ok "$seen"
 refuse "nothing of it is in the workspace yet" diff -r --no-dereference real work

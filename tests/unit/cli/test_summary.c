@@ -15,7 +15,15 @@
 static const struct run_exec_result example = {
     .run = {.id = "01a1fc14-bb02-7b16-bf80-5029b0033cc1", .state = RUN_OPEN},
     .levels = {"overlay", "full", 7, "standard", "cgroup-v2"},
-    .exit = {.outcome = LAUNCHER_OUTCOME_EXIT, .wall_ns = 12345678},
+    .exit =
+        {
+            .outcome = LAUNCHER_OUTCOME_EXIT,
+            .wall_ns = 12345678,
+            .cpu_user_us = 1500000,
+            .cpu_system_us = 500000,
+            .memory_peak_bytes = 3 * 1024 * 1024,
+            .pid_count_peak = 4,
+        },
     .stage = {.added = 1, .modified = 2, .deleted = 3},
     .outcome = {.seq = 41},
 };
@@ -38,12 +46,14 @@ static void a_person_reads_it_whole(void **state) {
     (void)state;
     char *text = print(&example, false);
     assert_string_equal(
-        text, "airlock  exit 0 in 12.3 ms  run b0033cc1\n"
-              "  staged   +1 added  ~2 modified  -3 deleted\n"
-              "  walls    files overlay, namespaces full, landlock 7, seccomp standard, limits "
-              "cgroup-v2\n"
-              "  receipt  entry 41, signed: airlock receipt b0033cc1\n"
-              "  next     airlock diff, then airlock apply or airlock discard\n");
+        text,
+        "airlock  exit 0 in 12.3 ms  run b0033cc1\n"
+        "  staged   +1 added  ~2 modified  -3 deleted\n"
+        "  used     cpu 2.00 s, memory 3.0 MiB, 4 processes, disk 0.0 MiB read, 0.0 MiB written\n"
+        "  walls    files overlay, namespaces full, landlock 7, seccomp standard, limits "
+        "cgroup-v2\n"
+        "  receipt  entry 41, signed: airlock receipt b0033cc1\n"
+        "  next     airlock diff, then airlock apply or airlock discard\n");
     free(text);
 }
 
