@@ -26,14 +26,14 @@ struct run_exec_request {
     const char *workspace;      /* as from workspace_find() */
     const char *working_folder; /* absolute; the workspace or below it */
     const char *template_name;
-    bool template_open;                  /* nobody named it: policy may ask for another */
-    const char *on;                      /* the run to stand on, as users name runs; nullptr: none */
-    const char *root;                    /* --root; nullptr: the host's own */
-    const struct run_engine *engine;     /* nullptr: native */
-    const char *const *argv;             /* nullptr-terminated, at least one */
-    const char *const *environment;      /* nullptr-terminated K=V or K to add; may be nullptr */
-    const char *const *networks;         /* groups the run wants to reach */
-    size_t network_count;                /* 0: it has no network */
+    bool template_open;              /* nobody named it: policy may ask for another */
+    const char *on;                  /* the run to stand on, as users name runs; nullptr: none */
+    const char *root;                /* --root; nullptr: the host's own */
+    const struct run_engine *engine; /* nullptr: native */
+    const char *const *argv;         /* nullptr-terminated, at least one */
+    const char *const *environment;  /* nullptr-terminated K=V or K to add; may be nullptr */
+    const char *const *networks;     /* groups the run wants to reach */
+    size_t network_count;            /* 0: it has no network */
     const struct egress_inject *injects; /* headers added outside; their values are secret */
     size_t inject_count;
     const char *ca_file;  /* certificates to trust besides; nullptr or "": the system's */

@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "policy/load_internal.h"
 #include "codec/units.h"
+#include "policy/load_internal.h"
 
 enum { REVIEWERS_MAX = 255, DAY_COUNT = 7 };
 

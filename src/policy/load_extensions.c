@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "policy/load_internal.h"
 #include "codec/units.h"
+#include "policy/load_internal.h"
 
 /* An extension while it is read. */
 struct extension_reading {

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "codec/units.h"
 #include "policy/glob.h"
 #include "policy/load_internal.h"
-#include "codec/units.h"
 
 enum { PORT_MAX = 65535, DIGEST_CHARACTERS = 64 };
 

@@ -10,7 +10,7 @@ struct merge {
     struct run_stack *stack; /* owned; [0] is the run itself */
     struct change_list list; /* before: of the oldest stage that changes the path; after: newest */
     int upper_fds[LIMIT_STAGE_STACK + 1]; /* owned */
-    int workspace_fd;                      /* owned; -1 when the workspace is gone */
+    int workspace_fd;                     /* owned; -1 when the workspace is gone */
 };
 
 /* RUN_UNFINISHED, RUN_STAGE_CLOSED, STAGE_DAMAGED (a record is not the one meta describes). */
