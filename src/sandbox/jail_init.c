@@ -342,7 +342,6 @@ static status_t mount_rest(struct init *init, struct error *err) {
     struct socket_fds root = {.fd = {jail->root}, .count = 1};
     TRY(tell(init, "t", &root, err));
     TRY(jail_mount_some(jail, overlay, plan->operation_count, err));
-    TRY(tell(init, "m", nullptr, err));
     TRY(jail_mount_let_go(err));
     fd_closep(&jail->root);
     return tell(init, "d", nullptr, err);

@@ -178,14 +178,16 @@ static status_t set_up(struct jail *jail, int init, int *ret_abi, struct error *
     struct jail_landlock landlock;
     TRY(jail_landlock_begin(&jail->plan, fds.count == 1 ? fds.fd[0] : -1, &landlock, err));
     socket_fds_close(&fds);
-    TRY(hear(init, 'm', nullptr, err));
+    /* Not before the host's root is gone: until then it lies over ours, and "/.." of a link that an
+     * earlier run left in the workspace leads to it. */
+    TRY(hear(init, 'd', nullptr, err));
     if (chdir(jail->plan.working_folder) != 0) {
         return error_set(err, ERROR_WORKSPACE_UNUSABLE, errno,
                          "cannot change to the working folder in the sandbox");
     }
     TRY(jail_landlock_finish(&jail->plan, &landlock, err));
     *ret_abi = landlock.abi;
-    return hear(init, 'd', nullptr, err);
+    return STATUS_OK;
 }
 
 static void send_report(const struct jail *jail, struct jail_report *report) {

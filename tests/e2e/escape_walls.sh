@@ -134,6 +134,19 @@ check "no link can be put into /dev" fails_inside ln -s /proc/sysrq-trigger /dev
 check "no folder of the root can be made" fails_inside mkdir /escape
 # runc CVE-2024-21626: a working folder that is a leaked fd.
 check "the working folder leads to no host" fails_inside sh -c 'ls /proc/self/cwd/../../../../../../../../../root/.bashrc /proc/self/fd/7/'
+# A working folder that an earlier run made a link to what lies over the root while it is changed;
+# often, because it would be a race.
+mkdir "$SCRATCH/stood" "$SCRATCH/stood/sub"
+leads_out() {
+    (cd "$SCRATCH/stood/sub" && for _ in $(seq 80); do
+        "$AIRLOCK" run --workspace "$SCRATCH/stood" --on "$stood" --quiet -- stat -c %i . || echo failed
+    done) | sort -u
+}
+check "a run that makes a folder a link" "$AIRLOCK" run --workspace "$SCRATCH/stood" --quiet -- \
+    sh -c 'rmdir sub && ln -s /.. sub'
+stood=$(find "$AIRLOCK_STATE_DIR/runs" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tail -n 1)
+same "the next one, with that as its working folder, is in its own root" \
+    "$(inside stat -c %i /)" "$(leads_out)"
 
 # A .git file is the workspace's own word: it must not bring a folder of the host in.
 mkdir "$SCRATCH/pointing"
