@@ -192,8 +192,12 @@ static void sample(struct init *init) {
         report(init, REPORT_MEMORY);
         kill_rest(init);
     }
+    if (jail_meter_runs_on(&init->meter)) {
+        kill_rest(init);
+    }
     uint64_t first =
         init->disk_at_ns < init->meter.look_at_ns ? init->disk_at_ns : init->meter.look_at_ns;
+    first = first < init->meter.still_at_ns ? first : init->meter.still_at_ns;
     init->sample_at_ns = first < init->sample_at_ns ? first : init->sample_at_ns;
 }
 
@@ -209,6 +213,7 @@ static void obey(struct init *init) {
     if (order.kind == ORDER_HOLD || order.kind == ORDER_RELEASE) {
         init->meter.hold.is_paused = order.kind == ORDER_HOLD;
         jail_hold_apply(&init->meter.hold);
+        init->sample_at_ns = 0;
         report(init, init->meter.hold.is_paused ? REPORT_HELD : REPORT_RELEASED);
         return;
     }

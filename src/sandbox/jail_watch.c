@@ -258,6 +258,38 @@ uint64_t jail_next_look(uint64_t before_ns, uint64_t room_bytes) {
     return after + least(pause, SAMPLE_NS_MAX);
 }
 
+static uint64_t cpu_used_us(const struct jail_sample *seen) {
+    struct rusage dead = {};
+    (void)getrusage(RUSAGE_CHILDREN, &dead);
+    return seen->cpu_us + jail_time_us(dead.ru_utime) + jail_time_us(dead.ru_stime);
+}
+
+bool jail_meter_runs_on(struct jail_meter *meter) {
+    enum { FIRST, COMPARED = 2 };
+    uint64_t now = jail_now_ns();
+    if (!meter->hold.is_paused && !meter->hold.is_over_cpu) {
+        meter->still_looks = FIRST;
+        meter->still_at_ns = UINT64_MAX;
+        return false;
+    }
+    if (meter->still_looks != FIRST && now < meter->still_at_ns) {
+        return false;
+    }
+    struct jail_sample seen = jail_sample_take();
+    uint64_t used_us = cpu_used_us(&seen);
+    if (meter->still_looks < COMPARED) { /* at the first one some are still on their way */
+        meter->still_cpu_us = used_us;
+        meter->still_looks++;
+    }
+    meter->still_at_ns = jail_next_look(now, UINT64_MAX);
+    if (used_us > meter->still_cpu_us + (uint64_t)LIMIT_HOLD_LEAK_MS * 1000) {
+        limit_hit(LIMIT_ID_HOLD_LEAK_MS);
+        return true;
+    }
+    jail_hold_apply(&meter->hold);
+    return false;
+}
+
 bool jail_meter_look(struct jail_meter *meter, const struct jail *jail) {
     const struct template_limits *limits = &jail->plan.limits;
     uint64_t now = jail_now_ns();
@@ -275,10 +307,7 @@ bool jail_meter_look(struct jail_meter *meter, const struct jail *jail) {
         meter->pid_count_peak = seen.thread_count;
     }
     if (jail->samples_cpu) {
-        struct rusage dead = {};
-        (void)getrusage(RUSAGE_CHILDREN, &dead);
-        uint64_t used_us = seen.cpu_us + jail_time_us(dead.ru_utime) + jail_time_us(dead.ru_stime);
-        jail_hold_charge(&meter->hold, now, used_us, limits->cpu_percent_max);
+        jail_hold_charge(&meter->hold, now, cpu_used_us(&seen), limits->cpu_percent_max);
     }
     uint64_t room = UINT64_MAX;
     bool is_over =

@@ -41,8 +41,14 @@ struct jail_meter {
     uint64_t look_at_ns; /* not before; UINT64_MAX: a cgroup does it all */
     uint64_t resident_peak_bytes;
     uint32_t pid_count_peak;
+    uint64_t still_at_ns;  /* when what is held is looked at next */
+    uint64_t still_cpu_us; /* used when it stood still */
+    uint8_t still_looks;
 };
 struct jail;
+/* Stops again what is held, at its pace. True when it goes on by itself: a timer of its own may
+ * send SIGCONT (timer_create(2)), and the time that it is held counts against no limit. */
+bool jail_meter_runs_on(struct jail_meter *meter);
 /* Looks, when it is time and where no cgroup does: charges the quota, remembers the most. True when
  * the payload is past its memory. */
 bool jail_meter_look(struct jail_meter *meter, const struct jail *jail);

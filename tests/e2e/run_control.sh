@@ -76,6 +76,32 @@ check "what does not listen is ended" ask stop
 end
 same "by force" 137 $status
 
+# A timer of its own that continues what was stopped.
+cat >wake.py <<'END'
+import ctypes, os, signal, struct
+signal.signal(signal.SIGCONT, lambda *_: None)
+libc, timer = ctypes.CDLL(None), ctypes.c_void_p()
+assert libc.timer_create(1, struct.pack("Qii48x", 0, signal.SIGCONT, 0), ctypes.byref(timer)) == 0
+soon = struct.pack("qqqq", 0, 0, 0, 5000000)
+count = os.open("a", os.O_WRONLY | os.O_CREAT)
+print("go", flush=True)
+n = 0
+while True:
+    libc.timer_settime(timer, 0, soon, None)
+    os.pwrite(count, b"%d\n" % n, 0)
+    n += 1
+END
+begin -- python3 wake.py
+run=$("$AIRLOCK" runs --json | sed -n 's/.*"id": "\(.*\)".*/\1/p' | head -n 1)
+upper=$AIRLOCK_STATE_DIR/runs/$run/upper
+check "what can wake itself is paused" ask pause
+sleep 4
+before=$(seen)
+sleep 1
+same "it stands still, or is ended" "$before" "$(seen)"
+ask stop
+end
+
 # One killed while it stands still leaves nothing.
 begin -- bash -c 'echo go; sleep 1000 & sleep 1000'
 check "paused" ask pause
