@@ -11,7 +11,7 @@ struct policy_options {
     const char *workspace; /* --workspace, or nullptr */
     const char *policy;    /* a file to judge by instead of the user's own; nullptr: none */
     /* Of the request that explain is about; nullptr: not given. */
-    const char *caller, *template_name, *host, *port, *method, *size, *transport;
+    const char *caller, *template_name, *engine, *image, *host, *port, *method, *size, *transport;
     const char **tags;
     const char **networks;
     const char *limit; /* of replay */

@@ -70,12 +70,17 @@ static status_t make_request(struct explanation *explanation, char **operands, s
         .caller_tag_count = count_texts(options->tags),
         .networks = options->networks,
         .network_count = count_texts(options->networks),
+        .engine = options->engine,
+        .image = options->image,
         .host = options->host,
         .method = options->method,
         .now_ms = clock_wall_ms(&clock),
     };
     if (options->template_name == nullptr && strcmp(operands[0], "run.exec") == 0) {
         request->template_name = "code-executor"; /* as airlock run without --template */
+    }
+    if (options->engine == nullptr && strcmp(operands[0], "run.exec") == 0) {
+        request->engine = "native";
     }
     TRY(read_numbers(options, request, err));
     if (operands[1] == nullptr) {

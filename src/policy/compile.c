@@ -228,7 +228,6 @@ static status_t add_rule(struct policy_rules *rules, const struct policy_layer_s
         .source = source,
         .ref = {source->name, source->at.file, source->at.line, layer->layer},
         .condition = rules->condition_count,
-        .names_network = is_present(&source->match, POLICY_FIELD_NETWORK),
         .restricted = layer->mode == POLICY_LAYER_RESTRICT,
     };
     TRY(add_condition(rules, &source->match, &use, err));

@@ -43,13 +43,9 @@ static bool trace_rule(const struct policy_rules *rules, const struct policy_com
     struct policy_trace trace = {
         .rule = rule->ref,
         .action = rule->source->action,
-        .failed_fields = failed_fields(rules, condition, view),
+        .failed_fields = failed_fields(rules, condition, view) | policy_rule_unnamed(rule, view),
         .reason = rule->source->reason,
     };
-    if (view->request->network_count > 0 && !rule->names_network &&
-        trace.action == POLICY_ACTION_ALLOW) {
-        trace.failed_fields |= UINT32_C(1) << POLICY_FIELD_NETWORK;
-    }
     if ((trace.failed_fields >> POLICY_FIELD_OPERATION & 1) != 0) {
         return false;
     }

@@ -180,6 +180,16 @@ static void view_set_path(struct policy_view *view, const char *path) {
     }
 }
 
+/* The engine of a run that names none is the native one. Any other has thinner walls. */
+static void view_set_engine(struct policy_view *view) {
+    const struct policy_request *request = view->request;
+    const char *engine = strcmp(request->operation, "run.exec") == 0 ? "native" : nullptr;
+    view_set(view, POLICY_FIELD_ENGINE, request->engine != nullptr ? request->engine : engine);
+    if (request->engine != nullptr && strcmp(request->engine, "native") != 0) {
+        view->to_name |= UINT32_C(1) << POLICY_FIELD_ENGINE;
+    }
+}
+
 void policy_view_init(struct policy_view *view, const struct policy_request *request) {
     ASSERT(request->operation != nullptr);
     memset(view, 0, offsetof(struct policy_view, folded_text));
@@ -191,8 +201,7 @@ void policy_view_init(struct policy_view *view, const struct policy_request *req
     view_set(view, POLICY_FIELD_METHOD, request->method);
     view_set(view, POLICY_FIELD_TEMPLATE, request->template_name);
     view_set(view, POLICY_FIELD_IMAGE, request->image);
-    const char *engine = strcmp(request->operation, "run.exec") == 0 ? "native" : nullptr;
-    view_set(view, POLICY_FIELD_ENGINE, request->engine != nullptr ? request->engine : engine);
+    view_set_engine(view);
     view_set(view, POLICY_FIELD_ARGUMENT_DIGEST, request->argument_digest);
     const char *line = request->at_command_line ? "cli" : nullptr;
     view_set(view, POLICY_FIELD_TRANSPORT,
@@ -202,6 +211,7 @@ void policy_view_init(struct policy_view *view, const struct policy_request *req
     }
     if (request->network_count > 0) {
         mask_set(&view->mask, POLICY_FIELD_NETWORK);
+        view->to_name |= UINT32_C(1) << POLICY_FIELD_NETWORK;
     }
     if (request->has_port) {
         mask_set(&view->mask, POLICY_FIELD_PORT);
@@ -336,11 +346,16 @@ const struct policy_test *policy_condition_failure(const struct policy_rules *ru
     return nullptr;
 }
 
+uint32_t policy_rule_unnamed(const struct policy_compiled_rule *rule,
+                             const struct policy_view *view) {
+    bool grants = rule->source->action == POLICY_ACTION_ALLOW || view->granting;
+    return grants ? view->to_name & ~rule->source->match.present : 0;
+}
+
 bool policy_rule_applies(const struct policy_rules *rules, const struct policy_compiled_rule *rule,
                          const struct policy_view *view) {
     const struct policy_condition *condition = &rules->conditions[rule->condition];
-    bool grants = rule->source->action == POLICY_ACTION_ALLOW || view->granting;
-    if ((grants && view->request->network_count > 0 && !rule->names_network) ||
+    if (policy_rule_unnamed(rule, view) != 0 ||
         policy_condition_failure(rules, condition, view) != nullptr) {
         return false;
     }
@@ -355,7 +370,7 @@ bool policy_rule_applies(const struct policy_rules *rules, const struct policy_c
 bool policy_rule_grants(const struct policy_rules *rules, const struct policy_compiled_rule *rule,
                         struct policy_view *view) {
     ASSERT(rule->source->action == POLICY_ACTION_REVIEW);
-    if (rule->restricted || (view->path.data == nullptr && view->request->network_count == 0)) {
+    if (rule->restricted || (view->path.data == nullptr && view->to_name == 0)) {
         return !rule->restricted;
     }
     view->granting = true;

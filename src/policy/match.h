@@ -47,7 +47,6 @@ struct policy_compiled_rule {
     const struct policy_rule_source *source;
     struct policy_rule_ref ref;
     uint32_t condition; /* its excepts follow it */
-    bool names_network; /* its match has groups: without, it grants none */
     bool restricted;    /* of a layer that is not trusted: it holds back, it grants nothing */
 };
 
@@ -89,7 +88,8 @@ struct policy_view {
     const struct policy_path *parsed; /* nullptr without a path */
     struct policy_mask mask;
     bool is_folder;
-    bool granting;     /* patterns are asked to grant instead of to hold back */
+    bool granting;    /* patterns are asked to grant instead of to hold back */
+    uint32_t to_name; /* mask of fields: a rule whose match lacks one of them does not grant this */
     const char *unfit; /* why nothing may be allowed: what cannot be judged; nullptr: it can */
     char folded_text[POLICY_PATH_BYTES_MAX];
     struct policy_path parsed_path;
@@ -109,6 +109,11 @@ const struct policy_pattern *policy_test_holds(const struct policy_rules *rules,
 const struct policy_test *policy_condition_failure(const struct policy_rules *rules,
                                                    const struct policy_condition *condition,
                                                    const struct policy_view *view);
+/* Fields that a rule of this action would have to name to speak here: what the request asks for
+ * beyond an ordinary one (a network, an engine that is not native) is granted only by who says so.
+ * A mask; 0: none. */
+uint32_t policy_rule_unnamed(const struct policy_compiled_rule *rule,
+                             const struct policy_view *view);
 /* The match holds and no except does. */
 bool policy_rule_applies(const struct policy_rules *rules, const struct policy_compiled_rule *rule,
                          const struct policy_view *view);

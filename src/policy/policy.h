@@ -61,7 +61,8 @@ struct policy_request {
     const char *link_target;   /* of a symbolic link; nullptr otherwise */
     const char *workspace;     /* absolute; judges absolute link targets; may be nullptr */
     const char *template_name; /* of a run */
-    const char *engine;        /* of a run; nullptr: native */
+    const char *engine;        /* of a run; nullptr: native. Another one only a rule that names it
+                                  allows */
     const char *image;         /* of a run in a container; nullptr otherwise */
     bool at_command_line; /* asked by the user's own command; `transport` "cli" unless one is set */
     bool template_open;   /* the caller takes whatever template the rules ask for */

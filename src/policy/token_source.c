@@ -42,7 +42,8 @@ static enum policy_token_state check(void *context, const struct policy_request 
         presented->verdict = (struct token_verdict){TOKEN_MALFORMED, TOKEN_ROOT};
         return POLICY_TOKEN_INVALID;
     }
-    if (request->network_count > 0) { /* a token says nothing of groups */
+    bool is_native = request->engine == nullptr || strcmp(request->engine, "native") == 0;
+    if (request->network_count > 0 || !is_native) { /* a token says nothing of either */
         presented->verdict = (struct token_verdict){TOKEN_WRONG_OPERATION, TOKEN_ROOT};
         return POLICY_TOKEN_INVALID;
     }

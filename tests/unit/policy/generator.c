@@ -31,6 +31,8 @@ static const char *const NAMES[] = {"src", "SRC", "tests", "secrets", "Secrets",
                                     "a.",  ".a",  "KEY",   "open",    ".git",    "abc", "a:b.c"};
 static const char *const WORDS[] = {"one", "two", "o*", "*", "three", "one.two"};
 static const char *const TEXTS[] = {"one", "two", "three", "one.two", "One"};
+static const char *const ENGINE_WORDS[] = {"native", "podman", "docker", "p*", "*"};
+static const char *const ENGINES[] = {"native", "podman", "docker"};
 static const char *const HOST_WORDS[] = {"example.org", "*.example.org", "*", "A.example.org",
                                          "*.Org"};
 static const char *const HOSTS[] = {"example.org", "a.example.org", "b.A.EXAMPLE.org",
@@ -77,10 +79,14 @@ void generator_spec(char *spec, bool with_operation) {
     }
     static const char *const fields[] = {
         " caller=",   " caller_tag=", " session_mode=",    " workflow_state=", " method=",
-        " template=", " transport=",  " argument_digest=", " network="};
+        " template=", " transport=",  " argument_digest=", " network=",        " image="};
     if (generator_pick(4) == 0) {
         used = add(spec, used, PICK(fields));
         ADD_VALUES(spec, used, WORDS);
+    }
+    if (generator_pick(10) == 0) {
+        used = add(spec, used, " engine=");
+        ADD_VALUES(spec, used, ENGINE_WORDS);
     }
     if (generator_pick(8) == 0) {
         used = add(spec, used, " host=");
@@ -166,6 +172,8 @@ void generator_request(struct generator_request *asked) {
         .caller_tags = asked->tags,
         .caller_tag_count = generator_pick(3),
         .networks = asked->networks,
+        .engine = generator_pick(12) == 0 ? PICK(ENGINES) : nullptr,
+        .image = generator_pick(4) == 0 ? PICK(TEXTS) : nullptr,
         .network_count = generator_pick(12) == 0 ? 1 + generator_pick(2) : 0,
         .session_mode = maybe(PICK(TEXTS)),
         .workflow_state = maybe(PICK(TEXTS)),

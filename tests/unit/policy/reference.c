@@ -204,6 +204,7 @@ static bool host_fits(const char *pattern, const char *host) {
 
 static const char *text_of(const struct policy_request *request, enum policy_field field) {
     const char *line = request->at_command_line ? "cli" : nullptr;
+    const char *own = strcmp(request->operation, "run.exec") == 0 ? "native" : nullptr;
     const char *const texts[POLICY_FIELD_COUNT] = {
         [POLICY_FIELD_OPERATION] = request->operation,
         [POLICY_FIELD_CALLER] = request->caller,
@@ -211,6 +212,8 @@ static const char *text_of(const struct policy_request *request, enum policy_fie
         [POLICY_FIELD_WORKFLOW_STATE] = request->workflow_state,
         [POLICY_FIELD_METHOD] = request->method,
         [POLICY_FIELD_TEMPLATE] = request->template_name,
+        [POLICY_FIELD_ENGINE] = request->engine != nullptr ? request->engine : own,
+        [POLICY_FIELD_IMAGE] = request->image,
         [POLICY_FIELD_ARGUMENT_DIGEST] = request->argument_digest,
         [POLICY_FIELD_TRANSPORT] = request->transport != nullptr ? request->transport : line,
         [POLICY_FIELD_HOST] = request->host,
@@ -328,12 +331,18 @@ struct heard {
     bool deny, review, grant;
 };
 
+/* Groups, and any engine but the native one, are granted only by rules that name such a thing. */
+static bool names_what_is_wanted(uint32_t named, const struct policy_request *request) {
+    bool is_container = request->engine != nullptr && strcmp(request->engine, "native") != 0;
+    return (request->network_count == 0 || (named >> POLICY_FIELD_NETWORK & 1) != 0) &&
+           (!is_container || (named >> POLICY_FIELD_ENGINE & 1) != 0);
+}
+
 static void hear_rule(struct heard *heard, const struct policy_rule_source *rule,
                       const struct policy_request *request, bool trusted, bool folding) {
     bool held = constraints_hold(&rule->constraints, request);
-    bool names =
-        request->network_count == 0 || (rule->match.present >> POLICY_FIELD_NETWORK & 1) != 0;
-    bool as_grant = names && rule_fits(rule, request, false, folding);
+    bool as_grant = names_what_is_wanted(rule->match.present, request) &&
+                    rule_fits(rule, request, false, folding);
     bool as_brake = rule_fits(rule, request, true, folding);
     switch (rule->action) {
     case POLICY_ACTION_ALLOW:

@@ -343,6 +343,25 @@ static void explain_says_what_each_rule_made_of_it(void **state) {
     policy_rules_free(rules);
 }
 
+static void explain_says_that_a_rule_names_no_engine(void **state) {
+    (void)state;
+    (void)kit_rule(&kit, "any", POLICY_ACTION_ALLOW, "operation=run.exec");
+    (void)kit_rule(&kit, "look", POLICY_ACTION_REVIEW, "operation=run.exec");
+    struct policy_document document = kit_document(&kit);
+    struct policy_rules *rules = kit_compile(&document);
+    struct policy_engine engine = {.rules = rules};
+    const struct policy_request request = {
+        .operation = "run.exec", .engine = "docker", .image = "x"};
+    struct heard heard = {};
+    struct policy_decision decision;
+    policy_explain(&engine, &request, hear, &heard, &decision);
+    assert_int_equal(decision.outcome, POLICY_DENY);
+    assert_int_equal(heard.count, 2);
+    assert_int_equal(heard.traces[0].failed_fields, UINT32_C(1) << POLICY_FIELD_ENGINE);
+    assert_true(policy_trace_applies(&heard.traces[1]));
+    policy_rules_free(rules);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(an_allow_whose_constraint_fails_says_so, setup),
@@ -358,6 +377,7 @@ int main(void) {
         cmocka_unit_test_setup(a_review_that_may_not_grant_holds_back_only, setup),
         cmocka_unit_test_setup(only_exclusions_are_an_error_with_its_place, setup),
         cmocka_unit_test_setup(explain_says_what_each_rule_made_of_it, setup),
+        cmocka_unit_test_setup(explain_says_that_a_rule_names_no_engine, setup),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

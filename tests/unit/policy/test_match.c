@@ -116,12 +116,71 @@ static void a_rule_grants_the_groups_it_names_all(void **state) {
     }
 }
 
+static void a_rule_grants_the_engines_it_names(void **state) {
+    (void)state;
+    (void)kit_rule(&kit, "all", POLICY_ACTION_ALLOW, "operation=*");
+    (void)kit_rule(&kit, "images", POLICY_ACTION_ALLOW, "operation=run.exec image=free*");
+    (void)kit_rule(&kit, "pod", POLICY_ACTION_ALLOW, "operation=run.exec engine=podman image=a*");
+    kit_except(&kit, "engine=podman template=small");
+    (void)kit_rule(&kit, "dock", POLICY_ACTION_ALLOW, "operation=run.exec engine=d* template=big");
+    (void)kit_rule(&kit, "bad", POLICY_ACTION_DENY, "image=a/bad");
+    (void)kit_rule(&kit, "look", POLICY_ACTION_REVIEW, "image=seen");
+    (void)kit_rule(&kit, "ask", POLICY_ACTION_REVIEW, "engine=docker template=asked");
+    static const struct {
+        const char *engine, *image, *template_name;
+        enum policy_outcome outcome;
+    } rows[] = {
+        {"docker", "x", "small", POLICY_DENY}, /* no rule that names docker applies */
+        {"podman", "x", "big", POLICY_DENY},
+        {"podman", "free", "big", POLICY_DENY}, /* its rule names no engine */
+        {"podman", "a/b", "small", POLICY_DENY},
+        {"podman", "a/bad", "big", POLICY_DENY}, /* a deny needs no engine */
+        {"docker", "a/bad", "big", POLICY_DENY},
+        {"lxc", "a/b", "big", POLICY_DENY},
+        {"docker", nullptr, "small", POLICY_DENY},
+        {"podman", "seen", "big", POLICY_DENY}, /* nor does a review, which then holds back only */
+        {"docker", "seen", "big", POLICY_REVIEW},
+        {"docker", "x", "asked", POLICY_REVIEW},
+        {"podman", "a/b", "big", POLICY_ALLOW},
+        {"docker", "x", "big", POLICY_ALLOW},
+        {"native", nullptr, "small", POLICY_ALLOW},
+        {nullptr, nullptr, "small", POLICY_ALLOW},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct policy_request request = {
+            .operation = "run.exec",
+            .engine = rows[i].engine,
+            .image = rows[i].image,
+            .template_name = rows[i].template_name,
+        };
+        if (outcome(&request) != rows[i].outcome) {
+            fail_msg("row %zu: %s", i, policy_outcome_text(outcome(&request)));
+        }
+    }
+}
+
+static void an_engine_and_groups_are_named_by_one_rule(void **state) {
+    (void)state;
+    (void)kit_rule(&kit, "pod", POLICY_ACTION_ALLOW, "operation=run.exec engine=podman");
+    (void)kit_rule(&kit, "net", POLICY_ACTION_ALLOW, "operation=run.exec network=a");
+    static const char *const groups[] = {"a"};
+    struct policy_request request = {.operation = "run.exec", .engine = "podman"};
+    assert_int_equal(outcome(&request), POLICY_ALLOW);
+    request.networks = groups;
+    request.network_count = 1;
+    assert_int_equal(outcome(&request), POLICY_DENY);
+    (void)kit_rule(&kit, "both", POLICY_ACTION_ALLOW, "operation=run.exec engine=* network=a");
+    assert_int_equal(outcome(&request), POLICY_ALLOW);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(hosts_match_by_name, setup),
         cmocka_unit_test_setup(what_is_not_resolved_is_denied, setup),
         cmocka_unit_test_setup(case_of_a_path_only_narrows, setup),
         cmocka_unit_test_setup(a_rule_grants_the_groups_it_names_all, setup),
+        cmocka_unit_test_setup(a_rule_grants_the_engines_it_names, setup),
+        cmocka_unit_test_setup(an_engine_and_groups_are_named_by_one_rule, setup),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

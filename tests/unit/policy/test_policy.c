@@ -75,6 +75,12 @@ static void the_default_is_what_it_says(void **state) {
         POLICY_ALLOW);
     assert_int_equal(decide(&(struct policy_request){.operation = "run.exec"}).outcome,
                      POLICY_DENY);
+    assert_int_equal(decide(&(struct policy_request){.operation = "run.exec",
+                                                     .template_name = "small",
+                                                     .engine = "podman",
+                                                     .image = "debian:13"})
+                         .outcome,
+                     POLICY_DENY);
     assert_int_equal(
         decide(&(struct policy_request){.operation = "stage.discard", .at_command_line = true})
             .outcome,

@@ -113,6 +113,10 @@ static void what_the_token_is_not_for_is_denied(void **state) {
     request.operation = "run.exec";
     assert_int_equal(outcome_of(&kit, &request, &result), POLICY_DENY);
     assert_int_equal(result, TOKEN_WRONG_OPERATION);
+    request = fitting_request(); /* a token says nothing of engines */
+    request.engine = "podman";
+    assert_int_equal(outcome_of(&kit, &request, &result), POLICY_DENY);
+    assert_int_equal(result, TOKEN_WRONG_OPERATION);
     builder_reset(&kit.text);
     builder_text(&kit.text, "alc_AAAA");
     request = fitting_request();
