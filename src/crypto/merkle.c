@@ -7,10 +7,10 @@
  */
 #include "crypto/merkle.h"
 
-#include <stdbit.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bits.h"
 
 void merkle_leaf(struct slice entry, struct digest *ret_leaf) {
     struct sha256 hash;
@@ -35,8 +35,8 @@ void merkle_frontier_init(struct merkle_frontier *frontier) {
 void merkle_frontier_append(struct merkle_frontier *frontier, const struct digest *leaf,
                             struct digest ret_completed[static 64], unsigned *ret_completed_count) {
     ASSERT(frontier->size < UINT64_MAX);
-    unsigned carries = stdc_trailing_ones(frontier->size);
-    ASSERT(frontier->count == stdc_count_ones(frontier->size) && frontier->count >= carries);
+    unsigned carries = bits_trailing_ones(frontier->size);
+    ASSERT(frontier->count == bits_count(frontier->size) && frontier->count >= carries);
     struct digest node = *leaf;
     for (unsigned i = 0; i < carries; i++) {
         frontier->count--;
@@ -77,7 +77,7 @@ static status_t range_root(struct range range, const struct source *source, stru
     struct merkle_frontier row = {.size = range.high - range.low};
     uint64_t at = range.low;
     while (at < range.high) {
-        unsigned level = stdc_bit_width(range.high - at) - 1;
+        unsigned level = bits_width(range.high - at) - 1;
         ASSERT(level < 64 && (at & ((UINT64_C(1) << level) - 1)) == 0);
         TRY(source->read(source->context, level, at >> level, &row.hashes[row.count++], err));
         at += UINT64_C(1) << level;
@@ -110,7 +110,7 @@ static void proof_reverse(struct merkle_proof *proof) {
 
 /* The largest power of two below a range's size, which is at least 2. */
 static uint64_t range_split(struct range range) {
-    return stdc_bit_floor(range.high - range.low - 1);
+    return bits_floor(range.high - range.low - 1);
 }
 
 status_t merkle_prove_inclusion(uint64_t index, uint64_t size, merkle_read *read, void *context,
@@ -201,13 +201,13 @@ bool merkle_verify_consistency(uint64_t old_size, uint64_t size, const struct di
     /* An old tree that is one full subtree is its own first hash, and the proof leaves it out. */
     unsigned used = 0;
     struct digest first = *old_root;
-    if (!stdc_has_single_bit(old_size)) {
+    if (!bits_has_one(old_size)) {
         if (proof->count == 0) {
             return false;
         }
         first = proof->hashes[used++];
     }
-    unsigned shift = stdc_trailing_ones(old_size - 1);
+    unsigned shift = bits_trailing_ones(old_size - 1);
     uint64_t node = (old_size - 1) >> shift;
     uint64_t last = (size - 1) >> shift;
     struct digest old_is = first;
