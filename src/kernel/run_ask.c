@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "kernel/run_control.h"
+#include "sandbox/cgroup_sweep.h"
 #include "sandbox/run.h"
 #include "sys/fd.h"
 
@@ -35,9 +36,14 @@ static status_t connect_to(const struct run *run, int *ret_socket, struct error 
         return error_set(err, ERROR_IO, errno, "cannot make a socket");
     }
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-        return errno == ENOENT || errno == ECONNREFUSED
-                   ? not_live(run, err)
-                   : error_set(err, ERROR_IO, errno, "cannot ask run %s", run->id);
+        if (errno == ECONNREFUSED) {
+            /* Its airlock was killed. When its launcher was too, and it stood still, its processes
+             * wait in a frozen group for their end. */
+            cgroup_sweep(run->id);
+            return not_live(run, err);
+        }
+        return errno == ENOENT ? not_live(run, err)
+                               : error_set(err, ERROR_IO, errno, "cannot ask run %s", run->id);
     }
     *ret_socket = fd_take(&fd);
     return STATUS_OK;

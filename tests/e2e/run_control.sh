@@ -115,6 +115,20 @@ done
 same "no process is left" 0 "$(airlock_processes)"
 same "no cgroup is left" 0 "$(airlock_cgroups)"
 
+# The same with its launcher: what is frozen dies when somebody asks for it.
+begin -- bash -c 'echo go; sleep 1000.25 & sleep 1000.25'
+check "paused again" ask pause
+kill -KILL $(pgrep -P "$host") "$host"
+end
+refuse "it does not go on" ask resume
+for _ in $(seq 100); do
+    pgrep -f '^sleep 1000[.]25' >/dev/null || break
+    sleep 0.05
+done
+refuse "no process of it is left" pgrep -f '^sleep 1000[.]25'
+"$AIRLOCK" runs >/dev/null
+same "nor a cgroup" 0 "$(airlock_cgroups)"
+
 # What is said wrong on the socket is no harm.
 begin -- bash -c 'echo go; while [ ! -e stop ]; do sleep 0.05; done; echo end'
 run=$("$AIRLOCK" runs --json | sed -n 's/.*"id": "\(.*\)".*/\1/p' | head -n 1)
