@@ -3,33 +3,8 @@
  * The index arithmetic of crypto/merkle.h. Hashes are any bytes here: what is proved is which
  * subtrees are read, in what order, how many there are, and that no array is overrun.
  */
-#include <stdbit.h>
-
 #include "proof.h"
 
-/* <stdbit.h> rests on compiler builtins that CBMC has not; these are their meaning for 64 bits. */
-static unsigned model_trailing_ones(uint64_t value) {
-    return value == UINT64_MAX ? 64 : (unsigned)__builtin_ctzll(~value);
-}
-
-static unsigned model_bit_width(uint64_t value) {
-    return value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value);
-}
-
-static uint64_t model_bit_floor(uint64_t value) {
-    return value == 0 ? 0 : UINT64_C(1) << (model_bit_width(value) - 1);
-}
-
-#undef stdc_trailing_ones
-#undef stdc_count_ones
-#undef stdc_bit_width
-#undef stdc_bit_floor
-#undef stdc_has_single_bit
-#define stdc_trailing_ones(value) model_trailing_ones(value)
-#define stdc_count_ones(value) ((unsigned)__builtin_popcountll(value))
-#define stdc_bit_width(value) model_bit_width(value)
-#define stdc_bit_floor(value) model_bit_floor(value)
-#define stdc_has_single_bit(value) (__builtin_popcountll(value) == 1)
 #include "crypto/merkle.c"
 
 enum {
