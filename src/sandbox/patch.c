@@ -109,6 +109,11 @@ static status_t patcher_hunk(struct patcher *patcher, const struct patch_hunk *h
             patcher->line++;
         }
         if (wanted->mark != '-') {
+            struct slice done = builder_slice(patcher->out);
+            if (done.size > 0 && done.data[done.size - 1] != '\n') {
+                return mismatch(patcher->file, patcher->line, "follows one that has no newline",
+                                err);
+            }
             builder_bytes(patcher->out, wanted->text);
         }
     }

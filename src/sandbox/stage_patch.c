@@ -142,6 +142,10 @@ static status_t look_at_old(const struct stage_patch *all, const struct patch_fi
         (patched->old.kind == ENTRY_LINK && !link_named && file->hunk_count > 0)) {
         return wrong(ERROR_PATCH_MISMATCH, path, "has another mode than the patch says", err);
     }
+    if (file->new_mode != 0 && S_ISLNK(file->new_mode) != (patched->old.kind == ENTRY_LINK)) {
+        return wrong(ERROR_PATCH_MISMATCH, path, "changes between file and link, which takes two",
+                     err);
+    }
     patched->old_path = file->old_path;
     return STATUS_OK;
 }

@@ -78,6 +78,10 @@ rename to tail'
 refused "another mode" patch.mismatch 'diff --git a/tool b/tool
 old mode 100755
 new mode 100644'
+refused "a file that becomes a link by its mode" patch.mismatch 'diff --git a/tool b/tool
+new mode 120000'
+refused "a link that becomes a file" patch.mismatch 'diff --git a/into b/into
+new mode 100644'
 refused "a path through a link to the system" patch.refused '--- /dev/null
 +++ b/link/x
 @@ -0,0 +1 @@

@@ -162,6 +162,7 @@ static void newlines_are_kept_as_they_are(void **unused) {
     assert_mismatch(GIT "@@ -1 +1 @@\n-a\n+b\n", "a");
     assert_mismatch(GIT "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n", "a\n");
     /* A line that loses its newline cannot have one after it. */
+    assert_mismatch(GIT "@@ -1 +1,2 @@\n-a\n+b\n\\ No newline at end of file\n+c\n", "a\n");
     assert_mismatch(GIT "@@ -1 +1 @@\n-a\n+b\n\\ No newline at end of file\n", "a\nc\n");
 }
 
