@@ -18,7 +18,7 @@
 #include "cli/stage_names.h"
 #include "kernel/policy_files.h"
 
-enum { FRAME_BYTES_MAX = 1 << 24, TEXT_LINES_MAX = 1000000 };
+enum { FRAME_BYTES_MAX = 1 << 24, TEXT_LINES_MAX = 1000000, LINE_BYTES_MAX = 8192 };
 
 struct view {
     struct cli *cli;
@@ -124,7 +124,9 @@ static void draw(const struct view *view) {
     builder_text(&frame, SCREEN_LINE_END);
     for (unsigned i = 0; i < text_rows(view); i++) {
         size_t at = view->top + i;
-        builder_text(&frame, at < view->line_count ? view->lines[at] : "");
+        const char *line = at < view->line_count ? view->lines[at] : "";
+        /* A frame that is too long would not be drawn, and another stage's text would stay. */
+        builder_bytes(&frame, slice_of(line, strnlen(line, LINE_BYTES_MAX)));
         builder_text(&frame, SCREEN_LINE_END);
     }
     builder_text(&frame, "a apply  p hunks  d discard  s skip  j/k scroll  "

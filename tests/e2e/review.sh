@@ -110,5 +110,11 @@ same "a discard needs a yes" 1 "$(review && grep -c ' change' "$said")"
 dialogue 'q quit' 'd' '[y/N]' 'y\n' 'press Enter' '\n' '1 open' 'd' '[y/N]' 'y\n' 'press Enter' '\n' '0 open' 'q'
 check "then they are gone, one by one" review
 check "all of them" says "no stage waits"
+
+# Lines that fill more than a frame must not leave the stage before on the screen.
+"$AIRLOCK" run --workspace one --quiet -- sh -c 'for n in $(seq 20); do head -c 1500000 /dev/zero | tr "\0" x; echo; done >long'
+dialogue 'q quit' 'q'
+check "endless lines are shown as far as they go" says "[exit 0, terminal restored]"
+check "with their keys" says "q quit"
 check "the log is whole" "$AIRLOCK" log verify
 finish
