@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -142,8 +143,10 @@ bool egress_client_finish(struct egress_client *client, struct egress_report *re
     const uint8_t type = EGRESS_END;
     struct slice message;
     struct error ignored;
+    struct pollfd answer = {.fd = client->socket, .events = POLLIN};
     return status_is_ok(
                socket_send(client->socket, slice_of(&type, sizeof type), nullptr, &ignored)) &&
+           poll(&answer, 1, LIMIT_EGRESS_REPORT_MS) == 1 &&
            status_is_ok(receive(client, &message, &ignored)) &&
            egress_report_decode(message, ret_report);
 }
@@ -154,6 +157,8 @@ void egress_client_close(struct egress_client *client) {
     }
     fd_closep(&client->socket);
     if (client->pid > 0) {
+        /* Whatever it is at: what it had to say it has said. */
+        (void)kill(client->pid, SIGKILL);
         while (waitpid(client->pid, nullptr, 0) < 0 && errno == EINTR) {
         }
     }

@@ -26,6 +26,9 @@ static void on_listener(struct loop_source *source, uint32_t events) {
     int fd = accept4(egress->listener_fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         (void)session_start(egress, fd);
+    } else if (egress->session_count > 0 && (errno == EMFILE || errno == ENFILE)) {
+        /* Until one of them ends: to be told of it all the time would take all of our time. */
+        loop_set(egress->loop, &egress->listener, 0);
     }
 }
 

@@ -122,6 +122,9 @@ void session_drop_upstream(struct session *session, bool reset) {
 
 void session_free(struct session *session) {
     struct egress *egress = session->egress;
+    if (session->gone != nullptr) {
+        *session->gone = true;
+    }
     dial_stop(&session->dial);
     session_drop_upstream(session, session->state != SESSION_OVER);
     stream_close(egress->loop, &session->client, session->state != SESSION_OVER);

@@ -48,9 +48,9 @@ struct session {
     bool socks_greeted;
     bool intercepted; /* the tunnel ends here, in TLS, and another begins */
     bool client_shaken, upstream_shaken, upstream_failed;
-    bool client_ended; /* it says no more; what it said still counts */
-    bool driving;      /* in session_drive(), which looks again when something changed */
-    bool changed;
+    bool client_ended;         /* it says no more; what it said still counts */
+    bool *gone;                /* of session_drive() while it is in there: set when this is freed */
+    bool changed;              /* it looks again */
     struct exchange *exchange; /* owned; HTTP only */
     struct count_row *row;     /* of the target; nullptr before there is one */
     struct host host;          /* the target */

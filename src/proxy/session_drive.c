@@ -270,9 +270,8 @@ static void drive_linger(struct session *session) {
     enum stream_result result = stream_read(&session->client, &session->in, &size);
     if (result == STREAM_END || result == STREAM_BROKEN) {
         session_become(session, SESSION_OVER);
-    } else if (result == STREAM_MOVED) {
-        session->changed = true;
     }
+    /* Not again at once: who floods would keep the others waiting. */
 }
 
 /* TLS may have to read before it can write, and the other way around. */
@@ -322,10 +321,8 @@ static void wait_for_more(struct session *session) {
                        ((upstream & LOOP_READ) != 0 && stream_holds(&session->upstream));
 }
 
-/* One step; false when the session is gone. */
-static bool step(struct session *session) {
-    struct egress *egress = session->egress;
-    uint32_t count = egress->session_count;
+/* One step. The session may be gone afterwards. */
+static void step(struct session *session) {
     switch (session->state) {
     case SESSION_FIRST:
         drive_first(session);
@@ -361,24 +358,25 @@ static bool step(struct session *session) {
     case SESSION_OVER:
         break;
     }
-    return egress->session_count == count;
 }
 
 void session_drive(struct session *session) {
-    if (session->driving) {
+    if (session->gone != nullptr) {
         return; /* a dial that ended at once, within a step */
     }
-    session->driving = true;
+    bool gone = false;
+    session->gone = &gone;
     do {
         session->changed = false;
-        if (!step(session)) {
+        step(session);
+        if (gone) {
             return;
         }
         if (!session->changed && session->state != SESSION_OVER) {
             wait_for_more(session);
         }
     } while (session->changed && session->state != SESSION_OVER);
-    session->driving = false;
+    session->gone = nullptr;
     if (session->state == SESSION_OVER) {
         session_free(session);
     }

@@ -65,6 +65,13 @@ check "a name that leads to one" says "loopback" inside --net careless -- $fetch
 check "SOCKS says 2 for it" says "socks 2" inside --net careless -- $fetch socks localhost "$port"
 check "the variables are there" says "http://127.0.0.1:3128 socks5h://127.0.0.1:3128 localhost,127.0.0.1,::1 1" \
     inside --net local -- sh -c 'echo $https_proxy $ALL_PROXY $NO_PROXY $NODE_USE_ENV_PROXY'
+# The proxy's report is not waited for without end: here the proxy does nothing more at all.
+check "a proxy that hangs does not keep the run" says "ended" timeout 60 sh -c '
+    "$0" run --workspace . --quiet --net local -- sh -c "sleep 2; echo ended" &
+    run=$!
+    for _ in $(seq 100); do proxy=$(pgrep -P $run -x airlock-proxy) && break; sleep 0.1; done
+    sleep 0.5
+    kill -STOP $proxy && wait $run' "$AIRLOCK"
 check "there is still no route" says "unreachable" inside --net local -- $fetch direct 192.0.2.1 80
 
 policy "  - { name: net, match: { operation: run.exec, network: [local, named, careless, limited] }, action: allow }"
