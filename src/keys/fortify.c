@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What Debian's libsodium asks of glibc and musl has not: the checked form that _FORTIFY_SOURCE makes
- * of explicit_bzero(3). Only linked where the C library is musl.
+ * What Debian's libsodium asks of glibc and musl has not: explicit_bzero(3) in the checked form
+ * that _FORTIFY_SOURCE makes of it. Only linked where the C library is musl.
  */
 #include <stddef.h>
 #include <string.h>
