@@ -8,6 +8,12 @@
 #include "base/bytes.h"
 #include "cli/cli_internal.h"
 
+/* Asked when the key is pressed: the templates that can be used, the runs of this workspace. */
+#define TEMPLATES                                                                            \
+    "airlock doctor --templates 2>/dev/null | grep -v \" cannot be used: \" | tail -n +2 | " \
+    "cut -d \" \" -f 1"
+#define RUNS "airlock runs 2>/dev/null | grep -oE \"^[0-9a-f]{8}\""
+
 static void print_names(void) {
     for (size_t i = 0; i < cli_command_count(); i++) {
         (void)printf("%s%s", i == 0 ? "" : " ", cli_command_at(i)->name);
@@ -70,6 +76,18 @@ static void print_nested(const char *const parts[static 4]) {
     }
 }
 
+/* The commands whose first operand is a run, with `between` between them. */
+static void print_run_takers(const char *between) {
+    bool some = false;
+    for (size_t i = 0; i < cli_command_count(); i++) {
+        const struct cli_command_row *row = cli_command_at(i);
+        if (strstr(row->arguments, "[RUN]") != nullptr) {
+            (void)printf("%s%s", some ? between : "", row->name);
+            some = true;
+        }
+    }
+}
+
 static void print_bash(void) {
     (void)printf("_airlock() {\n"
                  "    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} word\n"
@@ -90,14 +108,24 @@ static void print_bash(void) {
         "    for word in \"${COMP_WORDS[@]:2:COMP_CWORD-2}\"; do\n"
         "        [ \"$word\" = -- ] && { COMPREPLY=($(compgen -c -f -- \"$current\")); return; }\n"
         "    done\n"
+        "    if [ \"${COMP_WORDS[COMP_CWORD-1]}\" = --template ]; then\n"
+        "        COMPREPLY=($(compgen -W \"$(" TEMPLATES ")\" -- \"$current\"))\n"
+        "        return\n"
+        "    fi\n"
         "    case $current in\n"
         "    -*) COMPREPLY=($(compgen -W \"$(airlock \"$command\" --help 2>/dev/null |\n"
         "            grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+')\" -- "
         "\"$current\")) ;;\n"
         "    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n"
         "    esac\n"
-        "}\n"
-        "complete -o filenames -F _airlock airlock\n");
+        "    case $COMP_CWORD$current:$command in\n"
+        "    2-*) ;;\n"
+        "    2*:");
+    print_run_takers(" | 2*:");
+    (void)printf(") COMPREPLY+=($(compgen -W \"$(" RUNS ")\" -- \"$current\")) ;;\n"
+                 "    esac\n"
+                 "}\n"
+                 "complete -o filenames -F _airlock airlock\n");
 }
 
 static void print_zsh(void) {
@@ -118,11 +146,18 @@ static void print_zsh(void) {
     print_nested((const char *const[]){
         "    elif (( CURRENT == 4 )) && [[ ${words[2]} == ", " && ${words[3]} == ",
         " && ${words[CURRENT]} != -* ]]; then\n        compadd -- ", "\n"});
-    (void)printf("    elif [[ ${words[CURRENT]} == -* ]]; then\n"
+    (void)printf("    elif [[ ${words[CURRENT-1]} == --template ]]; then\n"
+                 "        compadd -- ${(f)\"$(" TEMPLATES ")\"}\n"
+                 "    elif [[ ${words[CURRENT]} == -* ]]; then\n"
                  "        options=(${(f)\"$(airlock ${words[2]} --help 2>/dev/null |\n"
                  "            grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+')\"})\n"
                  "        compadd -- $options\n"
                  "    else\n"
+                 "        if (( CURRENT == 3 )) && [[ ${words[2]} == (");
+    print_run_takers("|");
+    (void)printf(") ]]; then\n"
+                 "            compadd -- ${(f)\"$(" RUNS ")\"}\n"
+                 "        fi\n"
                  "        _files\n"
                  "    fi\n"
                  "}\n"
@@ -138,6 +173,11 @@ static void print_fish(void) {
     print_choices("complete -c airlock -n '__fish_seen_subcommand_from ", "' -a '", "'\n");
     print_nested((const char *const[]){"complete -c airlock -n '__fish_seen_subcommand_from ",
                                        "; and __fish_seen_subcommand_from ", "' -a '", "'\n"});
+    (void)printf("complete -c airlock -n '__fish_seen_subcommand_from run' -l template -x -a "
+                 "'(" TEMPLATES ")'\n"
+                 "complete -c airlock -n '__fish_seen_subcommand_from ");
+    print_run_takers(" ");
+    (void)printf("' -a '(" RUNS ")'\n");
     (void)printf("complete -c airlock -n 'not __fish_use_subcommand' -a '(airlock (commandline "
                  "-opc)[2] --help 2>/dev/null | string match -r -- \"--[a-z-]+\")'\n");
 }

@@ -66,6 +66,35 @@ same "every word it offers is one the program knows" "" "$unknown"
 same "and there are no fewer than there were" "12 8 4" \
     "$(completes log "" | wc -w) $(completes policy "" | wc -w) $(completes log witness "" | wc -w)"
 
+# Templates and runs are asked of the program.
+asked() { PATH=${AIRLOCK%/*}:$PATH completes "$@"; }
+mkdir -p "$HOME/.config/airlock/templates"
+printf 'version: 1\nname: mine\nbased_on: small\nsummary: "of my own"\n' >"$HOME/.config/airlock/templates/mine.yaml"
+printf 'version: 2\n' >"$HOME/.config/airlock/templates/mistaken.yaml"
+same "a template of Airlock's" "integration-test" "$(asked run --template integ)"
+same "one of the user's, not one that cannot be used" "mine" "$(asked run --template mi)"
+same "every one there is" "ai-provider code-executor integration-test mine policy-sandbox small" \
+    "$(asked run --template "" | tr ' ' '\n' | sort | xargs)"
+refuse "the words of the command that is run are its own" grep -qw mine <(asked run -- tool --template mi)
+mkdir "$SCRATCH/workspace" && cd "$SCRATCH/workspace" || exit 99
+same "no run where there is none" "" "$(asked apply "")"
+for run in 1 2; do
+    "$AIRLOCK" run --quiet --workspace "$PWD" -- sh -c "echo $run >file" || exit 99
+done
+ids=$("$AIRLOCK" runs --json | sed -n 's/.*"id": ".*\(.\{8\}\)",*$/\1/p' | sort | xargs)
+same "there are two to offer" 2 "$(wc -w <<<"$ids")"
+for command in diff apply discard pause resume stop receipt; do
+    same "$command offers the runs of the workspace" "$ids" "$(asked $command "" | tr ' ' '\n' | sort | xargs)"
+done
+same "by how they begin" "${ids%% *}" "$(asked diff "${ids:0:7}")"
+refuse "what takes no run offers none" grep -q "${ids%% *}" <(asked explain "")
+same "an option is still an option" "--workspace" "$(asked diff --works)"
+for shell in zsh fish; do
+    check "$shell asks for templates" grep -q 'doctor --templates' "$SCRATCH/completion.$shell"
+    check "$shell asks for runs" grep -q 'airlock runs' "$SCRATCH/completion.$shell"
+done
+cd "$SCRATCH" || exit 99
+
 status() {
     "$@" >"$SCRATCH/row.out" 2>&1
     echo $?
