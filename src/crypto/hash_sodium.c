@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The same as hash.c by libsodium, for the program that holds the log key: it hashes a proof of some
- * sixty values and has no use for a larger library.
+ * The same as hash.c by libsodium, for the program that holds the log key: it hashes a proof of
+ * some sixty values and has no use for a larger library.
  */
 #include <sodium/crypto_hash_sha256.h>
 #include <string.h>
