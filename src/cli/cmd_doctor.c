@@ -84,23 +84,12 @@ static void print_json(const struct doctor *doctor) {
     doctor_print_json(object);
 }
 
-/* Where container engines listen; the user's own first. */
-static void find_sockets(char own[static LIMIT_PATH_BYTES], const char *ret_sockets[static 4]) {
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    size_t count = 0;
-    if (runtime != nullptr && runtime[0] == '/' &&
-        snprintf(own, LIMIT_PATH_BYTES, "%s/podman/podman.sock", runtime) < LIMIT_PATH_BYTES) {
-        ret_sockets[count++] = own;
-    }
-    ret_sockets[count++] = "/run/podman/podman.sock";
-    ret_sockets[count++] = "/var/run/docker.sock";
-    ret_sockets[count] = nullptr;
-}
-
 static int examine(const struct cli *cli, const char *workspace_option) {
     char workspace[LIMIT_PATH_BYTES];
-    char own[LIMIT_PATH_BYTES];
-    const char *sockets[4];
+    const struct engine_places places = {
+        .environment = getenv("AIRLOCK_ENGINE_SOCKET"),
+        .runtime = getenv("XDG_RUNTIME_DIR"),
+    };
     struct error err = {};
     if (!status_is_ok(workspace_find(workspace_option, workspace, &err))) {
         return cli_error(cli, &err);
@@ -110,8 +99,7 @@ static int examine(const struct cli *cli, const char *workspace_option) {
         (void)error_set(&err, ERROR_NO_MEMORY, 0, "cannot hold the findings");
         return cli_error(cli, &err);
     }
-    find_sockets(own, sockets);
-    doctor_examine(workspace, sockets, doctor);
+    doctor_examine(workspace, &places, doctor);
     if (cli->json) {
         print_json(doctor);
     } else {

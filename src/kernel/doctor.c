@@ -3,18 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "audit/storage.h"
 #include "base/cleanup.h"
 #include "kernel/kernel.h"
 #include "kernel/policy_files.h"
-#include "sys/fd.h"
 
 static const char DEFAULT_TEMPLATE[] = "code-executor";
 enum : uint64_t { DISK_BYTES_MIN = 1024 * 1024 * 1024 };
@@ -148,26 +143,37 @@ static void try_policy(struct doctor *doctor, const struct state *state, const c
     policy_in_force_deinit(&policy);
 }
 
-static void try_engines(struct doctor *doctor, const char *const *sockets) {
-    struct wall *wall = wall_add(&doctor->airlock, "engines");
-    size_t used = 0;
-    for (size_t i = 0; sockets[i] != nullptr; i++) {
-        struct sockaddr_un name = {.sun_family = AF_UNIX};
-        CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        int size = snprintf(name.sun_path, sizeof name.sun_path, "%s", sockets[i]);
-        bool fits = size > 0 && (size_t)size < sizeof name.sun_path;
-        if (fits && fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) == 0 &&
-            used < sizeof wall->level) {
-            used += (size_t)snprintf(wall->level + used, sizeof wall->level - used, "%s%s",
-                                     used > 0 ? ", " : "", sockets[i]);
-        }
+/* Runs in Airlock's own sandbox need no engine, so nothing here is blamed. */
+static void try_engine(struct doctor *doctor, enum engine_kind kind,
+                       const struct engine_places *places) {
+    struct wall *wall = wall_add(&doctor->airlock, engine_kind_text(kind));
+    CLEANUP(engine_closep) struct engine *engine = nullptr;
+    struct engine_version version;
+    struct error err = {};
+    char socket[LIMIT_PATH_BYTES];
+    status_t status = engine_socket_find(kind, places, socket, &err);
+    if (status_is_ok(status)) {
+        const struct engine_options options = {.kind = kind, .socket = socket, .state = ""};
+        status = engine_socket_open(&options, &engine, &version, &err);
     }
-    if (used == 0) {
-        wall_level(wall, "none answers, and none is needed");
+    bool is_absent = err.code == ERROR_ENGINE_SOCKET || err.code == ERROR_ENGINE_UNSUPPORTED;
+    if (is_absent && err.hint[0] == '\0') { /* nobody named a place */
+        wall->state = WALL_UNTRIED;
+        wall_level(wall, "%.90s", err.message);
+    } else if (!status_is_ok(status)) {
+        wall_fail(wall, &err);
+        wall->state = is_absent ? WALL_UNTRIED : WALL_MISSING;
+    } else if (version.is_rootless) {
+        wall->state = WALL_LESS;
+        wall_level(wall, "%.24s, rootless, at %.50s", version.version, socket);
+        wall_how(wall, "A rootless engine cannot mount the workspace. Use the system's engine, or "
+                       "Airlock's own: --engine native");
+    } else {
+        wall_level(wall, "%.24s at %.60s", version.version, socket);
     }
 }
 
-void doctor_examine(const char *workspace, const char *const *engine_sockets,
+void doctor_examine(const char *workspace, const struct engine_places *places,
                     struct doctor *ret_doctor) {
     struct state state;
     struct kernel kernel = {};
@@ -189,5 +195,7 @@ void doctor_examine(const char *workspace, const char *const *engine_sockets,
         try_policy(ret_doctor, &state, workspace);
         state_close(&state);
     }
-    try_engines(ret_doctor, engine_sockets);
+    for (unsigned kind = 0; kind < ENGINE_KIND_NAMES; kind++) {
+        try_engine(ret_doctor, (enum engine_kind)kind, places);
+    }
 }

@@ -5,16 +5,17 @@
  */
 #pragma once
 
+#include "kernel/engine_socket.h"
 #include "sandbox/wall.h"
 
 struct doctor {
     struct wall_report walls;     /* what the machine gives, each tried alone */
     struct wall_report templates; /* each tried as a complete sandbox that runs `true` */
-    struct wall_report airlock;   /* state folder, log, keys, policy, engines */
+    struct wall_report airlock;   /* state folder, log, keys, policy, container engines */
     struct error verdict;         /* why the default template cannot be had; ERROR_NONE: it can */
 };
 
-/* `workspace` is the folder whose policy is looked at: absolute, resolved. Reads the environment
- * through nobody; `engine_sockets` are nullptr-terminated paths of container engines' sockets. */
-void doctor_examine(const char *workspace, const char *const *engine_sockets,
+/* `workspace` is the folder whose policy is looked at: absolute, resolved. `places` is where
+ * container engines are looked for; one that does not answer is no reason for a verdict. */
+void doctor_examine(const char *workspace, const struct engine_places *places,
                     struct doctor *ret_doctor);

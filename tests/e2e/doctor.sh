@@ -44,6 +44,9 @@ same "and doctor says so" True "$(python3 -c 'import json; print(json.load(open(
 for wall in state log keys policy; do
     refuse "$wall is in order" test missing = "$(wall_state all.json airlock "$wall")"
 done
+for engine in podman docker; do
+    check "there is a row for $engine" wall_state all.json airlock "$engine"
+done
 "$AIRLOCK" doctor >table.txt
 if [ "$(id -u)" = 0 ]; then
     in_namespace 'mount -t tmpfs none /sys/fs/cgroup' "$AIRLOCK" doctor >limits.txt 2>&1

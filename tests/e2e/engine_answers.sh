@@ -86,6 +86,29 @@ check "--root is refused with an engine" grep -q -- '--root is for the native en
 run --wait-all -- true
 check "--wait-all is refused with an engine" grep -q -- '--wait-all is for the native engine' "$SCRATCH/err"
 
+# What doctor says of engines; none is a reason to fail.
+doctor() { # socket: its two rows, and the status
+    AIRLOCK_ENGINE_SOCKET=$1 "$AIRLOCK" doctor --json -w "$SCRATCH/ws" >"$SCRATCH/doctor.json"
+    same "whatever the engine, doctor succeeds" 0 $?
+    python3 -c 'import json, sys
+for row in json.load(open(sys.argv[1]))["airlock"]:
+    if row["name"] in ("podman", "docker"):
+        print(row["name"], row["state"], "|", row["level"], "|", row["how"])' "$SCRATCH/doctor.json" >"$SCRATCH/rows"
+}
+doctor "$SCRATCH/none"
+same "doctor says what is no socket" 2 "$(grep -c "untried | engine.socket | $SCRATCH/none, from AIRLOCK_ENGINE_SOCKET, is no socket" "$SCRATCH/rows")"
+start_server garbage
+doctor "$socket"
+same "what is no answer" 2 "$(grep -c 'missing | engine.malformed' "$SCRATCH/rows")"
+start_server ok
+doctor "$socket"
+check "the version of an engine that answers" grep -Eq "^podman there \\| [0-9.]+ at $socket \\| $" "$SCRATCH/rows"
+check "and that it is not the other one" grep -q "^docker untried | engine.unsupported | .* is not docker.*--engine podman" "$SCRATCH/rows"
+start_server rootless
+doctor "$socket"
+check "and one that a run would refuse" grep -q "^podman less | .*rootless" "$SCRATCH/rows"
+stop_server
+
 # Answers to the first question.
 answers garbage engine.malformed 125
 answers close engine.unreachable 125
