@@ -42,4 +42,8 @@ engine_volumes() {
     api GET "/volumes?$FILTER" | grep -o '"Mountpoint":' | wc -l
 }
 engine_rows
+if [ "$(id -u)" = 0 ]; then
+    plain_user_rows
+fi
+check "doctor has its version" env AIRLOCK_ENGINE_SOCKET="$SOCKET" sh -c "'$AIRLOCK' doctor | grep -Eq '^  docker  *ok  *[0-9]+\\.'"
 finish

@@ -106,3 +106,27 @@ engine_rows() {
     same "no mount is left" 0 "$(mounts_left)"
     same "no process is left" 0 "$(airlock_processes)"
 }
+
+# A plain user who may use the socket of the system's engine, by its group: the container has their
+# uid. The socket stays as it is, for it may be the machine's own.
+plain_user_rows() {
+    local user=54321
+    chmod 711 "$SCRATCH"
+    [ "$(stat -c %a "${SCRATCH%/*}")" != 700 ] || chmod 711 "${SCRATCH%/*}" # the test's own too
+    mkdir -p "$SCRATCH/user/ws/.airlock" "$SCRATCH/user/home/.config/airlock"
+    cp "$HOME/.config/airlock/policy.yaml" "$SCRATCH/user/home/.config/airlock/"
+    echo mine >"$SCRATCH/user/ws/file"
+    chown -R $user:$user "$SCRATCH/user"
+    as_user() {
+        (cd "$SCRATCH/user/ws" && HOME=$SCRATCH/user/home AIRLOCK_STATE_DIR=$SCRATCH/user/state \
+            setpriv --reuid $user --regid $user --groups "$(stat -c %g "$SOCKET")" "$@")
+    }
+    if as_user test -x "$AIRLOCK" && as_user test -w "$SOCKET"; then
+        same "a plain user's container has their uid" $user \
+            "$(as_user "$AIRLOCK" run -q --engine "$KIND" --image "$IMAGE" --engine-socket "$SOCKET" -- sh -c 'echo more >>file; id -u')"
+        same "and their changes are a stage" "mine more" \
+            "$(as_user "$AIRLOCK" apply >/dev/null 2>&1; tr '\n' ' ' <"$SCRATCH/user/ws/file" | sed 's/ $//')"
+    else
+        skip "a plain user's container has their uid" "another user cannot reach the build folder, or the socket by its group"
+    fi
+}
