@@ -81,6 +81,11 @@ static const struct field RUN_CONTROLLED[] = {
     INTEGER("pid"),
     END,
 };
+/* `changed_lines` and `changed_files` are there when nobody was asked (`automatic`), and so is
+ * `auto_rule`: the strictest of the rules that permit that. */
+#define AUTOMATIC                                                                    \
+    OPTIONAL("automatic", BOOL), OPTIONAL("auto_rule", TEXT),                        \
+        OPTIONAL("changed_lines", INTEGER), OPTIONAL("changed_files", INTEGER)
 static const struct field APPLY_STARTED[] = {
     REQUEST,
     TEXT("run"),
@@ -89,6 +94,7 @@ static const struct field APPLY_STARTED[] = {
     INTEGER("steps"),
     TEXT("steps_digest"),
     OPTIONAL("reviewed", ARRAY),
+    AUTOMATIC,
     FACTS,
     DEADLINE,
     END,
@@ -107,6 +113,7 @@ static const struct field STAGE_APPLIED[] = {
     OPTIONAL("parts", INTEGER),
     OPTIONAL("before", TEXT),
     OPTIONAL("after", TEXT),
+    AUTOMATIC,
     FACTS,
     END,
 };

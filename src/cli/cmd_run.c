@@ -19,13 +19,13 @@
 #include "cli/summary.h"
 #include "codec/json.h"
 #include "codec/text.h"
-#include "kernel/run_exec.h"
+#include "kernel/run_apply.h"
 #include "kernel/workspace.h"
 
 enum { EXIT_AIRLOCK = 125 };
 
 struct run_options {
-    const char *workspace, *template_name, *on, *root, *timeout, *summary_fd;
+    const char *workspace, *template_name, *on, *root, *timeout, *summary_fd, *apply;
     const char **env, **secrets, **nets, **injects;
     struct inject_list added;
     struct network_list networks;
@@ -37,11 +37,14 @@ struct run_options {
     struct secret_list variables;
 };
 
+static const char apply_help[] = "apply the changes after exit 0, where policy permits it";
+
 static const char examples[] =
     "  airlock run -- make test\n"
     "  airlock run --timeout 30s -- npm test\n"
     "  airlock run --on @1 -- sh -c 'cat result.txt'      (stand on the last run's changes)\n"
     "  airlock run --engine podman --image docker.io/library/debian:13 --pull -- make test\n"
+    "  airlock run --apply auto -- sh -c 'agent && make test'   (when policy permits: auto_apply)\n"
     "  airlock run --env CI=1 --secret TOKEN=token.txt -- ./publish --dry-run\n"
     "\nexit status: the command's own; 128+n when signal n ended it; 124 at the time limit;\n"
     "125 when Airlock failed or policy refused; 126 not executable; 127 not found\n";
@@ -94,7 +97,17 @@ static status_t parse_root(struct run_options *options, struct error *err) {
     return STATUS_OK;
 }
 
+static status_t parse_apply(const char *text, struct error *err) {
+    if (text != nullptr && strcmp(text, "auto") != 0) {
+        (void)error_set(err, ERROR_USAGE, 0, "there is no --apply %.40s", text);
+        error_hint(err, "Write --apply auto, or leave it out and run airlock apply afterwards.");
+        return (status_t){ERROR_USAGE};
+    }
+    return STATUS_OK;
+}
+
 static status_t parse_rest(struct run_options *options, struct error *err) {
+    TRY(parse_apply(options->apply, err));
     if (options->root != nullptr) {
         TRY(parse_root(options, err));
     }
@@ -146,7 +159,7 @@ static void working_folder(const char *workspace, char ret_path[static LIMIT_PAT
 }
 
 static void print_summary(const struct cli *cli, const struct run_options *options,
-                          const struct run_exec_result *result) {
+                          const struct run_exec_result *result, struct run_apply *apply) {
     if (options->quiet) {
         return;
     }
@@ -157,9 +170,9 @@ static void print_summary(const struct cli *cli, const struct run_options *optio
         return;
     }
     if (cli->json) {
-        summary_print_json(result, out);
+        summary_print_json(result, apply, out);
     } else {
-        summary_print(cli, result, out);
+        summary_print(cli, result, apply, out);
     }
     (void)fclose(out);
     int fd = options->summary_number >= 0 ? options->summary_number : STDERR_FILENO;
@@ -170,6 +183,18 @@ static void print_summary(const struct cli *cli, const struct run_options *optio
         }
         done += written > 0 ? (size_t)written : 0;
     }
+}
+
+/* With --apply auto the stage may be gone by the time the summary tells of it. */
+static void apply_and_tell(const struct cli *cli, const struct run_options *options,
+                           struct kernel *kernel, struct run_exec_result *result) {
+    if (options->apply == nullptr) {
+        print_summary(cli, options, result, nullptr);
+        return;
+    }
+    CLEANUP(run_apply_deinit) struct run_apply applied;
+    run_apply(kernel, result, &applied);
+    print_summary(cli, options, result, &applied);
 }
 
 struct run_start {
@@ -244,7 +269,7 @@ static status_t run(struct cli *cli, const struct run_options *options, const ch
     status_t status = open_and_run(&start, &request, &kernel, &result, err);
     run_engine_end(&view);
     if (status_is_ok(status)) {
-        print_summary(cli, options, &result);
+        apply_and_tell(cli, options, &kernel, &result);
         if (!options->quiet && !cli->json) {
             runs_warn(cli, &kernel.state);
             log_warn_storage(kernel.log);
@@ -305,9 +330,7 @@ int cli_run(struct cli *cli, int argc, char **argv) {
          .value = &options.engine.image,
          .argument = "IMAGE",
          .help = "the container image it runs in"},
-        {.name = "pull",
-         .flag = &options.engine.pull,
-         .help = "have the image fetched when the engine does not have it"},
+        {.name = "pull", .flag = &options.engine.pull, .help = "have a missing image fetched"},
         {.name = "engine-socket",
          .value = &options.engine.socket,
          .argument = "PATH",
@@ -323,6 +346,7 @@ int cli_run(struct cli *cli, int argc, char **argv) {
          .help = "set a variable from a file, or ask for it"},
         {.name = "inject", .list = &options.injects, .argument = "RULE", .help = "add a header"},
         {.name = "net", .list = &options.nets, .argument = "GROUP", .help = "reach its hosts"},
+        {.name = "apply", .value = &options.apply, .argument = "auto", .help = apply_help},
         {.name = "timeout",
          .value = &options.timeout,
          .argument = "TIME",

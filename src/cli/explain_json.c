@@ -74,6 +74,13 @@ static struct json *json_obligations(const struct policy_decision *decision) {
     if (asks->files_max != UINT32_MAX) {
         json_set_integer(object, "max_files", asks->files_max);
     }
+    if (asks->auto_apply.is_permitted && decision->outcome == POLICY_ALLOW) {
+        struct json *permitted = json_object_new();
+        json_set_integer(permitted, "changed_lines_max", asks->auto_apply.lines_max);
+        json_set_integer(permitted, "files_max", asks->auto_apply.files_max);
+        json_set_text(permitted, "rule", asks->auto_apply.rule);
+        json_set(object, "auto_apply", permitted);
+    }
     if (decision->outcome == POLICY_REVIEW) {
         json_set_integer(object, "reviewers", asks->reviewers_min);
         json_set_text(object, "reviewer", WHO[asks->reviewer]);

@@ -144,6 +144,11 @@ static void print_obligations(const struct policy_obligations *asks, enum policy
     if (asks->files_max != UINT32_MAX) {
         (void)printf("  asks    at most %" PRIu32 " files\n", asks->files_max);
     }
+    if (asks->auto_apply.is_permitted && outcome == POLICY_ALLOW) {
+        (void)printf("  alone   up to %" PRIu32 " changed lines in %" PRIu32
+                     " files, by %s; see run --apply auto\n",
+                     asks->auto_apply.lines_max, asks->auto_apply.files_max, asks->auto_apply.rule);
+    }
     for (size_t i = 0; i < asks->rate_count; i++) {
         (void)printf("  asks    at most %" PRIu32 " in %" PRIu64 " ms, by %s\n",
                      asks->rates[i].count, asks->rates[i].window_ms, asks->rates[i].rule);

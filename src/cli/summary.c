@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/summary_apply.h"
 #include "cli/summary_limit.h"
 #include "codec/json.h"
 #include "kernel/records.h"
@@ -173,7 +174,8 @@ static void print_usage(const struct printer *p, const struct launcher_message *
     (void)fprintf(p->out, "\n");
 }
 
-void summary_print(const struct cli *cli, const struct run_exec_result *result, FILE *out) {
+void summary_print(const struct cli *cli, const struct run_exec_result *result,
+                   struct run_apply *apply_or_null, FILE *out) {
     bool color = cli->color_err;
     struct printer p = {
         .out = out,
@@ -201,6 +203,9 @@ void summary_print(const struct cli *cli, const struct run_exec_result *result, 
                   result->levels.landlock_abi, result->levels.seccomp, result->levels.limits);
     (void)fprintf(out, "  %sreceipt%s  entry %" PRIu64 ", signed: airlock receipt %s\n", p.dim,
                   p.plain, result->outcome.seq, short_id(&result->run));
+    if (apply_or_null != nullptr) {
+        summary_print_apply(cli, apply_or_null, out);
+    }
     if (result->run.state == RUN_OPEN) {
         (void)fprintf(out,
                       "  %snext%s     %sairlock diff%s, then %sairlock apply%s or %sairlock "
@@ -232,7 +237,8 @@ static struct json *walls_json(const struct sandbox_levels *levels) {
     return object;
 }
 
-void summary_print_json(const struct run_exec_result *result, FILE *out) {
+void summary_print_json(const struct run_exec_result *result, struct run_apply *apply_or_null,
+                        FILE *out) {
     CLEANUP(json_freep) struct json *object = json_object_new();
     json_set_text(object, "run", result->run.id);
     json_set_text(object, "state", run_state_text(result->run.state));
@@ -264,6 +270,9 @@ void summary_print_json(const struct run_exec_result *result, FILE *out) {
     json_set(object, "walls", walls_json(&result->levels));
     if (result->egress != nullptr) {
         json_set(object, "egress", json_clone(result->egress));
+    }
+    if (apply_or_null != nullptr) {
+        json_set(object, "apply", summary_apply_json(apply_or_null));
     }
     struct json *receipt = json_object_new();
     json_set_integer(receipt, "seq", (int64_t)result->outcome.seq);

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "codec/text.h"
+#include "kernel/automatic.h"
 #include "kernel/facts.h"
 #include "kernel/kernel.h"
 #include "kernel/obliged.h"
@@ -38,6 +39,7 @@ struct application {
     struct obliged_refusal refusal; /* what `denial` may point at */
     struct rate_refusal rate;       /* the same */
     struct facts_list facts;        /* owned */
+    struct automatic *automatic;    /* nullptr: somebody asked for it */
     int rates_fd;                   /* the lock, while it is held; -1 otherwise */
     char request_id[ID_TEXT_BYTES];
     struct audit_position intent;
@@ -97,6 +99,7 @@ static enum apply_verdict decide_path(void *context, const struct apply_subject 
     judged.size = subject->size;
     policy_evaluate(&apply->policy->engine, &judged, &decision);
     facts_list_add(&apply->facts, &judged, &decision);
+    automatic_judge(apply->automatic, subject->path, &decision);
     switch (decision.outcome) {
     case POLICY_REVIEW:
         note_review(apply, &judged, subject->path, &decision);
@@ -114,6 +117,12 @@ static enum apply_verdict decide_path(void *context, const struct apply_subject 
     return APPLY_REFUSE;
 }
 
+static status_t weigh(void *context, const struct merge *merge, const struct merge_plan *plan,
+                      struct error *err) {
+    struct application *apply = context;
+    return automatic_weigh(apply->automatic, merge, plan, &apply->obliged, err);
+}
+
 static struct json *request_fields(const struct application *apply) {
     struct json *fields = json_object_new();
     json_set_text(fields, "caller", apply->kernel->caller);
@@ -127,19 +136,10 @@ static struct json *request_fields(const struct application *apply) {
 /* The decision of an intent, with who agreed and the rules that count how often. */
 static struct json *decision_object(const struct application *apply, const char *reviewer) {
     struct json *object = record_decision(&apply->decision);
-    const struct obliged *obliged = &apply->obliged;
     if (reviewer != nullptr) {
         json_set_text(object, "reviewer", reviewer);
     }
-    struct json *rates = json_array_new();
-    for (size_t i = 0; i < obliged->rate_count; i++) {
-        json_append_text(rates, obliged->rates[i].rule);
-    }
-    if (obliged->rate_count > 0) {
-        json_set(object, "rates", rates);
-    } else {
-        json_free(rates);
-    }
+    obliged_record(&apply->obliged, object);
     return object;
 }
 
@@ -192,6 +192,7 @@ static status_t admit(void *context, uint32_t step_count, const struct digest *d
     record_digest(fields, "facts_digest", &facts_digest);
     json_set_integer(fields, "steps", step_count);
     record_digest(fields, "steps_digest", digest);
+    automatic_record(apply->automatic, fields);
     if (apply->review.count > 0) {
         json_set(fields, "reviewed", review_paths(&apply->review));
     }
@@ -199,6 +200,9 @@ static status_t admit(void *context, uint32_t step_count, const struct digest *d
     TRY(audit_log_append(apply->kernel->log, &append, 1, &apply->intent, err));
     fd_closep(&apply->rates_fd);
     apply->admitted = true;
+    if (apply->automatic != nullptr) {
+        apply->automatic->is_admitted = true;
+    }
     return STATUS_OK;
 }
 
@@ -220,6 +224,7 @@ static status_t append_applied(struct application *apply, const struct apply_res
     json_set_integer(fields, "intent_seq", (int64_t)apply->intent.seq);
     record_digest(fields, "intent_leaf", &apply->intent.leaf);
     json_set_text(fields, "outcome", failure == nullptr ? "applied" : "failed");
+    automatic_record(apply->automatic, fields);
     if (failure != nullptr) {
         json_set_text(fields, "error", error_slug(failure->code));
     } else {
@@ -248,12 +253,7 @@ static void record_refusal(struct application *apply, const struct policy_decisi
     json_set(fields, "decision", record_decision(decision));
     json_set(fields, "facts", consumed_facts);
     facts_record(fields, nullptr, apply->policy);
-    struct audit_append append = {.event = AUDIT_EVENT_DECISION, .fields = fields};
-    struct audit_position position;
-    struct error second;
-    if (!status_is_ok(audit_log_append(apply->kernel->log, &append, 1, &position, &second))) {
-        (void)error_context(err, "and then: %.150s", second.message);
-    }
+    refusal_record(apply->kernel->log, fields, err);
 }
 
 /* Only what was decided, and only before anything was done. */
@@ -301,6 +301,7 @@ static void application_deinit(struct application *apply) {
 static status_t decide_whole(struct application *apply, bool paths_follow, struct error *err) {
     TRY(kernel_policy(apply->kernel, apply->run->workspace, &apply->policy, err));
     policy_evaluate(&apply->policy->engine, &apply->judged, &apply->decision);
+    automatic_judge(apply->automatic, nullptr, &apply->decision);
     switch (apply->decision.outcome) {
     case POLICY_REVIEW:
         note_review(apply, &apply->judged, "all of it", &apply->decision);
@@ -340,6 +341,7 @@ status_t kernel_apply(struct kernel *kernel, struct run *run,
                       uint64_t *ret_seq, struct error *err) {
     CLEANUP(application_deinit) struct application apply;
     application_init(&apply, kernel, run, "stage.apply");
+    apply.automatic = wanted->automatic;
     apply.review.many_hint =
         "Look at them with airlock diff, then apply them in parts: airlock apply RUN PATH...";
     struct apply_options options = {
@@ -347,6 +349,7 @@ status_t kernel_apply(struct kernel *kernel, struct run *run,
         .choices = wanted->choices,
         .skip_refused = wanted->skip_refused,
         .decide = decide_path,
+        .planned = wanted->automatic != nullptr ? weigh : nullptr,
         .admitted = admit,
         .not_carried = not_carried,
         .finished = finished,
@@ -356,7 +359,7 @@ status_t kernel_apply(struct kernel *kernel, struct run *run,
     if (status_is_ok(status)) {
         status = apply_decided(&apply, &options, ret_result, ret_seq, err);
     }
-    if (!status_is_ok(status) && !apply.admitted) {
+    if (!status_is_ok(status) && !apply.admitted && apply.automatic == nullptr) {
         record_any_refusal(&apply, err);
     }
     return status;

@@ -48,10 +48,15 @@ status_t kernel_keys(struct kernel *kernel, struct keys_client **ret_keys, struc
  * the work is done and only its receipt is missing. */
 status_t kernel_checkpoint(struct kernel *kernel, uint64_t seq, struct error *err);
 
+struct automatic; /* kernel/automatic.h */
 struct kernel_apply_options {
     const char *const *paths;            /* nullptr: all */
     const struct apply_choices *choices; /* what is taken instead; nullptr: `paths` says */
     bool skip_refused;
+    /* Nobody asked for it: applied only when policy permits that, and what leaves it to a person is
+     * added here; POLICY_REVIEW then, without an entry. Not with any of the above. nullptr:
+     * somebody asked. */
+    struct automatic *automatic;
 };
 /* Applies the stage of a run and its parents. What policy wants reviewed is asked through
  * ask_review once everything is checked and before anything is touched: POLICY_REVIEW when the

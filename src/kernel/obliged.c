@@ -75,3 +75,14 @@ bool obliged_fits(const struct obliged *obliged, struct obliged_refusal *ret_ref
     }
     return true;
 }
+
+void obliged_record(const struct obliged *obliged, struct json *decision) {
+    if (obliged->rate_count == 0) {
+        return;
+    }
+    struct json *rates = json_array_new();
+    for (size_t i = 0; i < obliged->rate_count; i++) {
+        json_append_text(rates, obliged->rates[i].rule);
+    }
+    json_set(decision, "rates", rates);
+}

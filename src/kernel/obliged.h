@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "codec/json.h"
 #include "kernel/rates.h"
 
 enum { OBLIGED_RATE_COUNT_MAX = 16 };
@@ -26,6 +27,9 @@ void obliged_init(struct obliged *obliged);
 /* Adds what an allow or a review asks for. */
 void obliged_merge(struct obliged *obliged, const struct policy_decision *decision);
 void obliged_add_file(struct obliged *obliged, uint64_t size);
+
+/* The rules that count how often, as `rates` of a decision's object, when there are any. */
+void obliged_record(const struct obliged *obliged, struct json *decision);
 
 struct obliged_refusal {
     const char *rule;

@@ -191,6 +191,18 @@ static bool read_list(struct replay *replay, const struct replay_entry *entry) {
     return digest_equal(&wanted, &found);
 }
 
+/* An allow that does not permit what was applied without a person would have asked one. That the
+ * limits hold for each path is the same as that the strictest holds for all. */
+static void leave_to_person(const struct replay_entry *entry, struct policy_decision *decision) {
+    const struct policy_auto_apply *permitted = &decision->obligations.auto_apply;
+    bool fits = permitted->is_permitted && entry->changed_lines <= permitted->lines_max &&
+                entry->changed_files <= permitted->files_max;
+    if (entry->is_automatic && decision->outcome == POLICY_ALLOW && !fits) {
+        decision->outcome = POLICY_REVIEW;
+        decision->reasons[0] = "allowed, but not without a person: its auto_apply does not do";
+    }
+}
+
 static void judge_paths(struct replay *replay, const struct replay_entry *entry,
                         const struct policy_engine *engine, const struct policy_request *whole) {
     struct slice rest = builder_slice(&replay->list);
@@ -203,6 +215,7 @@ static void judge_paths(struct replay *replay, const struct replay_entry *entry,
         replay->text.size = mark;
         if (replay_line_read(slice_of(rest.data, size), &replay->text, &request, &line)) {
             policy_evaluate(engine, &request, &replay->decision);
+            leave_to_person(entry, &replay->decision);
             compare(replay, entry, &request, &(struct verdict){line.was, line.was_rule});
         }
         size += end != nullptr;

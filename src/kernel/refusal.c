@@ -43,3 +43,12 @@ status_t refusal_error(const struct policy_decision *decision, const char *opera
                  more ? decision->reasons[1] : "");
     return (status_t){ERROR_POLICY_DENIED};
 }
+
+void refusal_record(struct audit_log *log, struct json *consumed_fields, struct error *err) {
+    struct audit_append append = {.event = AUDIT_EVENT_DECISION, .fields = consumed_fields};
+    struct audit_position position;
+    struct error second;
+    if (!status_is_ok(audit_log_append(log, &append, 1, &position, &second))) {
+        (void)error_context(err, "and then: %.150s", second.message);
+    }
+}

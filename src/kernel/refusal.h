@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "audit/log.h"
 #include "base/error.h"
 #include "policy/policy.h"
 
@@ -14,3 +15,5 @@ void refusal_make(struct policy_decision *decision, const char *rule, const char
 /* ERROR_POLICY_DENIED with the rule, where it stands, and its reasons. */
 status_t refusal_error(const struct policy_decision *decision, const char *operation,
                        struct error *err);
+/* The entry of one. `err` already holds the refusal and stays the answer when the log fails. */
+void refusal_record(struct audit_log *log, struct json *consumed_fields, struct error *err);

@@ -135,6 +135,12 @@ static void take_member(void *context, struct slice name, struct slice value) {
         (void)json_scan_natural(value, &entry->time_ms);
     } else if (slice_equal(name, SLICE_LITERAL("token"))) {
         entry->has_token = true;
+    } else if (slice_equal(name, SLICE_LITERAL("automatic"))) {
+        entry->is_automatic = slice_equal(value, SLICE_LITERAL("true"));
+    } else if (slice_equal(name, SLICE_LITERAL("changed_lines"))) {
+        (void)json_scan_natural(value, &entry->changed_lines);
+    } else if (slice_equal(name, SLICE_LITERAL("changed_files"))) {
+        (void)json_scan_natural(value, &entry->changed_files);
     }
 }
 

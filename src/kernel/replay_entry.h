@@ -25,6 +25,8 @@ struct replay_entry {
     struct slice run, workspace, caller, operation;
     struct slice decision, facts, facts_digest; /* values as they stand */
     bool has_token;
+    bool is_automatic; /* nobody was asked: */
+    uint64_t changed_lines, changed_files;
     enum policy_outcome was; /* of the decision */
     struct slice was_rule;
 };

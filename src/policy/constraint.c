@@ -99,6 +99,24 @@ void policy_obligations_add_review(struct policy_obligations *obligations,
     }
 }
 
+void policy_auto_apply_merge(struct policy_auto_apply *known,
+                             const struct policy_auto_apply *more) {
+    if (!more->is_permitted) {
+        return;
+    }
+    if (!known->is_permitted) {
+        *known = *more;
+        return;
+    }
+    if (more->lines_max < known->lines_max) {
+        known->lines_max = more->lines_max;
+        known->rule = more->rule;
+    }
+    if (more->files_max < known->files_max) {
+        known->files_max = more->files_max;
+    }
+}
+
 void policy_obligations_merge(struct policy_obligations *obligations,
                               const struct policy_rule_source *rule) {
     const struct policy_constraints *from = &rule->constraints;
@@ -125,6 +143,11 @@ void policy_obligations_merge(struct policy_obligations *obligations,
     }
     if (from->files_max < obligations->files_max) {
         obligations->files_max = from->files_max;
+    }
+    if (rule->action == POLICY_ACTION_ALLOW) {
+        struct policy_auto_apply permitted = from->auto_apply;
+        permitted.rule = rule->name;
+        policy_auto_apply_merge(&obligations->auto_apply, &permitted);
     }
     if (from->rate_count > 0) {
         add_rate(obligations,

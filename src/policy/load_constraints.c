@@ -127,6 +127,54 @@ static void read_reviewer(struct policy_loader *loader, const struct yaml_node *
     }
 }
 
+/* While it is read: what was there. */
+struct auto_reading {
+    struct policy_auto_apply *permitted;
+    bool has_lines, has_files;
+};
+
+static void read_count(struct policy_loader *loader, const struct yaml_node *value,
+                       uint32_t *ret_count, const char *hint) {
+    if (load_is_text(loader, value, value->key->text)) {
+        (void)number_is_ok(loader, value, units_parse_count(slice_of_node(value), ret_count), hint);
+    }
+}
+
+static void read_changed_lines_max(struct policy_loader *loader, const struct yaml_node *value,
+                                   void *target) {
+    struct auto_reading *reading = target;
+    reading->has_lines = true;
+    read_count(loader, value, &reading->permitted->lines_max, "Write a whole number of lines.");
+}
+
+static void read_files_max(struct policy_loader *loader, const struct yaml_node *value,
+                           void *target) {
+    struct auto_reading *reading = target;
+    reading->has_files = true;
+    read_count(loader, value, &reading->permitted->files_max, "Write a whole number of files.");
+}
+
+/* Neither limit may be left out: what nobody thought of would be without one. */
+static void read_auto_apply(struct policy_loader *loader, const struct yaml_node *value,
+                            void *target) {
+    static const struct load_key keys[] = {
+        {"changed_lines_max", read_changed_lines_max},
+        {"files_max", read_files_max},
+        {},
+    };
+    struct policy_constraints *constraints = target;
+    struct auto_reading reading = {.permitted = &constraints->auto_apply};
+    if (!load_mapping(loader, value, "auto_apply", keys, &reading)) {
+        return;
+    }
+    if (!reading.has_lines || !reading.has_files) {
+        load_error(loader, value->key,
+                   "Write both: auto_apply: { changed_lines_max: 500, files_max: 50 }",
+                   "auto_apply has no %s", reading.has_lines ? "files_max" : "changed_lines_max");
+    }
+    constraints->auto_apply.is_permitted = true;
+}
+
 void load_constraints(struct policy_loader *loader, const struct yaml_node *node,
                       struct policy_constraints *ret_constraints) {
     static const struct load_key keys[] = {
@@ -140,6 +188,7 @@ void load_constraints(struct policy_loader *loader, const struct yaml_node *node
         {"days", read_days},
         {"reviewers", read_reviewers},
         {"reviewer", read_reviewer},
+        {"auto_apply", read_auto_apply},
         {},
     };
     if (load_mapping(loader, node, "constraints", keys, ret_constraints) && node->count == 0) {

@@ -79,6 +79,41 @@ static void read_reason(struct policy_loader *loader, const struct yaml_node *va
     reading->rule->reason = load_copy(loader, value);
 }
 
+/* Whether one of the operations a rule names is this one, or may be. */
+static bool is_about(const struct policy_rule_source *rule, const char *operation) {
+    const struct policy_values *named = &rule->match.fields[POLICY_FIELD_OPERATION];
+    if ((rule->match.present >> POLICY_FIELD_OPERATION & 1) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < named->count; i++) {
+        const char *text = named->values[i].text;
+        size_t size = strlen(text);
+        bool is_beginning = size > 0 && text[size - 1] == '*';
+        if (is_beginning ? strncmp(text, operation, size - 1) == 0 : strcmp(text, operation) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing is applied by itself because of a rule that does not allow an apply. */
+static void check_auto_apply(struct policy_loader *loader, const struct rule_reading *reading) {
+    const struct policy_rule_source *rule = reading->rule;
+    const struct yaml_node *key =
+        reading->constraints != nullptr ? reading->constraints->key : nullptr;
+    if (key == nullptr || !rule->constraints.auto_apply.is_permitted) {
+        return;
+    }
+    if (rule->action == POLICY_ACTION_REVIEW) {
+        load_error(loader, key, "Take auto_apply out, or let the rule allow.",
+                   "auto_apply stands in a rule that wants a person to look");
+    } else if (reading->match != nullptr && !is_about(rule, "stage.apply")) {
+        load_warning(loader, (struct policy_place){key->line, key->column},
+                     "Only operation: stage.apply has something to apply.",
+                     "auto_apply changes nothing in a rule that is not about stage.apply");
+    }
+}
+
 static void check_complete(struct policy_loader *loader, const struct yaml_node *node,
                            const struct rule_reading *reading) {
     if (reading->name == nullptr) {
@@ -125,6 +160,7 @@ static void read_rule(struct policy_loader *loader, const struct yaml_node *node
     struct rule_reading reading = {.rule = rule};
     if (load_mapping(loader, node, "a rule", keys, &reading)) {
         check_complete(loader, node, &reading);
+        check_auto_apply(loader, &reading);
     }
     if (reading.name != nullptr) {
         rule->at = load_position(loader, reading.name);

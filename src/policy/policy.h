@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/auto_apply.h"
+
 enum policy_outcome : uint8_t { POLICY_ALLOW, POLICY_DENY, POLICY_REVIEW };
 const char *
 policy_outcome_text(enum policy_outcome outcome); /* "allow", "deny", "require_review" */
@@ -61,8 +63,7 @@ struct policy_request {
     const char *link_target;   /* of a symbolic link; nullptr otherwise */
     const char *workspace;     /* absolute; judges absolute link targets; may be nullptr */
     const char *template_name; /* of a run */
-    const char *engine;        /* of a run; nullptr: native. Another one only a rule that names it
-                                  allows */
+    const char *engine;        /* of a run; nullptr: native; another only by a rule that names it */
     const char *image;         /* of a run in a container; nullptr otherwise */
     bool at_command_line; /* asked by the user's own command; `transport` "cli" unless one is set */
     bool template_open;   /* the caller takes whatever template the rules ask for */
@@ -147,15 +148,15 @@ enum {
 /* What the rules behind the outcome ask of the caller, merged to the strictest. What the request
  * already shows has been enforced; the rest is the caller's to enforce. */
 struct policy_obligations {
-    const char
-        *template_name; /* to run in; nullptr: any. Of several open ones the first by bytes */
+    const char *template_name; /* to run in; nullptr: any; of several the first by bytes */
     bool token_required;
     uint64_t file_bytes_max;                         /* UINT64_MAX: none */
     uint64_t total_bytes_max;                        /* UINT64_MAX: none */
     uint32_t files_max;                              /* UINT32_MAX: none */
     struct policy_rate rates[POLICY_RATE_COUNT_MAX]; /* all hold; past the last they are joined */
     size_t rate_count;
-    uint8_t reviewers_min; /* of a review; 1 when no rule says more */
+    struct policy_auto_apply auto_apply; /* the strictest of the allows; nothing about a review */
+    uint8_t reviewers_min;               /* of a review; 1 when no rule says more */
     enum policy_reviewer reviewer;
 };
 

@@ -54,9 +54,10 @@ struct policy_constraints {
     uint64_t rate_window_ms;
     uint16_t window_from_minute; /* `window: "09:00-17:30"`, UTC; from == to: none */
     uint16_t window_to_minute;
-    uint8_t window_days;           /* `days: [mon, tue]`, bit 0 is Monday; 0: every day */
-    uint8_t reviewers_min;         /* `reviewers: N`; 0: what the class says */
-    enum policy_reviewer reviewer; /* `reviewer: terminal|ui|client` */
+    uint8_t window_days;                 /* `days: [mon, tue]`, bit 0 is Monday; 0: every day */
+    uint8_t reviewers_min;               /* `reviewers: N`; 0: what the class says */
+    enum policy_reviewer reviewer;       /* `reviewer: terminal|ui|client` */
+    struct policy_auto_apply auto_apply; /* `auto_apply: { changed_lines_max, files_max }` */
     bool present;
 };
 

@@ -283,10 +283,12 @@ static status_t diff_both_sides(const struct merge *merge, const struct change *
 status_t diff_read_texts(const struct merge *merge, const struct change *change,
                          struct builder *before, struct builder *after, bool *ret_is_text,
                          struct error *err) {
-    struct diff_side old = {.state = &change->before, .bytes = *before};
-    struct diff_side new = {.state = &change->after, .bytes = *after};
-    status_t status = side_read_before(merge, change, &old, err);
-    if (status_is_ok(status)) {
+    bool was = change->before.kind == ENTRY_FILE;
+    bool is = change->after.kind == ENTRY_FILE;
+    struct diff_side old = {.state = &change->before, .bytes = *before, .known = !was};
+    struct diff_side new = {.state = &change->after, .bytes = *after, .known = !is};
+    status_t status = was ? side_read_before(merge, change, &old, err) : STATUS_OK;
+    if (is && status_is_ok(status)) {
         status = side_read_after(merge, change, &new, err);
     }
     *before = old.bytes;

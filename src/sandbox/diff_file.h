@@ -9,8 +9,9 @@ struct diff_counts {
     bool binary;
 };
 
-/* Both sides of a file that changed, appended. *ret_is_text is false, and nothing is certain about
- * the builders, when one of them cannot be had or is no text. */
+/* Both sides of a file that changed, appended; a side that is no file is empty. *ret_is_text is
+ * false, and nothing is certain about the builders, when one of them cannot be had or is no text.
+ */
 status_t diff_read_texts(const struct merge *merge, const struct change *change,
                          struct builder *before, struct builder *after, bool *ret_is_text,
                          struct error *err);

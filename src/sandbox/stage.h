@@ -136,6 +136,8 @@ struct apply_subject {
     uint64_t size;           /* of a regular file; 0 otherwise */
 };
 struct apply_choices; /* sandbox/choices.h */
+struct merge;         /* sandbox/merge.h */
+struct merge_plan;    /* sandbox/merge_check.h */
 struct apply_options {
     const char *const *paths; /* nullptr for all */
     /* What is taken instead: exactly these paths, some maybe in part; nullptr: `paths` says. */
@@ -144,6 +146,10 @@ struct apply_options {
     /* Asked for every final path: policy decides. A refusal sets reason. */
     enum apply_verdict (*decide)(void *context, const struct apply_subject *subject,
                                  const char **ret_reason);
+    /* Called when every path was checked, with what came of that, before anything is refused or
+     * admitted: who wants to judge the whole does it here. May be nullptr. */
+    status_t (*planned)(void *context, const struct merge *merge, const struct merge_plan *plan,
+                        struct error *err);
     /* Called when everything is checked and before the first change of the workspace: the intent
      * entry is written here. `digest` is over the list of steps. */
     status_t (*admitted)(void *context, uint32_t step_count, const struct digest *digest,

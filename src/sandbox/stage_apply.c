@@ -155,6 +155,9 @@ static status_t apply_locked(const struct state *state, struct run *run,
     }
     CLEANUP(merge_plan_deinit) struct merge_plan plan = {0};
     TRY(merge_plan_make(&merge, options, &plan, err));
+    if (options->planned != nullptr) {
+        TRY(options->planned(options->context, &merge, &plan, err));
+    }
     size_t applied = plan.counts[MERGE_VERDICT_APPLY];
     size_t done = plan.counts[MERGE_VERDICT_DONE];
     size_t before = plan.counts[MERGE_VERDICT_BEFORE];

@@ -34,9 +34,9 @@ static char *print(const struct run_exec_result *result, bool json) {
     FILE *out = open_memstream(&text, &size);
     struct cli cli = {};
     if (json) {
-        summary_print_json(result, out);
+        summary_print_json(result, nullptr, out);
     } else {
-        summary_print(&cli, result, out);
+        summary_print(&cli, result, nullptr, out);
     }
     (void)fclose(out);
     return text;

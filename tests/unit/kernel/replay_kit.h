@@ -122,7 +122,8 @@ struct past {
     const char *token;
     bool without_facts;
     const struct digest *facts_digest;
-    enum audit_event event; /* DECISION or APPLY_STARTED */
+    unsigned auto_lines, auto_files; /* both 0: somebody asked */
+    enum audit_event event;          /* DECISION or APPLY_STARTED */
 };
 
 static void append(const struct past *past, const struct policy_request *request) {
@@ -148,6 +149,12 @@ static void append(const struct past *past, const struct policy_request *request
     if (past->event == AUDIT_EVENT_APPLY_STARTED) {
         json_set_integer(fields, "steps", 1);
         json_set_text(fields, "steps_digest", "00");
+    }
+    if (past->auto_lines + past->auto_files > 0) {
+        json_set_bool(fields, "automatic", true);
+        json_set_text(fields, "auto_rule", past->rule);
+        json_set_integer(fields, "changed_lines", past->auto_lines);
+        json_set_integer(fields, "changed_files", past->auto_files);
     }
     facts_record(fields, past->without_facts ? nullptr : request, &policy);
     struct audit_append entry = {past->event, fields};

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "replay_kit.h"
 
+static unsigned auto_lines, auto_files; /* of make_apply() */
+
 /* An apply with its list of paths, all of them allowed then. */
 static void make_apply(const char *const *paths, const char *spoil, bool by_path) {
     char run_id[ID_TEXT_BYTES];
@@ -30,6 +32,8 @@ static void make_apply(const char *const *paths, const char *spoil, bool by_path
     past.run = run_id;
     past.facts_digest = &digest;
     past.without_facts = by_path;
+    past.auto_lines = auto_lines;
+    past.auto_files = auto_files;
     append(&past, &request);
     if (spoil != nullptr) {
         const struct file_write_options options = {.mode = 0600};
@@ -83,10 +87,45 @@ static void lists_that_are_gone_or_anothers_are_counted(void **unused) {
     assert_string_equal(seen[0].path, "-");
 }
 
+/* Nobody was asked; would somebody have been? */
+static void an_automatic_apply_is_judged_as_one(void **unused) {
+    (void)unused;
+    auto_lines = 500;
+    auto_files = 3;
+    make_apply(PATHS, nullptr, false);
+    auto_lines = auto_files = 0;
+    make_apply(PATHS, nullptr, false); /* a person's is none of it */
+    replay("  - { name: all, match: { operation: stage.apply }, action: allow }\n");
+    assert_int_equal(seen_count, 3);
+    assert_int_equal(seen[0].was, POLICY_ALLOW);
+    assert_int_equal(seen[0].now, POLICY_REVIEW);
+    assert_string_equal(seen[0].path, "src/a.c");
+    assert_string_equal(seen[0].rule, "all");
+    assert_false(seen[0].is_breaking);
+    replay("  - { name: few, match: { operation: stage.apply }, action: allow,\n"
+           "      constraints: { auto_apply: { changed_lines_max: 499, files_max: 3 } } }\n");
+    assert_int_equal(seen_count, 3);
+    replay("  - { name: few, match: { operation: stage.apply }, action: allow,\n"
+           "      constraints: { auto_apply: { changed_lines_max: 500, files_max: 2 } } }\n");
+    assert_int_equal(seen_count, 3);
+    replay("  - { name: all, match: { operation: stage.apply }, action: allow }\n"
+           "  - { name: src, match: { operation: stage.apply, path: 'src/**' }, action: allow,\n"
+           "      constraints: { auto_apply: { changed_lines_max: 500, files_max: 3 } } }\n");
+    assert_int_equal(seen_count, 1);
+    assert_string_equal(seen[0].path, "docs/c");
+    replay("  - { name: all, match: { operation: stage.apply }, action: allow,\n"
+           "      constraints: { auto_apply: { changed_lines_max: 500, files_max: 3 } } }\n");
+    assert_int_equal(seen_count, 0);
+    replay("  - { name: no, match: { operation: stage.apply }, action: deny }\n");
+    assert_int_equal(seen_count, 2); /* each whole */
+    assert_true(seen[0].is_breaking && seen[1].is_breaking);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(paths_of_an_apply_are_judged),
         TEST(an_apply_may_be_granted_path_by_path),
+        TEST(an_automatic_apply_is_judged_as_one),
         TEST(lists_that_are_gone_or_anothers_are_counted),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
