@@ -39,6 +39,12 @@ static const char *const host_paths[] = {
     "/etc/mime.types",
     "/etc/protocols",
     "/etc/services",
+    /* Debian's JDKs are links to their settings there, and without them javac and all cryptography
+     * end at once. Those with long support. */
+    "/etc/java-11-openjdk",
+    "/etc/java-17-openjdk",
+    "/etc/java-21-openjdk",
+    "/etc/java-25-openjdk",
 };
 static_assert(sizeof host_paths / sizeof host_paths[0] <= PLAN_HOST_ENTRY_COUNT);
 

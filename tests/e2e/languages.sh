@@ -232,11 +232,7 @@ elif ! java --list-modules | grep -q '^jdk.compiler'; then
 else
     "${javac[@]}" -d java java/Main.java || exit 99
     both "Java" java -cp java Main java/Main.java
-    if [[ $(readlink -f "$(dirname "$(readlink -f "$(command -v java)")")/../conf/security/java.security") == /etc/* ]]; then
-        skip "Java is compiled" "the settings of this JDK are in /etc, of which a sandbox shows little"
-    else
-        check "Java is compiled" standard sh -c '"$@" -d /tmp java/Main.java && test -s /tmp/Main.class' sh "${javac[@]}"
-    fi
+    check "Java is compiled" standard sh -c '"$@" -d /tmp java/Main.java && test -s /tmp/Main.class' sh "${javac[@]}"
 fi
 
 cat >program.go <<'END'
