@@ -13,8 +13,8 @@
 
 enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_TCP = 4 };
 
-/* A ruleset without one rule: nothing that it handles is allowed. */
-static bool landlock_nothing(void) {
+/* A ruleset without a rule for files: none can be opened. Port 0: it has no rule at all. */
+static bool landlock_set(uint16_t port) {
     long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
     if (abi < 1) {
         return errno == ENOSYS || errno == EOPNOTSUPP;
@@ -30,15 +30,27 @@ static bool landlock_nothing(void) {
         size += sizeof handled.handled_access_net;
     }
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
-    bool is_set = ruleset >= 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    const struct landlock_net_port_attr connect = {
+        .allowed_access = LANDLOCK_ACCESS_NET_CONNECT_TCP,
+        .port = port,
+    };
+    bool is_set =
+        ruleset >= 0 &&
+        (port == 0 || abi < ABI_TCP ||
+         syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_NET_PORT, &connect, 0) == 0) &&
+        syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     fd_closep(&ruleset);
     return is_set;
 }
 
 bool confine_no_files(void) {
+    return confine_no_files_but_port(0);
+}
+
+bool confine_no_files_but_port(uint16_t port) {
     const struct rlimit no_core = {0, 0};
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0 &&
-           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && landlock_nothing();
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && landlock_set(port);
 }
 
 bool confine_calls_to(const struct sock_filter *lines, size_t count) {
