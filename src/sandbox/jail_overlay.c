@@ -11,21 +11,19 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "sandbox/jail.h"
 #include "sys/fd.h"
+#include "sys/userns.h"
 
 struct overlay {
     struct jail_overlay *parts; /* borrowed */
@@ -59,30 +57,14 @@ static status_t overlay_error(struct error *err, const char *what, const char *p
     return status;
 }
 
-static bool write_text(const char *path, const char *text) {
-    CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
-    size_t size = strlen(text);
-    return fd >= 0 && write(fd, text, size) == (ssize_t)size;
+static struct userns_map map_of(uint32_t uid, uint32_t gid, const struct plan_view *plan) {
+    return (struct userns_map){uid, gid, plan->host_uid, plan->host_gid};
 }
 
 status_t jail_map_write(pid_t pid, uint32_t uid, uint32_t gid, const struct plan_view *plan,
                         struct error *err) {
-    char path[64];
-    char text[64];
-    char name[16] = "self";
-    bool is_root = pid != 0 && geteuid() == 0;
-    if (pid != 0) {
-        (void)snprintf(name, sizeof name, "%d", pid);
-    }
-    (void)snprintf(path, sizeof path, "/proc/%s/setgroups", name);
-    bool written = is_root || write_text(path, "deny");
-    (void)snprintf(path, sizeof path, "/proc/%s/uid_map", name);
-    (void)snprintf(text, sizeof text, "%u %u 1\n", uid, plan->host_uid);
-    written = written && write_text(path, text);
-    (void)snprintf(path, sizeof path, "/proc/%s/gid_map", name);
-    (void)snprintf(text, sizeof text, "%u %u 1\n", gid, plan->host_gid);
-    written = written && write_text(path, text);
-    if (!written) {
+    const struct userns_map map = map_of(uid, gid, plan);
+    if (!userns_map_write(pid, &map)) {
         return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno,
                          "cannot map uid %u of the sandbox to %u", uid, plan->host_uid);
     }
@@ -91,32 +73,15 @@ status_t jail_map_write(pid_t pid, uint32_t uid, uint32_t gid, const struct plan
 
 status_t jail_userns_open(uint32_t uid, uint32_t gid, const struct plan_view *plan, int *ret_fd,
                           struct error *err) {
-    struct clone_args {
-        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
-    } arguments = {.flags = CLONE_NEWUSER, .exit_signal = SIGCHLD};
-    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid < 0) {
-        return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno, "cannot make a user namespace");
+    const struct userns_map map = map_of(uid, gid, plan);
+    int fd = userns_open(&map);
+    if (fd < 0) {
+        return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno,
+                         "cannot make a user namespace that maps uid %u to %u", uid,
+                         plan->host_uid);
     }
-    if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the launcher be killed right now */
-        for (;;) {
-            (void)pause();
-        }
-    }
-    status_t status = jail_map_write(pid, uid, gid, plan, err);
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-    int fd = status_is_ok(status) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (status_is_ok(status) && fd < 0) {
-        status = error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno, "cannot open a user namespace");
-    }
-    (void)kill(pid, SIGKILL);
-    (void)waitpid(pid, nullptr, 0);
-    if (status_is_ok(status)) {
-        *ret_fd = fd;
-    }
-    return status;
+    *ret_fd = fd;
+    return STATUS_OK;
 }
 
 /* The user namespace that maps a layer's owner to the payload. */
