@@ -9,6 +9,7 @@ work=$(realpath work)
 cd work || exit 99
 host=
 begin() { # arguments of run; waits until the command has begun
+    : >"$SCRATCH/out" # what the one before said would count as this one's
     "$AIRLOCK" run --workspace "$work" --json "$@" >"$SCRATCH/out" 2>"$SCRATCH/summary" </dev/null &
     host=$!
     for _ in $(seq 200); do
