@@ -167,7 +167,7 @@ static void read_text(struct policy_loader *loader, const struct yaml_node *item
                     : "its port is no number from 1 to 65535";
     }
     if (wrong != nullptr) {
-        load_error(loader, item, "Write HOST:PORT, as in \"*.debian.org:443\".",
+        load_error(loader, item, "Write HOST:PORT, as in \"*.example.org:443\".",
                    "\"%s\" is no host with a port: %s", load_show(item).text, wrong);
     }
 }

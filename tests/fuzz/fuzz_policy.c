@@ -23,7 +23,7 @@ static const char *const SEEDS[] = {
     "    max_files: 3, max_total_size: 1GiB }\n- name: c\n  match: { path: [] }\n  action: pass\n"
     "- name: d\n  match: { path: a }\n  action: deny\n- name: e\n  match: { path: [a] }\n"
     "  action: allow\n",
-    "version: 1\nnetwork: { whitelist: { default: [\"*.debian.org:443\", \"[::1]:80\"] } }\n"
+    "version: 1\nnetwork: { whitelist: { default: [\"*.example.org:443\", \"[::1]:80\"] } }\n"
     "tdd_exemptions: { documentation: { path: [\"*.md\", docs/] } }\n",
     "version: 2\nrulse: 3\nrules:\n- nam: a\n  match: {pth: [a, {}], operation: 'a*b'}\n"
     "  constraints: { rate: 1/1x, max_files: 010 }\n- name: a\n- name: a\n",

@@ -138,7 +138,7 @@ static void a_whole_file_becomes_a_document(void **state) {
         "    reason: \"changes by third-party plugins are read by a person\"\n"
         "    constraints: { rate: 10/1m, window: \"22:00-06:00\", days: [mon, sun], reviewers: 2,\n"
         "                   reviewer: client, max_files: 7, max_total_size: 2MB }\n"
-        "network: { whitelist: { default: [\"api.anthropic.com:443\", \"*.debian.org:443\"] } }\n"
+        "network: { whitelist: { default: [\"api.anthropic.com:443\", \"*.example.org:443\"] } }\n"
         "tdd_exemptions: { documentation: { path: [\"*.md\"] } }\n"));
     assert_int_equal(diagnostics.warning_count, 0);
     assert_int_equal(document->rule_count, 2);
@@ -183,7 +183,7 @@ static void a_whole_file_becomes_a_document(void **state) {
     assert_null(constraints->template_name);
     assert_int_equal(document->group_count, 1);
     assert_string_equal(document->groups[0].name, "default");
-    assert_string_equal(document->groups[0].targets.values[1].text, "*.debian.org:443");
+    assert_string_equal(document->groups[0].targets.values[1].text, "*.example.org:443");
     assert_int_equal(document->exemption_count, 1);
     assert_string_equal(document->exemptions[0].name, "documentation");
     assert_string_equal(document->exemptions[0].paths.values[0].text, "*.md");

@@ -74,13 +74,13 @@ static void a_failed_row_says_what_and_how(void **state) {
     struct wall wall = {.name = "x"};
     struct error err = {};
     (void)error_set(&err, ERROR_SANDBOX_NO_OVERLAY, EINVAL, "cannot mount the overlay");
-    error_detail(&err, "/work");
+    error_detail(&err, "/srv");
     error_hint(&err, "Use another disk.");
     wall_fail(&wall, &err);
     assert_int_equal(wall.state, WALL_MISSING);
     assert_int_equal(wall.code, ERROR_SANDBOX_NO_OVERLAY);
     assert_string_equal(wall.level, "sandbox.no-overlay");
-    assert_string_equal(wall.how, "cannot mount the overlay: /work. Use another disk.");
+    assert_string_equal(wall.how, "cannot mount the overlay: /srv. Use another disk.");
 }
 
 static void every_state_has_a_text(void **state) {
