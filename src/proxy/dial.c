@@ -54,7 +54,7 @@ static void on_connected(struct loop_source *source, uint32_t events) {
     try_next(dial);
 }
 
-static void on_late(struct loop_timer *timer) {
+static void on_late(struct timer *timer) {
     struct dial *dial = (struct dial *)((char *)timer - offsetof(struct dial, timer));
     limit_hit(dial->query != nullptr ? LIMIT_ID_EGRESS_DNS_MS : LIMIT_ID_EGRESS_CONNECT_MS);
     finish_saying(dial, DIAL_LATE,
@@ -131,7 +131,7 @@ static void on_resolved(void *context, const struct host_address *addresses, siz
 
 void dial_init(struct dial *dial) {
     dial->source = (struct loop_source){.fd = -1, .ready = on_connected};
-    dial->timer = (struct loop_timer){.fire = on_late};
+    dial->timer = (struct timer){.fire = on_late};
     dial->query = nullptr;
     dial->fd = -1;
 }

@@ -25,7 +25,7 @@ struct dial {
     void (*done)(struct dial *dial, enum dial_result result, int fd, const char *why);
 
     struct loop_source source;
-    struct loop_timer timer;
+    struct timer timer;
     struct resolve_query *query;
     struct host host;
     uint16_t port;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "proxy/timers.h"
 
 enum loop_event : uint32_t {
     LOOP_READ = 1 << 0,
@@ -23,12 +24,6 @@ struct loop_source {
     uint32_t interest; /* of loop_event */
     /* `events` that hold; an error or a hang-up counts as both. */
     void (*ready)(struct loop_source *source, uint32_t events);
-};
-
-struct loop_timer {
-    uint64_t at_ms;
-    size_t slot; /* in the heap, from 1; 0: it is not set */
-    void (*fire)(struct loop_timer *timer);
 };
 
 struct loop; /* an engine */
@@ -45,8 +40,8 @@ void loop_set(struct loop *loop, struct loop_source *source, uint32_t interest);
 void loop_remove(struct loop *loop, struct loop_source *source); /* fine when it is in no loop */
 
 /* Fires once, `after_ms` from now; setting it again moves it. False when memory runs out. */
-bool loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t after_ms);
-void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
+bool loop_timer_set(struct loop *loop, struct timer *timer, uint64_t after_ms);
+void loop_timer_clear(struct loop *loop, struct timer *timer);
 
 /* Waits for the next events and serves them; false when the engine failed. */
 bool loop_turn(struct loop *loop);

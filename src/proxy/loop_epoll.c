@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The engine that every kernel and every sandbox has. No timerfd, no signalfd: timers are a heap
- * whose first one bounds the wait.
+ * The engine that every kernel and every sandbox has. No timerfd, no signalfd: the first
+ * timer bounds the wait.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,8 +19,7 @@ struct loop {
     uint64_t now_ms;
     struct epoll_event batch[BATCH];
     int batch_count, batch_at;
-    struct loop_timer **heap; /* from 1 */
-    size_t heap_count, heap_capacity;
+    struct timers timers;
 };
 
 static uint64_t clock_ms(void) {
@@ -47,7 +46,7 @@ status_t loop_new(struct loop **ret_loop, struct error *err) {
 void loop_free(struct loop *loop) {
     if (loop != nullptr) {
         fd_closep(&loop->epoll);
-        free(loop->heap);
+        timers_deinit(&loop->timers);
         free(loop);
     }
 }
@@ -103,88 +102,17 @@ void loop_remove(struct loop *loop, struct loop_source *source) {
     source->interest = 0;
 }
 
-static void heap_put(struct loop *loop, size_t slot, struct loop_timer *timer) {
-    loop->heap[slot] = timer;
-    timer->slot = slot;
+void loop_timer_clear(struct loop *loop, struct timer *timer) {
+    timers_clear(&loop->timers, timer);
 }
 
-static void heap_up(struct loop *loop, size_t slot) {
-    struct loop_timer *timer = loop->heap[slot];
-    while (slot > 1 && loop->heap[slot / 2]->at_ms > timer->at_ms) {
-        heap_put(loop, slot, loop->heap[slot / 2]);
-        slot /= 2;
-    }
-    heap_put(loop, slot, timer);
-}
-
-static void heap_down(struct loop *loop, size_t slot) {
-    struct loop_timer *timer = loop->heap[slot];
-    for (;;) {
-        size_t child = 2 * slot;
-        if (child + 1 <= loop->heap_count &&
-            loop->heap[child + 1]->at_ms < loop->heap[child]->at_ms) {
-            child++;
-        }
-        if (child > loop->heap_count || loop->heap[child]->at_ms >= timer->at_ms) {
-            break;
-        }
-        heap_put(loop, slot, loop->heap[child]);
-        slot = child;
-    }
-    heap_put(loop, slot, timer);
-}
-
-void loop_timer_clear(struct loop *loop, struct loop_timer *timer) {
-    if (timer->slot == 0) {
-        return;
-    }
-    size_t slot = timer->slot;
-    struct loop_timer *last = loop->heap[loop->heap_count--];
-    timer->slot = 0;
-    if (last != timer) {
-        heap_put(loop, slot, last);
-        heap_up(loop, slot);
-        heap_down(loop, last->slot);
-    }
-}
-
-bool loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t after_ms) {
-    ASSERT(timer->fire != nullptr);
-    loop_timer_clear(loop, timer);
-    if (loop->heap_count + 1 >= loop->heap_capacity) {
-        size_t capacity = loop->heap_capacity == 0 ? 64 : 2 * loop->heap_capacity;
-        struct loop_timer **heap = reallocarray(loop->heap, capacity, sizeof(*heap));
-        if (heap == nullptr) {
-            return false;
-        }
-        loop->heap = heap;
-        loop->heap_capacity = capacity;
-    }
-    timer->at_ms = loop->now_ms + after_ms;
-    heap_put(loop, ++loop->heap_count, timer);
-    heap_up(loop, timer->slot);
-    return true;
-}
-
-static int wait_ms(const struct loop *loop) {
-    if (loop->heap_count == 0) {
-        return -1;
-    }
-    uint64_t now = clock_ms();
-    uint64_t at = loop->heap[1]->at_ms;
-    return at <= now ? 0 : (int)(at - now < 60000 ? at - now : 60000);
-}
-
-static void fire_timers(struct loop *loop) {
-    while (loop->heap_count > 0 && loop->heap[1]->at_ms <= loop->now_ms) {
-        struct loop_timer *timer = loop->heap[1];
-        loop_timer_clear(loop, timer);
-        timer->fire(timer);
-    }
+bool loop_timer_set(struct loop *loop, struct timer *timer, uint64_t after_ms) {
+    return timers_set(&loop->timers, timer, loop->now_ms + after_ms);
 }
 
 bool loop_turn(struct loop *loop) {
-    int count = epoll_wait(loop->epoll, loop->batch, BATCH, wait_ms(loop));
+    int count =
+        epoll_wait(loop->epoll, loop->batch, BATCH, timers_wait_ms(&loop->timers, clock_ms()));
     if (count < 0 && errno != EINTR) {
         return false;
     }
@@ -201,6 +129,6 @@ bool loop_turn(struct loop *loop) {
                           ((event->events & EPOLLOUT) != 0 ? (uint32_t)LOOP_WRITE : 0) | broken;
         source->ready(source, events);
     }
-    fire_timers(loop);
+    timers_fire(&loop->timers, loop->now_ms);
     return true;
 }

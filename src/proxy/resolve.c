@@ -21,7 +21,7 @@ struct resolver {
     struct loop *loop;
     struct slice hosts;
     ares_channel_t *channel;
-    struct loop_timer timer;
+    struct timer timer;
     struct resolver_socket sockets[SOCKET_COUNT_MAX];
 };
 
@@ -85,7 +85,7 @@ static void serve_timeouts(struct resolver *resolver) {
     }
 }
 
-static void on_timer(struct loop_timer *timer) {
+static void on_timer(struct timer *timer) {
     struct resolver *resolver =
         (struct resolver *)((char *)timer - offsetof(struct resolver, timer));
     ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);

@@ -35,7 +35,7 @@ void session_wait(struct session *session, uint64_t ms) {
     (void)loop_timer_set(session->egress->loop, &session->timer, ms);
 }
 
-static void on_time(struct loop_timer *timer) {
+static void on_time(struct timer *timer) {
     struct session *session = (struct session *)((char *)timer - offsetof(struct session, timer));
     switch (session->state) {
     case SESSION_FIRST:

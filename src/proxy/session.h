@@ -39,7 +39,7 @@ struct session {
     enum session_state state;
     enum session_speech speech;
     struct stream client, upstream;
-    struct loop_timer timer;
+    struct timer timer;
     struct dial dial;
     struct queue in;  /* from the client, not used up */
     struct queue out; /* to the client */

@@ -59,12 +59,12 @@ static void a_source_that_was_removed_is_not_called(void **state) {
 }
 
 struct alarm {
-    struct loop_timer timer;
+    struct timer timer;
     unsigned *order;
     unsigned fired; /* 0: not yet */
 };
 
-static void on_alarm(struct loop_timer *timer) {
+static void on_alarm(struct timer *timer) {
     struct alarm *alarm = (struct alarm *)timer;
     alarm->fired = ++*alarm->order;
 }
