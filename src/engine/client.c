@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "engine/client.h"
@@ -20,7 +13,8 @@
 
 static status_t receive(struct engine *engine, struct engine_message *ret, struct error *err) {
     size_t size = 0;
-    TRY(socket_receive(engine->fd, engine->buffer, sizeof engine->buffer, &size, nullptr, err));
+    TRY(socket_receive(engine->program.socket, engine->buffer, sizeof engine->buffer, &size,
+                       nullptr, err));
     if (size == 0) {
         return client_broken("ended without an answer", err);
     }
@@ -51,7 +45,7 @@ static status_t ask(struct engine *engine, const struct question *question,
     if (!engine_request_encode(&question->request, &message)) {
         return error_set(err, ERROR_LIMIT, 0, "the request to the engine does not fit");
     }
-    TRY(socket_send(engine->fd, builder_slice(&message), question->fds, err));
+    TRY(socket_send(engine->program.socket, builder_slice(&message), question->fds, err));
     for (;;) {
         TRY(receive(engine, ret_reply, err));
         if (ret_reply->kind == ENGINE_KIND_EXITED) {
@@ -84,41 +78,12 @@ static struct question question_of(enum engine_operation operation, const char *
 
 /* Starting and ending. */
 
-/* It gets the socket and nothing else: no environment, no terminal to write to. */
-static int run(const char *program, int socket, pid_t *ret_pid) {
-    posix_spawn_file_actions_t files;
-    char *const arguments[] = {(char[]){"airlock-engine"}, nullptr};
-    char *const environment[] = {nullptr};
-    int failed = posix_spawn_file_actions_init(&files);
-    if (failed != 0) {
-        return failed;
-    }
-    for (int fd = 0; fd <= 2 && failed == 0; fd++) {
-        failed = posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
-    }
-    failed =
-        failed != 0 ? failed : posix_spawn_file_actions_adddup2(&files, socket, ENGINE_FD_SOCKET);
-    failed = failed != 0 ? failed
-                         : posix_spawn(ret_pid, program, &files, nullptr, arguments, environment);
-    (void)posix_spawn_file_actions_destroy(&files);
-    return failed;
-}
-
 static status_t start_program(struct engine *engine, struct error *err) {
     char program[LIMIT_PATH_BYTES];
-    bool found = false;
-    int pair[2];
-    TRY(program_find(CLIENT_PROGRAM, program, &found, err));
-    if (!found) {
-        return error_set(err, ERROR_ENGINE_PROGRAM, ENOENT, "cannot find %s", CLIENT_PROGRAM);
-    }
-    TRY(socket_pair(pair, err));
-    engine->fd = pair[0];
-    CLEANUP(fd_closep) int theirs = pair[1];
-    CLEANUP(fd_closep) int socket = fcntl(theirs, F_DUPFD_CLOEXEC, ENGINE_FD_SOCKET + 1);
-    int failed = socket < 0 ? errno : run(program, socket, &engine->pid);
-    return failed == 0 ? STATUS_OK
-                       : error_set(err, ERROR_ENGINE_PROGRAM, failed, "cannot start %s", program);
+    TRY(program_require(CLIENT_PROGRAM, ERROR_ENGINE_PROGRAM, program, err));
+    /* It makes itself a process group, so that Ctrl-C reaches the container through us alone. */
+    const struct program_options options = {.path = program, .failed = ERROR_ENGINE_PROGRAM};
+    return program_start(&options, &engine->program, err);
 }
 
 status_t engine_open(const struct engine_options *options, struct engine **ret_engine,
@@ -129,8 +94,7 @@ status_t engine_open(const struct engine_options *options, struct engine **ret_e
         return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot talk to an engine");
     }
     engine->kind = options->kind;
-    engine->fd = -1;
-    engine->pid = -1;
+    engine->program.socket = -1;
     (void)snprintf(engine->socket, sizeof engine->socket, "%s", options->socket);
     TRY(start_program(engine, err));
     struct question question = question_of(ENGINE_OPEN, options->socket);
@@ -149,9 +113,7 @@ void engine_close(struct engine *engine) {
     if (engine == nullptr) {
         return;
     }
-    fd_closep(&engine->fd); /* it clears up and ends */
-    while (engine->pid > 0 && waitpid(engine->pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    program_end(&engine->program); /* it clears up and ends */
     free(engine);
 }
 
@@ -275,7 +237,7 @@ status_t engine_start(struct engine *engine, const struct engine_start *start,
 }
 
 int engine_fd(const struct engine *engine) {
-    return engine->fd;
+    return engine->program.socket;
 }
 
 bool engine_has_message(const struct engine *engine) {

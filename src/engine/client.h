@@ -4,18 +4,16 @@
  */
 #pragma once
 
-#include <sys/types.h>
-
 #include "engine/engine.h"
 #include "engine/protocol.h"
+#include "sys/program.h"
 
 #define CLIENT_PROGRAM "airlock-engine"
 
 struct engine {
     enum engine_kind kind;
     char socket[LIMIT_PATH_BYTES];
-    int fd;
-    pid_t pid;
+    struct program program;
     bool has_end; /* EXITED came while a reply was waited for */
     struct engine_message end;
     uint8_t buffer[ENGINE_REPLY_BYTES];

@@ -2,74 +2,21 @@
 #include "keys/client.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/assert.h"
 #include "base/cleanup.h"
 #include "sys/fd.h"
 #include "sys/program.h"
 #include "sys/socket.h"
 
 struct keys_client {
-    const struct keys_files *files; /* what it is called */
-    int socket;                     /* owned */
-    pid_t pid;
+    const struct keys_files *files;   /* what it is called */
+    struct program program;           /* owned */
     struct keys_client *second;       /* owned; nullptr: one signature is enough */
     void (*meanwhile)(void *context); /* nullptr: nothing to do */
     void *context;
 };
-
-struct spawn {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-};
-
-static int spawn_prepare(struct spawn *spawn, int socket, int folder) {
-    sigset_t none;
-    sigset_t all;
-    (void)sigemptyset(&none);
-    (void)sigfillset(&all);
-    /* A session of its own, so that Ctrl-C ends the command and not the signature it waits for. */
-    int flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-    int failed = posix_spawnattr_setflags(&spawn->attributes, (short)flags);
-    failed = failed != 0 ? failed : posix_spawnattr_setsigmask(&spawn->attributes, &none);
-    failed = failed != 0 ? failed : posix_spawnattr_setsigdefault(&spawn->attributes, &all);
-    failed = failed != 0
-                 ? failed
-                 : posix_spawn_file_actions_adddup2(&spawn->actions, socket, KEYS_FD_SOCKET);
-    return failed != 0 ? failed
-                       : posix_spawn_file_actions_adddup2(&spawn->actions, folder, KEYS_FD_FOLDER);
-}
-
-/* `socket` and `folder` are above the numbers they get in the child. Returns an errno. */
-static int spawn_run(const char *program, int socket, int folder, pid_t *ret_pid) {
-    struct spawn spawn;
-    char name[LIMIT_PATH_BYTES];
-    (void)snprintf(name, sizeof name, "%s", program);
-    char *const arguments[] = {name, nullptr};
-    char *const environment[] = {nullptr};
-    int failed = posix_spawn_file_actions_init(&spawn.actions);
-    if (failed != 0) {
-        return failed;
-    }
-    failed = posix_spawnattr_init(&spawn.attributes);
-    if (failed == 0) {
-        failed = spawn_prepare(&spawn, socket, folder);
-        failed = failed != 0 ? failed
-                             : posix_spawn(ret_pid, program, &spawn.actions, &spawn.attributes,
-                                           arguments, environment);
-        (void)posix_spawnattr_destroy(&spawn.attributes);
-    }
-    (void)posix_spawn_file_actions_destroy(&spawn.actions);
-    return failed;
-}
 
 status_t keys_client_start_program(enum keys_signer signer, const char *program, int keys_fd,
                                    struct keys_client **ret_client, struct error *err) {
@@ -78,34 +25,23 @@ status_t keys_client_start_program(enum keys_signer signer, const char *program,
     if (client == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot start %s", files->program);
     }
-    int pair[2];
-    TRY(socket_pair(pair, err));
-    CLEANUP(fd_closep) int ours = pair[0];
-    CLEANUP(fd_closep) int theirs = pair[1];
-    CLEANUP(fd_closep) int socket = fcntl(theirs, F_DUPFD_CLOEXEC, KEYS_FD_FOLDER + 1);
-    CLEANUP(fd_closep) int folder = fcntl(keys_fd, F_DUPFD_CLOEXEC, KEYS_FD_FOLDER + 1);
-    if (socket < 0 || folder < 0) {
-        return error_set(err, ERROR_IO, errno, "cannot start %s", files->program);
-    }
-    int failed = spawn_run(program, socket, folder, &client->pid);
-    if (failed != 0) {
-        return error_set(err, ERROR_KEYS_FAILED, failed, "cannot start %s", program);
-    }
+    const struct program_options options = {
+        .path = program,
+        .fd = &keys_fd,
+        .failed = ERROR_KEYS_FAILED,
+        .has_streams = true,
+        .has_session = true, /* Ctrl-C ends the command, not the signature it waits for */
+    };
+    TRY(program_start(&options, &client->program, err));
     client->files = files;
-    client->socket = fd_take(&ours);
     *ret_client = TAKE(client);
     return STATUS_OK;
 }
 
 static status_t find_and_start(enum keys_signer signer, const struct state *state,
                                struct keys_client **ret_client, struct error *err) {
-    const char *name = keys_files_of(signer)->program;
     char program[LIMIT_PATH_BYTES];
-    bool found = false;
-    TRY(program_find(name, program, &found, err));
-    if (!found) {
-        return error_set(err, ERROR_KEYS_MISSING, ENOENT, "cannot find %s", name);
-    }
+    TRY(program_require(keys_files_of(signer)->program, ERROR_KEYS_MISSING, program, err));
     return keys_client_start_program(signer, program, state->keys_fd, ret_client, err);
 }
 
@@ -125,15 +61,14 @@ struct keys_client *keys_client_second(struct keys_client *client) {
 }
 
 void keys_client_finish(struct keys_client *client) {
-    fd_closep(&client->socket);
+    fd_closep(&client->program.socket);
     if (client->second != nullptr) {
-        fd_closep(&client->second->socket);
+        fd_closep(&client->second->program.socket);
     }
 }
 
 static void stop_one(struct keys_client *client) {
-    while (waitpid(client->pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    program_end(&client->program);
     free(client);
 }
 
@@ -236,10 +171,10 @@ static status_t exchange(struct keys_client *client, struct slice message,
                          struct keys_reply *ret_reply, struct error *err) {
     uint8_t answer[KEYS_REPLY_BYTES];
     size_t size = 0;
-    status_t status = socket_send(client->socket, message, nullptr, err);
+    status_t status = socket_send(client->program.socket, message, nullptr, err);
     if (status_is_ok(status)) {
         do_meanwhile(client);
-        status = socket_receive(client->socket, answer, sizeof answer, &size, nullptr, err);
+        status = socket_receive(client->program.socket, answer, sizeof answer, &size, nullptr, err);
     }
     if (!status_is_ok(status)) {
         return err->os_errno == EPIPE || err->os_errno == ECONNRESET ? ended(client, err) : status;

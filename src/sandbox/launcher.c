@@ -2,14 +2,9 @@
 #include "sandbox/launcher.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/cleanup.h"
@@ -19,8 +14,7 @@
 #include "sys/program.h"
 
 struct launcher {
-    pid_t pid;
-    int socket;
+    struct program program;
     enum protocol_state state;
     /* A message that came before READY and waits to be received. */
     struct launcher_message early;
@@ -29,58 +23,28 @@ struct launcher {
     int listener;
 };
 
-static int spawn(const char *path, int socket, pid_t *ret_pid) {
-    char name[] = "airlock-jail";
-    char *argv[] = {name, nullptr};
-    char *environment[] = {nullptr};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigset_t defaults;
-    (void)sigemptyset(&none);
-    (void)sigfillset(&defaults);
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawnattr_init(&attributes);
-    /* A session of its own: no Ctrl-C of the caller's terminal reaches it. */
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                                    POSIX_SPAWN_SETSIGDEF);
-    (void)posix_spawnattr_setsigmask(&attributes, &none);
-    (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
-    int number = posix_spawn_file_actions_adddup2(&actions, socket, PROTOCOL_FD);
-    if (number == 0) {
-        number = posix_spawn(ret_pid, path, &actions, &attributes, argv, environment);
-    }
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)posix_spawnattr_destroy(&attributes);
-    return number;
-}
-
 status_t launcher_start_program(const char *path, struct launcher **ret_launcher,
                                 struct error *err) {
     CLEANUP(launcher_closep) struct launcher *launcher = calloc(1, sizeof *launcher);
     if (launcher == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot start the launcher");
     }
-    int pair[2];
-    launcher->socket = -1;
-    TRY(socket_pair(pair, err));
-    launcher->socket = pair[0];
-    CLEANUP(fd_closep) int theirs = pair[1];
-    int number = spawn(path, theirs, &launcher->pid);
-    if (number != 0) {
-        launcher->pid = 0;
-        return error_set(err, ERROR_JAIL_FAILED, number, "cannot start airlock-jail");
-    }
+    const struct program_options options = {
+        .path = path,
+        .failed = ERROR_JAIL_FAILED,
+        .has_streams = true,
+        .has_session = true,
+    };
+    launcher->program.socket = -1;
+    TRY(program_start(&options, &launcher->program, err));
     *ret_launcher = TAKE(launcher);
     return STATUS_OK;
 }
 
 status_t launcher_start(struct launcher **ret_launcher, struct error *err) {
     char path[LIMIT_PATH_BYTES];
-    bool found = false;
-    TRY(program_find("airlock-jail", path, &found, err));
-    return found ? launcher_start_program(path, ret_launcher, err)
-                 : error_set(err, ERROR_JAIL_MISSING, 0, "cannot find airlock-jail");
+    TRY(program_require("airlock-jail", ERROR_JAIL_MISSING, path, err));
+    return launcher_start_program(path, ret_launcher, err);
 }
 
 status_t launcher_ground(struct launcher *launcher, const struct plan *ground, struct error *err) {
@@ -88,7 +52,7 @@ status_t launcher_ground(struct launcher *launcher, const struct plan *ground, s
     CLEANUP(fd_closep) int memory = -1;
     TRY(fd_sealed_memory("ground", plan_bytes(ground), &memory, err));
     struct protocol_message message = {.type = PROTOCOL_GROUND};
-    TRY(protocol_send(launcher->socket, &message, memory, err));
+    TRY(protocol_send(launcher->program.socket, &message, memory, err));
     launcher->state = PROTOCOL_STATE_GROUNDING;
     return STATUS_OK;
 }
@@ -110,7 +74,8 @@ status_t launcher_prepare(struct launcher *launcher, const struct plan *plan,
         fds.fd[fds.count++] = run_lock;
     }
     launcher->state = PROTOCOL_STATE_PREPARING;
-    status_t status = socket_send(launcher->socket, slice_of(&message, sizeof message), &fds, err);
+    status_t status =
+        socket_send(launcher->program.socket, slice_of(&message, sizeof message), &fds, err);
     if (!status_is_ok(status) && err->os_errno == EPIPE) {
         return STATUS_OK; /* it failed at the ground; launcher_ready() reads why */
     }
@@ -121,8 +86,8 @@ static status_t receive(struct launcher *launcher, struct protocol_message *mess
                         struct error *err) {
     struct socket_fds fds = {};
     bool is_open = false;
-    TRY(protocol_receive(launcher->socket, PROTOCOL_TO_KERNEL, launcher->state, message, &fds,
-                         &is_open, err));
+    TRY(protocol_receive(launcher->program.socket, PROTOCOL_TO_KERNEL, launcher->state, message,
+                         &fds, &is_open, err));
     if (!is_open) {
         launcher->state = PROTOCOL_STATE_ENDED;
         return error_set(err, ERROR_JAIL_FAILED, 0, "airlock-jail ended without a word");
@@ -173,7 +138,7 @@ status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_le
 status_t launcher_go(struct launcher *launcher, struct error *err) {
     ASSERT(launcher->state == PROTOCOL_STATE_READY);
     struct protocol_message message = {.type = PROTOCOL_GO};
-    TRY(protocol_send(launcher->socket, &message, -1, err));
+    TRY(protocol_send(launcher->program.socket, &message, -1, err));
     launcher->state = PROTOCOL_STATE_RUNNING;
     return STATUS_OK;
 }
@@ -185,11 +150,11 @@ int launcher_take_listener(struct launcher *launcher) {
 }
 
 pid_t launcher_pid(const struct launcher *launcher) {
-    return launcher->pid;
+    return launcher->program.pid;
 }
 
 int launcher_fd(const struct launcher *launcher) {
-    return launcher->socket;
+    return launcher->program.socket;
 }
 
 static void copy_usage(const struct protocol_exit *from, struct launcher_message *to) {
@@ -248,19 +213,19 @@ status_t launcher_signal(struct launcher *launcher, int signal_number, struct er
     if (launcher->state != PROTOCOL_STATE_READY && !is_running(launcher)) {
         return STATUS_OK;
     }
-    return protocol_send(launcher->socket, &message, -1, err);
+    return protocol_send(launcher->program.socket, &message, -1, err);
 }
 
 status_t launcher_pause(struct launcher *launcher, struct error *err) {
     ASSERT(is_running(launcher));
     struct protocol_message message = {.type = PROTOCOL_PAUSE};
-    return protocol_send(launcher->socket, &message, -1, err);
+    return protocol_send(launcher->program.socket, &message, -1, err);
 }
 
 status_t launcher_resume(struct launcher *launcher, struct error *err) {
     ASSERT(is_running(launcher));
     struct protocol_message message = {.type = PROTOCOL_RESUME};
-    return protocol_send(launcher->socket, &message, -1, err);
+    return protocol_send(launcher->program.socket, &message, -1, err);
 }
 
 bool launcher_is_paused(const struct launcher *launcher) {
@@ -277,11 +242,7 @@ void launcher_close(struct launcher *launcher) {
     if (launcher->has_listener) {
         fd_closep(&launcher->listener);
     }
-    fd_closep(&launcher->socket);
-    if (launcher->pid > 0) {
-        while (waitpid(launcher->pid, nullptr, 0) < 0 && errno == EINTR) {
-        }
-    }
+    program_end(&launcher->program);
     free(launcher);
 }
 
