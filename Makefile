@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-sandbox cover shell install tidy clang-tidy
+.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-sandbox cover shell install tidy clang-tidy reproducible
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -82,6 +82,9 @@ bench-sandbox: build ## start time and leaks beside bubblewrap, runc, runsc, pod
 
 cover: ## line coverage; base, audit and sandbox must reach 85 %
 	@$(CHECK) tools/cover
+
+reproducible: ## build twice, in two folders, and compare every byte of every program
+	@$(ENTER) tools/reproducible
 
 shell: ## a shell in the Debian 13 root
 	@$(ENTER) bash
