@@ -185,19 +185,7 @@ struct json *replay_change_json(const struct policy_replay_change *change) {
 
 struct json *replay_result_json(const struct policy_replay_result *result) {
     struct json *object = json_object_new();
-    struct json *changed = json_object_new();
-    for (unsigned was = 0; was < POLICY_OUTCOME_COUNT; was++) {
-        for (unsigned now = 0; now < POLICY_OUTCOME_COUNT; now++) {
-            char name[64];
-            (void)snprintf(name, sizeof name, "%s>%s",
-                           policy_outcome_text((enum policy_outcome)was),
-                           policy_outcome_text((enum policy_outcome)now));
-            if (result->changed[was][now] > 0) {
-                json_set_integer(changed, name, (int64_t)result->changed[was][now]);
-            }
-        }
-    }
-    json_set(object, "changed", changed);
+    json_set(object, "changed", policy_replay_changed(result));
     json_set_integer(object, "entries", (int64_t)result->entries);
     json_set_integer(object, "decisions", (int64_t)result->decisions);
     json_set_integer(object, "changed_count", (int64_t)result->changed_count);

@@ -138,23 +138,6 @@ static status_t open_folder(const char *path, int *ret_fd, const char **ret_name
     return file_open_folder(AT_FDCWD, folder, false, 0, ret_fd, err);
 }
 
-/* Outcomes that changed, by "allow>deny" and so on. */
-static struct json *changed_object(const struct policy_replay_result *replay) {
-    struct json *object = json_object_new();
-    for (unsigned was = 0; was < POLICY_OUTCOME_COUNT; was++) {
-        for (unsigned now = 0; now < POLICY_OUTCOME_COUNT; now++) {
-            char name[64];
-            (void)snprintf(name, sizeof name, "%s>%s",
-                           policy_outcome_text((enum policy_outcome)was),
-                           policy_outcome_text((enum policy_outcome)now));
-            if (replay->changed[was][now] > 0) {
-                json_set_integer(object, name, (int64_t)replay->changed[was][now]);
-            }
-        }
-    }
-    return object;
-}
-
 static struct json *update_fields(const struct kernel *kernel, const struct policy_update *update,
                                   const char *path) {
     struct digest digest;
@@ -164,7 +147,7 @@ static struct json *update_fields(const struct kernel *kernel, const struct poli
     record_digest(fields, "old_digest", &update->old_digest);
     record_digest(fields, "new_digest", &digest);
     json_set_integer(fields, "replayed", (int64_t)update->replay->decisions);
-    json_set(fields, "changed", changed_object(update->replay));
+    json_set(fields, "changed", policy_replay_changed(update->replay));
     json_set_integer(fields, "breaking", (int64_t)update->replay->breaking_count);
     return fields;
 }

@@ -361,3 +361,19 @@ status_t policy_replay(const struct policy_replay_options *options,
     replay_deinit(replay);
     return status;
 }
+
+struct json *policy_replay_changed(const struct policy_replay_result *result) {
+    struct json *object = json_object_new();
+    for (unsigned was = 0; was < POLICY_OUTCOME_COUNT; was++) {
+        for (unsigned now = 0; now < POLICY_OUTCOME_COUNT; now++) {
+            char name[64];
+            (void)snprintf(name, sizeof name, "%s>%s",
+                           policy_outcome_text((enum policy_outcome)was),
+                           policy_outcome_text((enum policy_outcome)now));
+            if (result->changed[was][now] > 0) {
+                json_set_integer(object, name, (int64_t)result->changed[was][now]);
+            }
+        }
+    }
+    return object;
+}

@@ -61,3 +61,7 @@ struct policy_replay_result {
  * canonical. */
 status_t policy_replay(const struct policy_replay_options *options,
                        struct policy_replay_result *ret_result, struct error *err);
+
+/* How many outcomes changed, as {"allow>deny":3, ...}; those that did not are left out. Owned by
+ * the caller. */
+struct json *policy_replay_changed(const struct policy_replay_result *result);

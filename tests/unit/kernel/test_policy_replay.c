@@ -250,6 +250,25 @@ static void a_bad_policy_judges_nothing(void **unused) {
     assert_non_null(strstr(failure.message, "bad.yaml:2:8"));
 }
 
+static void what_changed_reads_as_an_object(void **unused) {
+    (void)unused;
+    struct policy_replay_result one = {};
+    struct builder text;
+    struct json *object = policy_replay_changed(&one);
+    builder_init(&text, 256);
+    json_write_canonical(object, &text);
+    assert_string_equal(builder_c_string(&text), "{}");
+    json_free(object);
+    one.changed[POLICY_ALLOW][POLICY_DENY] = 3;
+    one.changed[POLICY_REVIEW][POLICY_ALLOW] = 1;
+    object = policy_replay_changed(&one);
+    builder_reset(&text);
+    json_write_canonical(object, &text);
+    assert_string_equal(builder_c_string(&text), "{\"allow>deny\":3,\"require_review>allow\":1}");
+    json_free(object);
+    builder_deinit(&text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(nothing_has_happened_yet),      TEST(outcomes_that_change_are_told),
@@ -258,7 +277,7 @@ int main(void) {
         TEST(built_in_rules_still_deny),     TEST(time_windows_are_of_then),
         TEST(a_token_stands_for_its_grant),  TEST(each_workspace_has_its_own_file),
         TEST(more_workspaces_than_are_kept), TEST(it_can_be_less_than_all),
-        TEST(a_bad_policy_judges_nothing),
+        TEST(a_bad_policy_judges_nothing),   TEST(what_changed_reads_as_an_object),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
