@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The HTTP/1.1 server for operators: GET and HEAD of /metrics, /health and /ready. It is not on the
+ * workers' engines, but on a plain loop (proxy/loop.h) in the thread of side.h: what tells how the
+ * workers fare must answer when they are busy, and does not need to be fast.
+ *
+ * Whoever reaches it is a stranger as well: heads are at most LIMIT_EDGE_ADMIN_HEAD_BYTES long and
+ * have to be whole in time, a connection that does not read or say anything is closed, and past
+ * LIMIT_EDGE_ADMIN_CONNECTIONS the one idle longest makes room. Requests with a body are refused.
+ */
+#pragma once
+
+#include "edge/config.h"
+#include "edge/log.h"
+#include "proxy/loop.h"
+
+/* Writes the body, and returns the status: 200 or 503. */
+struct admin_pages {
+    unsigned (*metrics)(void *context, struct builder *out); /* Prometheus text */
+    unsigned (*health)(void *context, struct builder *out);  /* JSON */
+    unsigned (*ready)(void *context, struct builder *out);   /* JSON */
+    void *context;
+};
+
+struct admin;
+
+/* A listening socket for `metrics: {bind}`. A Unix path that nobody listens on any more is taken
+ * over; whoever may use it, mode 0660. ERROR_PROXY_CONFIG, ERROR_IO. */
+status_t admin_listen(const struct edge_bind *bind, int *ret_fd, struct error *err);
+/* Consumes `fd`, also on failure. */
+status_t admin_new(struct loop *loop, int fd, const struct admin_pages *pages,
+                   struct log_writer *log, struct admin **ret_admin, struct error *err);
+void admin_free(struct admin *admin); /* closes everything; nullptr is fine */
