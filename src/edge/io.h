@@ -20,100 +20,113 @@
 
 struct io; /* an engine */
 struct io_block;
+struct io_slot;
 struct io_stream;
 
 struct io_stream_row { /* what a kind of owner does; a constant */
     /* Bytes came; borrowed until it returns. All of them count as taken. */
     void (*received)(struct io_stream *stream, struct slice bytes);
-    /* Nothing will come any more: the other end shut its side (0), or an errno. */
+    /* 0: the other end sends no more. An errno: the stream is broken, both ways. */
     void (*ended)(struct io_stream *stream, int error);
-    /* What waited to be sent is down to less than io_low_water(). */
+    /* What waits to be sent was past the high-water mark and is below the low one again. */
     void (*drained)(struct io_stream *stream);
     /* What io_connect() began: 0, or an errno. */
     void (*connected)(struct io_stream *stream, int error);
-    /* After io_close(): the engine knows the stream no more. */
+    /* After io_close(): the engine knows the stream no more, and its memory is the owner's. */
     void (*closed)(struct io_stream *stream);
 };
 
-enum { IO_SEND_BLOCKS = 8 };
+enum {
+    IO_HIGH_WATER = 128 << 10, /* bytes that wait in one stream until its source is stopped */
+    IO_LOW_WATER = 32 << 10,   /* and until it goes on */
+    IO_PARTS_MAX = 8,          /* blocks in one send */
+    IO_REASON_BYTES = 128,
+};
 
 struct io_stream {
-    const struct io_stream_row *row; /* set by the owner, with the next line, before io_open() */
+    const struct io_stream_row *row; /* set by the owner before io_open() */
     int fd;                          /* owned by the engine from io_open() on; -1: none */
     /* What follows is the engine's. */
-    uint8_t state;
-    uint32_t pending; /* operations that the kernel holds */
-    uint32_t events;  /* epoll: what is asked for */
-    bool reads, is_shut, is_closing, is_broken, resets, was_full, is_dirty;
-    struct io_block *first, *last; /* output */
-    size_t waiting;                /* bytes of output */
-    struct io_stream *next_dirty;
+    uint32_t pending; /* io_uring: operations that the kernel holds */
+    bool is_open, is_connecting, is_reading, is_shut, is_closing, is_broken, has_ended, was_full;
+    bool can_read, can_write, has_hung_up; /* epoll: as far as is known */
+    bool receives, sends;                  /* io_uring: under way */
+    bool is_dirty, is_ready;               /* in the lists below */
+    struct io_block *first, *last;         /* output, owned */
+    size_t waiting;                        /* bytes of output */
+    struct io_stream *next;                /* of what is to be flushed */
+    struct io_stream *before, *after;      /* epoll: of what has more to read */
+    uint64_t ready_turn;
+    struct io_stream *next_closed;
     struct msghdr message; /* io_uring: of the send under way */
-    struct iovec parts[IO_SEND_BLOCKS];
+    struct iovec parts[IO_PARTS_MAX];
 };
 
 /* Readiness of a descriptor that is no stream: a wake-up pipe, a UDP socket. Level-triggered. */
 struct io_watch {
     int fd;          /* borrowed; -1: it is in no engine */
-    uint32_t events; /* POLLIN, POLLOUT: asked for */
-    void (*ready)(struct io_watch *watch,
-                  uint32_t events); /* POLLERR, POLLHUP count as asked for */
-    uint32_t generation;            /* the engine's */
-    void *slot;
+    uint32_t events; /* POLLIN, POLLOUT: asked for; 0: none for now */
+    void (*ready)(struct io_watch *watch, uint32_t events); /* errors count as all asked for */
+    struct io_slot *slot;                                   /* the engine's */
 };
 
-/* A socket that listens. */
+/* A socket that listens, non-blocking. */
 struct io_acceptor {
     int fd; /* borrowed */
-    /* The new connection, non-blocking, owned by the callee from here on. `error`: accepting failed
-     * and will be tried again. */
+    /* The new connection, non-blocking, the callee's from here on. */
     void (*accepted)(struct io_acceptor *acceptor, int fd);
+    /* accept(2) failed, with EMFILE for one; it is tried again after a moment. */
     void (*failed)(struct io_acceptor *acceptor, int error);
-    struct io_watch watch; /* the engine's */
-    void *slot;
+    struct io_watch watch; /* the engine's, as all that follows */
+    struct io_slot *slot;
+    struct io *io;
+    struct timer again;
 };
 
-/* The engine of the name, or the best that works here: AUTO tries io_uring with a real operation.
- * *ret_reason, a constant or text in `reason`, says why the other one is not used. */
-enum { IO_REASON_BYTES = 128 };
+/* The engine of the name; AUTO: io_uring where a real operation of it works, else epoll.
+ * `ret_reason` says why. Made by any thread; the one that calls io_turn() owns it. ERROR_IO,
+ * ERROR_NO_MEMORY. */
 status_t io_new(enum edge_engine engine, struct io **ret_io,
                 char ret_reason[static IO_REASON_BYTES], struct error *err);
-void io_free(struct io *io);              /* nullptr is fine; everything must be closed */
+void io_free(struct io *io);              /* nullptr is fine; every stream must be closed */
 const char *io_name(const struct io *io); /* "io_uring", "epoll" */
 uint64_t io_now_us(const struct io *io);  /* monotonic, as of the last wake-up */
-struct timers *io_timers(struct io *io);
+uint64_t io_now_ms(const struct io *io);
+/* Fires once, `after_ms` from now. False when memory runs out. */
+bool io_timer_set(struct io *io, struct timer *timer, uint64_t after_ms);
+void io_timer_clear(struct io *io, struct timer *timer);
 
 /* Waits for what comes next, at most until the next timer, and serves it. False, with errno, when
  * the engine failed. */
 bool io_turn(struct io *io);
 
+/* False, with errno, when the kernel has no room. `ready` is set by the caller. */
 bool io_watch_add(struct io *io, struct io_watch *watch, int fd, uint32_t events);
 void io_watch_set(struct io *io, struct io_watch *watch, uint32_t events);
-void io_watch_remove(struct io *io, struct io_watch *watch);
+void io_watch_remove(struct io *io, struct io_watch *watch); /* fine when it is in no engine */
 
 bool io_accept_start(struct io *io, struct io_acceptor *acceptor);
 void io_accept_stop(struct io *io, struct io_acceptor *acceptor);
 
 /* Takes the descriptor over, which has to be non-blocking; nothing is read before io_read_start().
- * False when there is no room: then the descriptor is still the caller's. */
+ * False, with errno, when there is no room: then the descriptor is still the caller's. */
 bool io_open(struct io *io, struct io_stream *stream, int fd);
-/* io_open() on a socket that is not connected yet, and connects it. */
+/* The same with a socket that is not connected yet; `address` has to stay until it is. */
 bool io_connect(struct io *io, struct io_stream *stream, int fd, const struct sockaddr *address,
                 socklen_t size);
 void io_read_start(struct io *io, struct io_stream *stream);
 /* Bytes that the kernel has handed over already may still come. */
 void io_read_stop(struct io *io, struct io_stream *stream);
 
-/* Output is appended and sent at the end of the turn. False when memory runs out, when what waits
- * would pass LIMIT_EDGE_OUTPUT_BYTES, or when the stream is shut or broken. */
+/* Output is appended, and sent when the call that the engine made returns. False when memory runs
+ * out, when LIMIT_EDGE_OUTPUT_BYTES wait already, or when the stream is shut or broken. */
 bool io_send(struct io *io, struct io_stream *stream, struct slice bytes);
-/* Room for at least one byte, to be filled in place; nullptr as io_send() is false. What was
- * written counts after io_sent(). */
+/* Room to be filled in place: at least one byte; nullptr as io_send() is false. What was written
+ * counts after io_send_added(). */
 uint8_t *io_send_room(struct io *io, struct io_stream *stream, size_t *ret_size);
 void io_send_added(struct io *io, struct io_stream *stream, size_t size);
-size_t io_waiting(const struct io_stream *stream);
-bool io_is_full(const struct io_stream *stream); /* past the high-water mark: stop the source */
-/* After what waits: no more is sent. */
+bool io_is_full(struct io_stream *stream); /* past the high-water mark: `drained` will come */
+/* After what waits, the other end sees the end. */
 void io_shut(struct io *io, struct io_stream *stream);
 /* Closes; what waits is dropped. With `reset` the other end sees an abort. `closed` comes later. */
 void io_close(struct io *io, struct io_stream *stream, bool reset);

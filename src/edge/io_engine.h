@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What io.c, which keeps output and timers, and the engines, which talk to the kernel, share.
+ */
+#pragma once
+
+#include "edge/io.h"
+
+enum { IO_BLOCK_BYTES = (16 << 10) + 512 }; /* a TLS record of full size, with its overhead */
+
+struct io_block {
+    struct io_block *next;
+    uint32_t start, end;
+    uint8_t data[IO_BLOCK_BYTES];
+};
+
+struct io_engine {
+    const char *name;
+    bool (*turn)(struct io *io, int wait_ms);
+    bool (*watch_add)(struct io *io, struct io_watch *watch);
+    void (*watch_set)(struct io *io, struct io_watch *watch, uint32_t events);
+    void (*watch_remove)(struct io *io, struct io_watch *watch);
+    bool (*accept_start)(struct io *io, struct io_acceptor *acceptor);
+    void (*accept_stop)(struct io *io, struct io_acceptor *acceptor);
+    bool (*open)(struct io *io, struct io_stream *stream);
+    bool (*connect)(struct io *io, struct io_stream *stream, const struct sockaddr *address,
+                    socklen_t size);
+    void (*read_start)(struct io *io, struct io_stream *stream);
+    void (*read_stop)(struct io *io, struct io_stream *stream);
+    void (*flush)(struct io *io, struct io_stream *stream); /* begins to send what waits */
+    void (*close)(struct io *io, struct io_stream *stream); /* leads to io_forget() */
+    void (*free)(struct io *io);
+};
+
+struct io {
+    const struct io_engine *engine;
+    struct timers timers;
+    uint64_t now_us;
+    struct io_stream *dirty;  /* have output that nobody has begun to send */
+    struct io_stream *closed; /* whose owners are to be told */
+    struct io_block *spare;
+    size_t spare_count;
+};
+
+/* nullptr, with a reason, when this kernel or sandbox does not let it work. */
+struct io *io_uring_new(char ret_reason[static IO_REASON_BYTES]);
+struct io *io_epoll_new(void); /* nullptr with errno */
+
+void io_clock(struct io *io);
+/* `size` bytes of the output were sent. Tells the owner, and shuts, where that is due. */
+void io_sent(struct io *io, struct io_stream *stream, size_t size);
+/* What io_connect() began has come to its end: tells the owner, and begins with what waits. */
+void io_connected(struct io *io, struct io_stream *stream, int error);
+void io_fail(struct io *io, struct io_stream *stream, int error); /* broken: tells the owner */
+void io_end(struct io_stream *stream);                            /* the other end sends no more */
+/* Begins to send all that was put into streams since. */
+void io_flush_dirty(struct io *io);
+/* The kernel holds nothing of it any more: its descriptor is closed, its owner told at the end of
+ * the turn. */
+void io_forget(struct io *io, struct io_stream *stream);
+/* Fills `parts` with what waits; the number of them. */
+int io_parts(const struct io_stream *stream, struct iovec parts[static IO_PARTS_MAX]);

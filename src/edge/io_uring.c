@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engine for kernels that let it: one ring for each thread. Accepting and receiving are
+ * multishot, so that one request serves many completions, and what is received lands in a ring of
+ * buffers that the kernel takes from only when there is something to put in. One system call a
+ * turn submits all that was sent and waits for what comes.
+ *
+ * A ring is not subject to the seccomp filter. What it can be asked is therefore restricted when it
+ * is made, to the operations below, and nothing can be registered with it later.
+ *
+ * The kernel refers to streams, watches and acceptors while an operation on them is under way. A
+ * stream's memory stays until its last completion came (io_forget); watches and acceptors, whose
+ * owners do not wait, are referred to by way of a slot.
+ */
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "edge/io_engine.h"
+#include "sys/fd.h"
+
+enum {
+    ENTRIES = 512,
+    COMPLETIONS = 4096,
+    BUFFERS = 256, /* a power of two */
+    BUFFER_BYTES = 16 << 10,
+    BUFFER_GROUP = 0,
+    AGAIN_MS = 100,
+    BATCH = 64,
+};
+
+/* The kind of an operation, in the low bits of its user data. */
+enum kind : uint8_t { KIND_NONE, KIND_RECEIVE, KIND_SEND, KIND_CONNECT, KIND_WATCH, KIND_ACCEPT };
+enum { KIND_MASK = 7 };
+
+struct io_slot {
+    alignas(8) struct io_watch *watch; /* nullptr: nobody waits for it any more */
+    struct io_acceptor *acceptor;
+    bool is_armed; /* the kernel refers to it */
+};
+
+struct io_ring {
+    struct io base; /* first */
+    struct io_uring ring;
+    struct io_uring_buf_ring *buffers;
+    uint8_t *memory; /* of the buffers */
+    bool is_enabled;
+};
+
+static struct io_ring *self_of(struct io *io) {
+    return (struct io_ring *)io;
+}
+
+/* The queue is flushed when it is full, so there is always one. */
+static struct io_uring_sqe *next_sqe(struct io_ring *self) {
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    while (sqe == nullptr) {
+        int submitted = io_uring_submit(&self->ring);
+        ASSERT(submitted >= 0 || submitted == -EAGAIN || submitted == -EBUSY ||
+               submitted == -EINTR);
+        sqe = io_uring_get_sqe(&self->ring);
+    }
+    return sqe;
+}
+
+static void mark(struct io_uring_sqe *sqe, void *pointer, enum kind kind) {
+    ASSERT(((uintptr_t)pointer & KIND_MASK) == 0);
+    io_uring_sqe_set_data64(sqe, (uintptr_t)pointer | kind);
+}
+
+static void cancel(struct io_ring *self, void *pointer, enum kind kind) {
+    struct io_uring_sqe *sqe = next_sqe(self);
+    io_uring_prep_cancel64(sqe, (uintptr_t)pointer | kind, 0);
+    mark(sqe, nullptr, KIND_NONE);
+}
+
+static void arm_receive(struct io_ring *self, struct io_stream *stream) {
+    struct io_uring_sqe *sqe = next_sqe(self);
+    io_uring_prep_recv_multishot(sqe, stream->fd, nullptr, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = BUFFER_GROUP;
+    mark(sqe, stream, KIND_RECEIVE);
+    stream->receives = true;
+    stream->pending++;
+}
+
+static bool uring_open(struct io *io, struct io_stream *stream) {
+    (void)io;
+    (void)stream;
+    return true;
+}
+
+static bool uring_connect(struct io *io, struct io_stream *stream, const struct sockaddr *address,
+                          socklen_t size) {
+    struct io_uring_sqe *sqe = next_sqe(self_of(io));
+    io_uring_prep_connect(sqe, stream->fd, address, size);
+    mark(sqe, stream, KIND_CONNECT);
+    stream->pending++;
+    return true;
+}
+
+static void uring_read_start(struct io *io, struct io_stream *stream) {
+    if (!stream->receives && !stream->is_connecting) {
+        arm_receive(self_of(io), stream);
+    }
+}
+
+static void uring_read_stop(struct io *io, struct io_stream *stream) {
+    if (stream->receives) {
+        cancel(self_of(io), stream, KIND_RECEIVE);
+    }
+}
+
+static void uring_flush(struct io *io, struct io_stream *stream) {
+    if (stream->sends) {
+        return; /* its completion goes on */
+    }
+    int count = io_parts(stream, stream->parts);
+    struct io_uring_sqe *sqe = next_sqe(self_of(io));
+    if (count == 1) {
+        io_uring_prep_send(sqe, stream->fd, stream->parts[0].iov_base, stream->parts[0].iov_len,
+                           MSG_NOSIGNAL);
+    } else {
+        stream->message = (struct msghdr){.msg_iov = stream->parts, .msg_iovlen = (size_t)count};
+        io_uring_prep_sendmsg(sqe, stream->fd, &stream->message, MSG_NOSIGNAL);
+    }
+    mark(sqe, stream, KIND_SEND);
+    stream->sends = true;
+    stream->pending++;
+}
+
+static void uring_close(struct io *io, struct io_stream *stream) {
+    if (stream->pending == 0) {
+        io_forget(io, stream);
+        return;
+    }
+    struct io_uring_sqe *sqe = next_sqe(self_of(io));
+    io_uring_prep_cancel_fd(sqe, stream->fd, IORING_ASYNC_CANCEL_ALL);
+    mark(sqe, nullptr, KIND_NONE);
+}
+
+static void arm_watch(struct io_ring *self, struct io_watch *watch) {
+    struct io_uring_sqe *sqe = next_sqe(self);
+    io_uring_prep_poll_add(sqe, watch->fd, watch->events);
+    mark(sqe, watch->slot, KIND_WATCH);
+    watch->slot->is_armed = true;
+}
+
+static bool uring_watch_add(struct io *io, struct io_watch *watch) {
+    if (watch->events == 0) {
+        return true;
+    }
+    struct io_slot *slot = calloc(1, sizeof *slot);
+    if (slot == nullptr) {
+        return false;
+    }
+    slot->watch = watch;
+    watch->slot = slot;
+    arm_watch(self_of(io), watch);
+    return true;
+}
+
+/* The slot is freed when the cancelled operation completes. */
+static void uring_watch_remove(struct io *io, struct io_watch *watch) {
+    if (watch->slot != nullptr) {
+        watch->slot->watch = nullptr;
+        cancel(self_of(io), watch->slot, KIND_WATCH);
+        watch->slot = nullptr;
+    }
+}
+
+static void uring_watch_set(struct io *io, struct io_watch *watch, uint32_t events) {
+    uring_watch_remove(io, watch);
+    watch->events = events;
+    bool is_set = uring_watch_add(io, watch);
+    ASSERT(is_set);
+}
+
+static void arm_accept(struct io_ring *self, struct io_acceptor *acceptor) {
+    struct io_uring_sqe *sqe = next_sqe(self);
+    io_uring_prep_multishot_accept(sqe, acceptor->fd, nullptr, nullptr,
+                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
+    mark(sqe, acceptor->slot, KIND_ACCEPT);
+    acceptor->slot->is_armed = true;
+}
+
+static void accept_again(struct timer *timer) {
+    struct io_acceptor *acceptor =
+        (struct io_acceptor *)((uint8_t *)timer - offsetof(struct io_acceptor, again));
+    arm_accept(self_of(acceptor->io), acceptor);
+}
+
+static bool uring_accept_start(struct io *io, struct io_acceptor *acceptor) {
+    struct io_slot *slot = calloc(1, sizeof *slot);
+    if (slot == nullptr) {
+        return false;
+    }
+    slot->acceptor = acceptor;
+    acceptor->slot = slot;
+    acceptor->again.fire = accept_again;
+    arm_accept(self_of(io), acceptor);
+    return true;
+}
+
+static void uring_accept_stop(struct io *io, struct io_acceptor *acceptor) {
+    struct io_slot *slot = acceptor->slot;
+    if (slot == nullptr) {
+        return;
+    }
+    acceptor->slot = nullptr;
+    slot->acceptor = nullptr;
+    if (slot->is_armed) {
+        cancel(self_of(io), slot, KIND_ACCEPT);
+    } else {
+        free(slot);
+    }
+}
+
+static void serve_accept(struct io_ring *self, struct io_slot *slot, int result, bool goes_on) {
+    struct io_acceptor *acceptor = slot->acceptor;
+    slot->is_armed = goes_on;
+    if (acceptor == nullptr) {
+        if (result >= 0) {
+            (void)close(result); /* came while it was being stopped: its client sees a reset */
+        }
+        if (!goes_on) {
+            free(slot);
+        }
+        return;
+    }
+    if (!goes_on && result >= 0) {
+        arm_accept(self, acceptor);
+    }
+    if (result >= 0) {
+        acceptor->accepted(acceptor, result);
+    } else if (!goes_on) {
+        /* As in epoll's engine: without descriptors to spare, later. */
+        (void)io_timer_set(&self->base, &acceptor->again, AGAIN_MS);
+        acceptor->failed(acceptor, -result);
+    }
+}
+
+static void serve_watch(struct io_ring *self, struct io_slot *slot, int result) {
+    struct io_watch *watch = slot->watch;
+    if (watch == nullptr) {
+        free(slot);
+        return;
+    }
+    uint32_t seen = result < 0 ? watch->events : (uint32_t)result & (POLLIN | POLLOUT);
+    bool is_broken = result < 0 || ((uint32_t)result & (POLLERR | POLLHUP)) != 0;
+    watch->ready(watch, is_broken ? watch->events : seen);
+    if (slot->watch == watch && watch->slot == slot) {
+        arm_watch(self, watch);
+    } else {
+        free(slot);
+    }
+}
+
+static void settle(struct io *io, struct io_stream *stream) {
+    stream->pending--;
+    if (stream->is_closing && stream->pending == 0) {
+        io_forget(io, stream);
+    }
+}
+
+static void give_buffer(struct io_ring *self, unsigned number) {
+    io_uring_buf_ring_add(self->buffers, self->memory + (size_t)number * BUFFER_BYTES, BUFFER_BYTES,
+                          (unsigned short)number, io_uring_buf_ring_mask(BUFFERS), 0);
+    io_uring_buf_ring_advance(self->buffers, 1);
+}
+
+/* What ended the multishot operation: nothing bad, the end, or an error. */
+static void finish_receive(struct io_ring *self, struct io_stream *stream, int result) {
+    stream->receives = false;
+    settle(&self->base, stream);
+    if (stream->is_closing) {
+        return;
+    }
+    if (result == 0) {
+        io_end(stream);
+    } else if (result < 0 && result != -ECANCELED && result != -ENOBUFS && result != -EINTR) {
+        io_fail(&self->base, stream, -result);
+    } else if (stream->is_reading) {
+        arm_receive(self, stream);
+    }
+}
+
+static void serve_receive(struct io_ring *self, struct io_stream *stream, int result,
+                          uint32_t flags) {
+    if ((flags & IORING_CQE_F_BUFFER) != 0) {
+        unsigned number = flags >> IORING_CQE_BUFFER_SHIFT;
+        if (result > 0 && !stream->is_closing) {
+            stream->row->received(
+                stream, slice_of(self->memory + (size_t)number * BUFFER_BYTES, (size_t)result));
+        }
+        give_buffer(self, number);
+    }
+    if ((flags & IORING_CQE_F_MORE) == 0) {
+        finish_receive(self, stream, result);
+    }
+}
+
+static void serve_send(struct io_ring *self, struct io_stream *stream, int result) {
+    struct io *io = &self->base;
+    stream->sends = false;
+    settle(io, stream);
+    if (stream->is_closing) {
+        return;
+    }
+    if (result < 0 && result != -EINTR && result != -EAGAIN) {
+        io_fail(io, stream, -result);
+        return;
+    }
+    io_sent(io, stream, result > 0 ? (size_t)result : 0);
+    if (!stream->is_closing && stream->waiting > 0) {
+        uring_flush(io, stream);
+    }
+}
+
+static void serve_connect(struct io_ring *self, struct io_stream *stream, int result) {
+    settle(&self->base, stream);
+    if (stream->is_closing) {
+        return;
+    }
+    if (stream->is_reading && result >= 0) {
+        arm_receive(self, stream);
+    }
+    io_connected(&self->base, stream, -result);
+}
+
+static void serve(struct io_ring *self, const struct io_uring_cqe *cqe) {
+    void *pointer = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)KIND_MASK);
+    enum kind kind = (enum kind)(cqe->user_data & KIND_MASK);
+    switch (kind) {
+    case KIND_NONE:
+        break;
+    case KIND_RECEIVE:
+        serve_receive(self, pointer, cqe->res, cqe->flags);
+        break;
+    case KIND_SEND:
+        serve_send(self, pointer, cqe->res);
+        break;
+    case KIND_CONNECT:
+        serve_connect(self, pointer, cqe->res);
+        break;
+    case KIND_WATCH:
+        serve_watch(self, pointer, cqe->res);
+        break;
+    case KIND_ACCEPT:
+        serve_accept(self, pointer, cqe->res, (cqe->flags & IORING_CQE_F_MORE) != 0);
+        break;
+    }
+}
+
+static bool serve_batch(struct io_ring *self) {
+    struct io_uring_cqe *there[BATCH];
+    struct io_uring_cqe batch[BATCH];
+    unsigned count = io_uring_peek_batch_cqe(&self->ring, there, BATCH);
+    for (unsigned i = 0; i < count; i++) {
+        batch[i] = *there[i];
+    }
+    io_uring_cq_advance(&self->ring, count);
+    for (unsigned i = 0; i < count; i++) {
+        serve(self, &batch[i]);
+        io_flush_dirty(&self->base);
+    }
+    return count == BATCH;
+}
+
+static bool uring_turn(struct io *io, int wait_ms) {
+    struct io_ring *self = self_of(io);
+    if (!self->is_enabled) {
+        int failed = io_uring_enable_rings(&self->ring);
+        if (failed != 0) {
+            errno = -failed;
+            return false;
+        }
+        self->is_enabled = true;
+    }
+    struct __kernel_timespec time = {.tv_sec = wait_ms / 1000,
+                                     .tv_nsec = (long long)(wait_ms % 1000) * 1000000};
+    struct io_uring_cqe *first = nullptr;
+    int result = io_uring_submit_and_wait_timeout(&self->ring, &first, 1,
+                                                  wait_ms < 0 ? nullptr : &time, nullptr);
+    if (result < 0 && result != -ETIME && result != -EINTR && result != -EAGAIN &&
+        result != -EBUSY) {
+        errno = -result;
+        return false;
+    }
+    io_clock(io);
+    while (serve_batch(self)) {
+    }
+    return true;
+}
+
+static void free_ring(struct io_ring *self) {
+    if (self->buffers != nullptr) {
+        (void)io_uring_free_buf_ring(&self->ring, self->buffers, BUFFERS, BUFFER_GROUP);
+    }
+    io_uring_queue_exit(&self->ring);
+    free(self->memory);
+    free(self);
+}
+
+static void uring_free(struct io *io) {
+    free_ring(self_of(io));
+}
+
+static const struct io_engine ENGINE = {
+    .name = "io_uring",
+    .turn = uring_turn,
+    .watch_add = uring_watch_add,
+    .watch_set = uring_watch_set,
+    .watch_remove = uring_watch_remove,
+    .accept_start = uring_accept_start,
+    .accept_stop = uring_accept_stop,
+    .open = uring_open,
+    .connect = uring_connect,
+    .read_start = uring_read_start,
+    .read_stop = uring_read_stop,
+    .flush = uring_flush,
+    .close = uring_close,
+    .free = uring_free,
+};
+
+static int restrict_ring(struct io_uring *ring) {
+    static const uint8_t OPERATIONS[] = {
+        IORING_OP_RECV,   IORING_OP_SEND,     IORING_OP_SENDMSG,      IORING_OP_CONNECT,
+        IORING_OP_ACCEPT, IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
+    };
+    enum { COUNT = sizeof OPERATIONS };
+    struct io_uring_restriction rows[COUNT + 1] = {};
+    for (unsigned i = 0; i < COUNT; i++) {
+        rows[i].opcode = IORING_RESTRICTION_SQE_OP;
+        rows[i].sqe_op = OPERATIONS[i];
+    }
+    rows[COUNT].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+    rows[COUNT].sqe_flags = IOSQE_BUFFER_SELECT;
+    return io_uring_register_restrictions(ring, rows, COUNT + 1);
+}
+
+static struct io_ring *make_ring(char ret_reason[static IO_REASON_BYTES]) {
+    struct io_ring *self = calloc(1, sizeof *self);
+    if (self == nullptr) {
+        (void)snprintf(ret_reason, IO_REASON_BYTES, "memory ran out");
+        return nullptr;
+    }
+    struct io_uring_params params = {
+        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE |
+                 IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
+        .cq_entries = COMPLETIONS,
+    };
+    int failed = io_uring_queue_init_params(ENTRIES, &self->ring, &params);
+    if (failed != 0) {
+        (void)snprintf(ret_reason, IO_REASON_BYTES, "io_uring_setup: %s", strerror(-failed));
+        free(self);
+        return nullptr;
+    }
+    self->base.engine = &ENGINE;
+    self->memory = aligned_alloc(4096, (size_t)BUFFERS * BUFFER_BYTES);
+    self->buffers = io_uring_setup_buf_ring(&self->ring, BUFFERS, BUFFER_GROUP, 0, &failed);
+    if (self->memory != nullptr && self->buffers != nullptr) {
+        for (unsigned i = 0; i < BUFFERS; i++) {
+            give_buffer(self, i);
+        }
+        failed = restrict_ring(&self->ring);
+    }
+    if (self->memory == nullptr || self->buffers == nullptr || failed != 0) {
+        (void)snprintf(ret_reason, IO_REASON_BYTES, "io_uring_register: %s", strerror(-failed));
+        free_ring(self);
+        return nullptr;
+    }
+    return self;
+}
+
+/* One byte through a socket, by the operations and features that are used: a kernel may know the
+ * ring and not these. */
+static bool try_ring(char ret_reason[static IO_REASON_BYTES]) {
+    int pair[2] = {-1, -1};
+    struct io_ring *self = make_ring(ret_reason);
+    bool is_good = false;
+    if (self != nullptr && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 &&
+        io_uring_enable_rings(&self->ring) == 0 && write(pair[1], "x", 1) == 1) {
+        struct __kernel_timespec time = {.tv_sec = 1};
+        struct io_stream stream = {.fd = pair[0]};
+        struct io_uring_cqe *cqe = nullptr;
+        arm_receive(self, &stream);
+        int result = io_uring_submit_and_wait_timeout(&self->ring, &cqe, 1, &time, nullptr);
+        is_good = result >= 0 && cqe != nullptr && cqe->res == 1 &&
+                  (cqe->flags & (IORING_CQE_F_BUFFER | IORING_CQE_F_MORE)) ==
+                      (IORING_CQE_F_BUFFER | IORING_CQE_F_MORE);
+        (void)snprintf(ret_reason, IO_REASON_BYTES,
+                       is_good ? "a multishot receive worked" : "a multishot receive failed: %s",
+                       strerror(cqe != nullptr ? -cqe->res : -result));
+    }
+    fd_closep(&pair[0]);
+    fd_closep(&pair[1]);
+    if (self != nullptr) {
+        free_ring(self);
+    }
+    return is_good;
+}
+
+struct io *io_uring_new(char ret_reason[static IO_REASON_BYTES]) {
+    struct io_ring *self = try_ring(ret_reason) ? make_ring(ret_reason) : nullptr;
+    return self != nullptr ? &self->base : nullptr;
+}
