@@ -36,7 +36,7 @@ status_t audit_check_receipt(struct audit_log *log, struct slice receipt, uint64
     struct note_keys keys;
     struct receipt_result result = {0};
     TRY(checkpoint_own_keys(audit_log_state(log), &keys, err));
-    TRY(receipt_verify_keys(receipt, &keys, false, &result, err));
+    TRY(receipt_verify(receipt, &keys, false, &result, err));
     json_free(result.entry);
     TRY(compare_tree(log, result.tree_size, &result.root, err));
     *ret_size = result.tree_size;

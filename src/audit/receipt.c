@@ -310,8 +310,8 @@ static status_t finish(const struct parsed *parsed, struct receipt_result *ret_r
     return STATUS_OK;
 }
 
-status_t receipt_verify_keys(struct slice receipt, const struct note_keys *keys, bool allow_unknown,
-                             struct receipt_result *ret_result, struct error *err) {
+status_t receipt_verify(struct slice receipt, const struct note_keys *keys, bool allow_unknown,
+                        struct receipt_result *ret_result, struct error *err) {
     struct parsed parsed = {0};
     struct note_signers signers;
     builder_init(&parsed.entry, LIMIT_ENTRY_BYTES);
@@ -331,14 +331,6 @@ status_t receipt_verify_keys(struct slice receipt, const struct note_keys *keys,
     }
     builder_deinit(&parsed.entry);
     return status;
-}
-
-status_t receipt_verify(struct slice receipt, const char *vkey, bool allow_unknown,
-                        struct receipt_result *ret_result, struct error *err) {
-    struct note_keys keys;
-    return note_keys_parse(slice_of_string(vkey), &keys)
-               ? receipt_verify_keys(receipt, &keys, allow_unknown, ret_result, err)
-               : error_set(err, ERROR_RECEIPT_KEY, 0, "the verifier key is malformed");
 }
 
 status_t receipt_own_vkey(const struct state *state, struct builder *out, struct error *err) {

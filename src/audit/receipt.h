@@ -45,10 +45,7 @@ struct receipt_result {
 
 /* Verifies a receipt offline against the keys of a log. Errors: RECEIPT_MALFORMED, RECEIPT_ENTRY,
  * RECEIPT_ROOT, RECEIPT_SIGNATURE, RECEIPT_KEY. */
-status_t receipt_verify_keys(struct slice receipt, const struct note_keys *keys, bool allow_unknown,
-                             struct receipt_result *ret_result, struct error *err);
-/* The same with verifier keys as text, one a line; all of them must have signed. */
-status_t receipt_verify(struct slice receipt, const char *vkey, bool allow_unknown,
+status_t receipt_verify(struct slice receipt, const struct note_keys *keys, bool allow_unknown,
                         struct receipt_result *ret_result, struct error *err);
 
 /* The log's own Ed25519 verifier key as text. KEYS_FAILED when no key was made yet. */

@@ -125,7 +125,3 @@ char *arena_text(struct arena *arena, struct slice text) {
 bool arena_is_full(const struct arena *arena) {
     return arena->full;
 }
-
-size_t arena_bytes(const struct arena *arena) {
-    return arena->bytes;
-}

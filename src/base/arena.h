@@ -27,5 +27,3 @@ char *arena_text(struct arena *arena, struct slice text);
 
 /* The arena refused a piece because of its maximum. */
 bool arena_is_full(const struct arena *arena);
-/* Bytes handed out so far. */
-size_t arena_bytes(const struct arena *arena);

@@ -100,7 +100,7 @@ static status_t verify(const struct cli *cli, const struct request *request,
     struct note_keys keys;
     TRY(log_read_file(request->path, receipt, err));
     TRY(find_keys(request->keys, &keys, err));
-    TRY(receipt_verify_keys(builder_slice(receipt), &keys, request->allow_unknown, &result, err));
+    TRY(receipt_verify(builder_slice(receipt), &keys, request->allow_unknown, &result, err));
     if (cli->json) {
         print_json_result(&result);
     } else {

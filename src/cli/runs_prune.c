@@ -22,7 +22,8 @@
 
 enum { SECOND_MS = 1000, DAY_MS = 86400000 };
 
-bool runs_parse_age(const char *text, uint64_t *ret_ms) {
+/* "90s", "15m", "2h", "14d" in milliseconds; false for anything else. */
+static bool parse_age(const char *text, uint64_t *ret_ms) {
     static const struct {
         char unit;
         uint64_t ms;
@@ -224,7 +225,7 @@ static status_t prune(struct cli *cli, struct kernel *kernel,
 status_t runs_prune(struct cli *cli, const struct runs_prune_request *request, struct error *err) {
     struct kernel kernel;
     uint64_t age_ms = 0;
-    if (request->older != nullptr && !runs_parse_age(request->older, &age_ms)) {
+    if (request->older != nullptr && !parse_age(request->older, &age_ms)) {
         status_t status = error_set(err, ERROR_USAGE, 0, "--older takes an age");
         error_hint(err, "Write it as 12h or 14d.");
         return status;

@@ -20,6 +20,3 @@ status_t runs_prune(struct cli *cli, const struct runs_prune_request *request, s
 /* Says on stderr, at most once a day, that open stages are older than LIMIT_STAGE_WARN_DAYS or hold
  * more than LIMIT_STAGE_WARN_BYTES. Costs one stat on all other days' runs. */
 void runs_warn(const struct cli *cli, const struct state *state);
-
-/* "90s", "15m", "2h", "14d" in milliseconds; false for anything else. */
-bool runs_parse_age(const char *text, uint64_t *ret_ms);

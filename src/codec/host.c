@@ -92,10 +92,6 @@ struct host host_of_address(const struct host_address *address) {
     return host;
 }
 
-bool host_address_equal(const struct host_address *a, const struct host_address *b) {
-    return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
-}
-
 /* inet_pton(3) takes decimal parts without leading zeros and no zone: one reading only. */
 static bool parse_address(struct slice text, int family, struct host *ret_host) {
     char copy[INET6_ADDRSTRLEN];

@@ -34,4 +34,3 @@ const char *host_parse_authority(struct slice text, uint16_t port_default, struc
 bool host_parse_port(struct slice text, uint16_t *ret_port);
 /* The host of an address. */
 struct host host_of_address(const struct host_address *address);
-bool host_address_equal(const struct host_address *a, const struct host_address *b);

@@ -83,10 +83,6 @@ void json_set_bool(struct json *object, const char *key, bool value) {
     json_set(object, key, wrap(json_boolean(value)));
 }
 
-void json_set_null(struct json *object, const char *key) {
-    json_set(object, key, wrap(json_null()));
-}
-
 void json_append(struct json *array, struct json *consumed) {
     ASSERT(json_array_append_new(unwrap(array), unwrap(consumed)) == 0);
 }
@@ -109,15 +105,6 @@ bool json_get_integer(const struct json *object, const char *key, int64_t *ret) 
         return false;
     }
     *ret = json_integer_value(value);
-    return true;
-}
-
-bool json_get_bool(const struct json *object, const char *key, bool *ret) {
-    const json_t *value = peek(json_get(object, key));
-    if (!json_is_boolean(value)) {
-        return false;
-    }
-    *ret = json_is_true(value);
     return true;
 }
 

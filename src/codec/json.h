@@ -28,7 +28,6 @@ void json_set(struct json *object, const char *key, struct json *consumed);
 void json_set_text(struct json *object, const char *key, const char *text);
 void json_set_integer(struct json *object, const char *key, int64_t value);
 void json_set_bool(struct json *object, const char *key, bool value);
-void json_set_null(struct json *object, const char *key);
 void json_append(struct json *array, struct json *consumed);
 void json_append_text(struct json *array, const char *text);
 
@@ -36,7 +35,6 @@ void json_append_text(struct json *array, const char *text);
 const struct json *json_get(const struct json *object, const char *key);
 const char *json_get_text(const struct json *object, const char *key);
 bool json_get_integer(const struct json *object, const char *key, int64_t *ret);
-bool json_get_bool(const struct json *object, const char *key, bool *ret);
 size_t json_array_count(const struct json *array); /* 0 when it is no array */
 const struct json *json_array_at(const struct json *array, size_t index);
 const char *json_as_text(const struct json *value); /* nullptr when it is no string */

@@ -388,7 +388,7 @@ status_t kernel_discard(struct kernel *kernel, struct run *run, struct error *er
     discard.review.hint = "Run airlock discard at a terminal and answer y.";
     status_t status = decide_whole(&discard, false, err);
     if (status_is_ok(status)) {
-        status = stage_discard_admitted(&kernel->state, run, admit_discard, &discard, err);
+        status = stage_discard(&kernel->state, run, admit_discard, &discard, err);
     }
     if (!status_is_ok(status) && !discard.admitted) {
         record_any_refusal(&discard, err);

@@ -100,7 +100,7 @@ static status_t open_parts(struct kernel *kernel, struct error *err) {
         &(struct audit_log_options){.state = &kernel->state, .clock = &kernel->clock}, &kernel->log,
         err));
     secret_freep(&kernel->state.log_key); /* it opened the log; no longer than that */
-    TRY(stage_recover_each(&kernel->state, kernel_close_apply, kernel, err));
+    TRY(stage_recover(&kernel->state, kernel_close_apply, kernel, err));
     const struct run_collector collector = {
         .each_dead = end_dead_run,
         .each_lost = close_lost_run,

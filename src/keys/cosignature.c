@@ -28,18 +28,6 @@ void cosignature_message(uint64_t time_s, struct slice body, struct builder *out
     builder_bytes(out, body);
 }
 
-void cosignature_format(const struct note_vkey *vkey, uint64_t time_s,
-                        const uint8_t signature[static ED25519_SIGNATURE_BYTES],
-                        struct builder *out) {
-    struct builder bytes;
-    builder_init(&bytes, NOTE_KEY_ID_BYTES + COSIGNATURE_BYTES);
-    builder_bytes(&bytes, slice_of(vkey->key_id, NOTE_KEY_ID_BYTES));
-    builder_u64_be(&bytes, time_s);
-    builder_bytes(&bytes, slice_of(signature, ED25519_SIGNATURE_BYTES));
-    note_line_format(vkey->name, builder_slice(&bytes), out);
-    builder_deinit(&bytes);
-}
-
 static bool signature_fits(const struct note_vkey *vkey, uint64_t time_s, struct slice body,
                            const uint8_t *signature) {
     struct builder message;

@@ -23,10 +23,6 @@ bool cosignature_vkey_parse(struct slice text, struct note_vkey *ret_vkey);
 
 /* What is signed: "cosignature/v1", the time, the body. */
 void cosignature_message(uint64_t time_s, struct slice body, struct builder *out);
-/* One signature line. */
-void cosignature_format(const struct note_vkey *vkey, uint64_t time_s,
-                        const uint8_t signature[static ED25519_SIGNATURE_BYTES],
-                        struct builder *out);
 
 enum cosignature_verdict : uint8_t {
     COSIGNATURE_VALID,

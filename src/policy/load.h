@@ -21,6 +21,5 @@ status_t policy_load(struct slice text, const char *file, struct policy_diagnost
 void policy_document_free(struct policy_document *document); /* nullptr is fine */
 void policy_document_freep(struct policy_document **document);
 
-/* A field's key in YAML and how its values are compared. Constants. */
+/* A field's key in YAML. Constant. */
 const char *policy_field_text(enum policy_field field);
-enum policy_field_kind policy_field_kind(enum policy_field field);

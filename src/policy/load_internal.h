@@ -56,8 +56,6 @@ const char *load_name(struct policy_loader *loader, const struct yaml_node *node
 /* The number of the word that the scalar is; -1 after an error. */
 int load_word(struct policy_loader *loader, const struct yaml_node *node, const char *what,
               const char *const *words, size_t count);
-/* "a, b, c" of the words, for a hint. */
-void load_list_words(const char *const *words, size_t count, struct builder *out);
 
 /* How many values: 1 for a scalar or mapping, the items of a sequence; and the first of them. */
 size_t load_item_count(const struct yaml_node *node);

@@ -9,26 +9,19 @@
 #include "codec/units.h"
 #include "policy/glob.h"
 #include "policy/load_internal.h"
+#include "policy/match.h"
 
 enum { PORT_MAX = 65535, DIGEST_CHARACTERS = 64 };
 
-static const struct {
-    const char *text;
-    enum policy_field_kind kind;
-} field_rows[POLICY_FIELD_COUNT] = {
-#define POLICY_FIELD(name, text, kind, meaning) {text, POLICY_KIND_##kind},
+static const char *const field_texts[POLICY_FIELD_COUNT] = {
+#define POLICY_FIELD(name, text, kind, meaning) text,
 #include "policy_fields.def"
 #undef POLICY_FIELD
 };
 
 const char *policy_field_text(enum policy_field field) {
     ASSERT(field < POLICY_FIELD_COUNT);
-    return field_rows[field].text;
-}
-
-enum policy_field_kind policy_field_kind(enum policy_field field) {
-    ASSERT(field < POLICY_FIELD_COUNT);
-    return field_rows[field].kind;
+    return field_texts[field];
 }
 
 static void check_text(struct policy_loader *loader, const struct yaml_node *node) {
@@ -110,7 +103,7 @@ static void read_range(struct policy_loader *loader, const struct yaml_node *nod
 
 static void check_value(struct policy_loader *loader, const struct yaml_node *node,
                         enum policy_field field, struct policy_value *value) {
-    switch (policy_field_kind(field)) {
+    switch (policy_kind_of(field)) {
     case POLICY_KIND_TEXT:
     case POLICY_KIND_TAG:
         if (field == POLICY_FIELD_ARGUMENT_DIGEST) {
@@ -134,12 +127,12 @@ static void check_value(struct policy_loader *loader, const struct yaml_node *no
 /* A glob has a limit of its own, which is named before the one of any text. */
 static bool is_value(struct policy_loader *loader, const struct yaml_node *node,
                      enum policy_field field) {
-    if (policy_field_kind(field) == POLICY_KIND_PATH && node->kind == YAML_KIND_SCALAR &&
+    if (policy_kind_of(field) == POLICY_KIND_PATH && node->kind == YAML_KIND_SCALAR &&
         node->size > LIMIT_POLICY_GLOB_BYTES) {
         load_limit(loader, node, LIMIT_ID_POLICY_GLOB_BYTES, "this glob has");
         return false;
     }
-    if (policy_field_kind(field) == POLICY_KIND_PATH && node->kind == YAML_KIND_SCALAR &&
+    if (policy_kind_of(field) == POLICY_KIND_PATH && node->kind == YAML_KIND_SCALAR &&
         node->size > LIMIT_POLICY_TEXT_BYTES) {
         return true;
     }
@@ -154,7 +147,7 @@ static bool excludes(const struct yaml_node *node) {
 static void check_inclusion(struct policy_loader *loader, const struct yaml_node *node,
                             enum policy_field field) {
     const struct yaml_node *item = load_first_item(node);
-    if (policy_field_kind(field) != POLICY_KIND_PATH || item == nullptr) {
+    if (policy_kind_of(field) != POLICY_KIND_PATH || item == nullptr) {
         return;
     }
     for (const struct yaml_node *at = item; at != nullptr;
@@ -211,7 +204,7 @@ struct match_target {
 
 static enum policy_field field_of(const struct yaml_node *key) {
     unsigned field = 0;
-    while (strcmp(field_rows[field].text, key->text) != 0) {
+    while (strcmp(field_texts[field], key->text) != 0) {
         field++;
         ASSERT(field < POLICY_FIELD_COUNT);
     }

@@ -66,7 +66,8 @@ struct policy_position load_position(const struct policy_loader *loader,
     return (struct policy_position){loader->file, node->line, node->column};
 }
 
-void load_list_words(const char *const *words, size_t count, struct builder *out) {
+/* "a, b, c" */
+static void list_words(const char *const *words, size_t count, struct builder *out) {
     for (size_t i = 0; i < count; i++) {
         builder_format(out, "%s%s", i == 0 ? "" : ", ", words[i]);
     }
@@ -82,7 +83,7 @@ static void refuse_word(struct policy_loader *loader, const struct yaml_node *no
         builder_format(&hint, "Did you mean \"%s\"?", nearest);
     } else {
         builder_text(&hint, "There is: ");
-        load_list_words(words, count, &hint);
+        list_words(words, count, &hint);
         builder_text(&hint, ".");
     }
     load_error(loader, node, builder_c_string(&hint), "%s", message);

@@ -183,14 +183,3 @@ void plan_view_deinit(struct plan_view *view) {
     free((void *)view->environment);
     *view = (struct plan_view){};
 }
-
-const char *plan_operation_text(enum plan_operation_type type) {
-    static const char *const texts[PLAN_OPERATION_TYPE_COUNT] = {
-        [PLAN_TMPFS] = "tmpfs",       [PLAN_FOLDER] = "folder", [PLAN_FILE] = "file",
-        [PLAN_SYMLINK] = "symlink",   [PLAN_BIND] = "bind",     [PLAN_PROC] = "proc",
-        [PLAN_READONLY] = "readonly", [PLAN_MASK] = "mask",     [PLAN_DEVPTS] = "devpts",
-        [PLAN_OVERLAY] = "overlay",   [PLAN_SEAL] = "seal",
-    };
-    ASSERT(type < PLAN_OPERATION_TYPE_COUNT);
-    return texts[type];
-}

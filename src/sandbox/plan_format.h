@@ -96,7 +96,6 @@ status_t plan_check_stands_on(const struct plan_view *plan, const struct plan_vi
 bool plan_path_is_clean(const char *path);
 /* `path` is `folder` or below it. */
 bool plan_path_is_below(const char *path, const char *folder);
-const char *plan_operation_text(enum plan_operation_type type);
 
 /* What the host has, read before a plan is built, so that building is pure. */
 enum plan_host_kind : uint8_t { PLAN_HOST_NONE, PLAN_HOST_FILE, PLAN_HOST_FOLDER, PLAN_HOST_LINK };

@@ -183,13 +183,12 @@ struct stage_recovery {
 };
 typedef status_t stage_recovered(void *context, const struct run *run,
                                  const struct stage_recovery *recovery, struct error *err);
-status_t stage_recover_each(const struct state *state, stage_recovered *each, void *context,
-                            struct error *err);
-status_t stage_recover(const struct state *state, struct error *err);
+status_t stage_recover(const struct state *state, stage_recovered *each, void *context,
+                       struct error *err);
 /* RUN_UNFINISHED, RUN_STAGE_CLOSED, BUSY when another open stage stands on it or another command
- * works on the workspace. `admitted` is called when nothing stands in the way any more and before
- * the effect: the entry is written there, so that the log never tells of what did not happen. */
+ * works on the workspace. `admitted` (may be nullptr) is called when nothing stands in the way any
+ * more and before the effect: the entry is written there, so that the log never tells of what did
+ * not happen. */
 typedef status_t stage_admitted(void *context, struct error *err);
-status_t stage_discard_admitted(const struct state *state, struct run *run,
-                                stage_admitted *admitted, void *context, struct error *err);
-status_t stage_discard(const struct state *state, struct run *run, struct error *err);
+status_t stage_discard(const struct state *state, struct run *run, stage_admitted *admitted,
+                       void *context, struct error *err);

@@ -19,12 +19,8 @@ static status_t discard_check(const struct state *state, const struct run *run, 
     return run_check_standing(state, run, false, err);
 }
 
-status_t stage_discard(const struct state *state, struct run *run, struct error *err) {
-    return stage_discard_admitted(state, run, nullptr, nullptr, err);
-}
-
-status_t stage_discard_admitted(const struct state *state, struct run *run,
-                                stage_admitted *admitted, void *context, struct error *err) {
+status_t stage_discard(const struct state *state, struct run *run, stage_admitted *admitted,
+                       void *context, struct error *err) {
     struct stage_lock lock;
     TRY(stage_lock_take(state, run, &lock, err));
     /* Under the lock, and from disk: another command may have closed it since `run` was read. */

@@ -192,12 +192,8 @@ static void folder_closep(DIR **folder) {
     }
 }
 
-status_t stage_recover(const struct state *state, struct error *err) {
-    return stage_recover_each(state, nullptr, nullptr, err);
-}
-
-status_t stage_recover_each(const struct state *state, stage_recovered *each, void *context,
-                            struct error *err) {
+status_t stage_recover(const struct state *state, stage_recovered *each, void *context,
+                       struct error *err) {
     const struct recoverer recoverer = {state, each, context};
     int copy = openat(state->fd, "workspaces", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (copy < 0 && errno == ENOENT) {

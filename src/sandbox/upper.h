@@ -74,12 +74,6 @@ bool upper_is_xattr_whiteout(int folder_fd, const char *path);
  * symlinks never tell. */
 bool upper_is_copied_up(int folder_fd, const char *path);
 
-enum upper_attribute : uint8_t {
-    UPPER_ATTRIBUTE_KEPT,
-    UPPER_ATTRIBUTE_INTERNAL, /* overlayfs's own, and security labels the kernel sets by itself */
-    UPPER_ATTRIBUTE_REFUSED,
-};
-enum upper_attribute upper_attribute_class(const char *name);
 /* Whether the open file has an attribute that is refused. */
 bool upper_has_refused_attribute(int fd);
 /* Over the kept attributes of an open file, in any order; zero for none. False with errno. */

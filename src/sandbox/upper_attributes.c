@@ -13,24 +13,30 @@
 
 enum { ATTRIBUTE_LIST_BYTES_MAX = 65536, ATTRIBUTE_BYTES_MAX = 65536 };
 
-enum upper_attribute upper_attribute_class(const char *name) {
+enum attribute : uint8_t {
+    ATTRIBUTE_KEPT,
+    ATTRIBUTE_INTERNAL, /* overlayfs's own, and security labels the kernel sets by itself */
+    ATTRIBUTE_REFUSED,
+};
+
+static enum attribute attribute_class(const char *name) {
     if (strncmp(name, "user.overlay.", 13) == 0) {
-        return UPPER_ATTRIBUTE_INTERNAL;
+        return ATTRIBUTE_INTERNAL;
     }
     if (strncmp(name, "user.", 5) == 0) {
-        return UPPER_ATTRIBUTE_KEPT;
+        return ATTRIBUTE_KEPT;
     }
     static const char *const labels[] = {"security.selinux", "security.SMACK64", "security.ima",
                                          "security.evm", "security.apparmor"};
     for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
         if (strcmp(name, labels[i]) == 0) {
-            return UPPER_ATTRIBUTE_INTERNAL;
+            return ATTRIBUTE_INTERNAL;
         }
     }
     if (strncmp(name, "security.", 9) == 0 || strncmp(name, "trusted.", 8) == 0) {
-        return UPPER_ATTRIBUTE_REFUSED;
+        return ATTRIBUTE_REFUSED;
     }
-    return UPPER_ATTRIBUTE_INTERNAL; /* system.*: access lists; modes carry what we keep of them */
+    return ATTRIBUTE_INTERNAL; /* system.*: access lists; modes carry what we keep of them */
 }
 
 struct attributes {
@@ -71,7 +77,7 @@ bool upper_attributes_digest(int fd, struct digest *ret) {
         return false;
     }
     for (const char *name = nullptr; (name = attributes_next(&attributes, name)) != nullptr;) {
-        if (upper_attribute_class(name) != UPPER_ATTRIBUTE_KEPT) {
+        if (attribute_class(name) != ATTRIBUTE_KEPT) {
             continue;
         }
         value = value != nullptr ? value : malloc(ATTRIBUTE_BYTES_MAX);
@@ -98,7 +104,7 @@ bool upper_has_refused_attribute(int fd) {
         return true;
     }
     for (const char *name = nullptr; (name = attributes_next(&attributes, name)) != nullptr;) {
-        if (upper_attribute_class(name) == UPPER_ATTRIBUTE_REFUSED) {
+        if (attribute_class(name) == ATTRIBUTE_REFUSED) {
             return true;
         }
     }
@@ -112,7 +118,7 @@ bool upper_copy_attributes(int from_fd, int to_fd) {
         return false;
     }
     for (const char *name = nullptr; (name = attributes_next(&attributes, name)) != nullptr;) {
-        if (upper_attribute_class(name) != UPPER_ATTRIBUTE_KEPT) {
+        if (attribute_class(name) != ATTRIBUTE_KEPT) {
             continue;
         }
         value = value != nullptr ? value : malloc(ATTRIBUTE_BYTES_MAX);
@@ -130,8 +136,8 @@ bool upper_replace_attributes(int from_fd, int to_fd) {
         return false;
     }
     for (const char *name = nullptr; (name = attributes_next(&attributes, name)) != nullptr;) {
-        if (upper_attribute_class(name) == UPPER_ATTRIBUTE_KEPT &&
-            fgetxattr(from_fd, name, nullptr, 0) < 0 && fremovexattr(to_fd, name) != 0) {
+        if (attribute_class(name) == ATTRIBUTE_KEPT && fgetxattr(from_fd, name, nullptr, 0) < 0 &&
+            fremovexattr(to_fd, name) != 0) {
             return false;
         }
     }

@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct receipt_result result;
         struct error err = {0};
         status_t status =
-            receipt_verify_keys(slice_of(data, size), &keys, allow_unknown != 0, &result, &err);
+            receipt_verify(slice_of(data, size), &keys, allow_unknown != 0, &result, &err);
         ASSERT(!status_is_ok(status) && err.message[0] != '\0');
         ASSERT(err.code == ERROR_RECEIPT_MALFORMED || err.code == ERROR_RECEIPT_ENTRY ||
                err.code == ERROR_RECEIPT_ROOT || err.code == ERROR_RECEIPT_SIGNATURE ||

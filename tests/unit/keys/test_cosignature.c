@@ -33,6 +33,19 @@ static void fixture_deinit(struct fixture *fixture) {
     builder_deinit(&fixture->text);
 }
 
+/* One signature line. */
+static void format_line(const struct note_vkey *vkey, uint64_t time_s,
+                        const uint8_t signature[static ED25519_SIGNATURE_BYTES],
+                        struct builder *out) {
+    struct builder bytes;
+    builder_init(&bytes, NOTE_KEY_ID_BYTES + 8 + ED25519_SIGNATURE_BYTES);
+    builder_bytes(&bytes, slice_of(vkey->key_id, NOTE_KEY_ID_BYTES));
+    builder_u64_be(&bytes, time_s);
+    builder_bytes(&bytes, slice_of(signature, ED25519_SIGNATURE_BYTES));
+    note_line_format(vkey->name, builder_slice(&bytes), out);
+    builder_deinit(&bytes);
+}
+
 /* Appends a line that `vkey` is to have made: signed by the fixture's key, over time and body. */
 static void add_line(struct fixture *fixture, const struct note_vkey *vkey, uint64_t time_s,
                      struct slice body) {
@@ -42,7 +55,7 @@ static void add_line(struct fixture *fixture, const struct note_vkey *vkey, uint
     cosignature_message(time_s, body, &message);
     ed25519_sign(fixture->key, builder_slice(&message), signature);
     builder_deinit(&message);
-    cosignature_format(vkey, time_s, signature, &fixture->text);
+    format_line(vkey, time_s, signature, &fixture->text);
 }
 
 static enum cosignature_verdict check(struct fixture *fixture, struct cosignature *ret) {

@@ -89,7 +89,7 @@ static int die_once(unsigned steps, char *wanted, bool *ret_was_applied) {
     char *before = tree_text("work");
     int status = apply_in_child(&run, steps);
     struct error err;
-    if (!status_is_ok(stage_recover(&fixture_state, &err))) {
+    if (!status_is_ok(stage_recover(&fixture_state, nullptr, nullptr, &err))) {
         fail_msg("step %u: %s: %s", steps, err.message, strerror(err.os_errno));
     }
     char *after = tree_text("work");
@@ -154,7 +154,7 @@ static void what_came_after_the_crash_is_kept(void **unused) {
         int status = apply_in_child(&run, steps);
         put_file("work/edit", "theirs, later\n", 0644);
         struct error err;
-        assert_int_equal(stage_recover(&fixture_state, &err).code, 0);
+        assert_int_equal(stage_recover(&fixture_state, nullptr, nullptr, &err).code, 0);
         char *after = tree_text("work");
         assert_non_null(strstr(after, "edit 0644 theirs, later\\n\n"));
         assert_null(strstr(after, ".airlock-"));
@@ -186,7 +186,7 @@ static void temporaries_that_vanish_lose_nothing(void **unused) {
         char command[400];
         (void)snprintf(command, sizeof command, "rm -rf %s/.airlock-*", fixture_workspace);
         assert_int_equal(system(command), 0);
-        assert_int_equal(stage_recover(&fixture_state, &err).code, 0);
+        assert_int_equal(stage_recover(&fixture_state, nullptr, nullptr, &err).code, 0);
         struct run again = reopen(&run);
         if (again.state == RUN_APPLIED) {
             assert_tree_is("work", "edit 0644 new\\n\nmade 0644 m\\n\n");

@@ -322,7 +322,7 @@ static void a_crash_loses_no_part(void **unused) {
         must_apply(&run, 2, false);
         status = part_in_child(&run, steps);
         assert_true(status == STATUS_DIED || status == 0);
-        assert_int_equal(stage_recover(&fixture_state, &err).code, 0);
+        assert_int_equal(stage_recover(&fixture_state, nullptr, nullptr, &err).code, 0);
         bool is_new = strcmp(work_file("f"), new_text) == 0; /* all lines; the mode is missing */
         seen_old = seen_old || !is_new;
         seen_new = seen_new || is_new;

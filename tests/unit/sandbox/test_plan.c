@@ -19,8 +19,19 @@
 
 #include "plan_fixture.h"
 
+static const char *operation_text(enum plan_operation_type type) {
+    static const char *const texts[PLAN_OPERATION_TYPE_COUNT] = {
+        [PLAN_TMPFS] = "tmpfs",       [PLAN_FOLDER] = "folder", [PLAN_FILE] = "file",
+        [PLAN_SYMLINK] = "symlink",   [PLAN_BIND] = "bind",     [PLAN_PROC] = "proc",
+        [PLAN_READONLY] = "readonly", [PLAN_MASK] = "mask",     [PLAN_DEVPTS] = "devpts",
+        [PLAN_OVERLAY] = "overlay",   [PLAN_SEAL] = "seal",
+    };
+    assert_in_range(type, 0, PLAN_OPERATION_TYPE_COUNT - 1);
+    return texts[type];
+}
+
 static void print_operation(FILE *out, const struct plan_operation *operation) {
-    fprintf(out, "%s %s", plan_operation_text(operation->type), operation->target);
+    fprintf(out, "%s %s", operation_text(operation->type), operation->target);
     if (operation->source[0] != '\0') {
         fprintf(out, " from %s", operation->source);
     }

@@ -64,6 +64,10 @@ static void refused(struct run *run, enum error_code code, const char *named) {
     free(before);
 }
 
+static int discard(struct run *run) {
+    return stage_discard(&fixture_state, run, nullptr, nullptr, &(struct error){}).code;
+}
+
 static void added_modified_deleted(void **unused) {
     (void)unused;
     char upper[128];
@@ -410,8 +414,7 @@ static void a_stack_is_merged(void **unused) {
     assert_null(strstr(diff, "d/y"));
     assert_non_null(strstr(diff, "--- a/d/x\n"));
     free(diff);
-    struct error err;
-    assert_int_equal(stage_discard(&fixture_state, &first, &err).code, ERROR_BUSY);
+    assert_int_equal(discard(&first), ERROR_BUSY);
     (void)applied(&second);
     assert_tree_is("work", "a 0644 3\\n\nb 0644 1\\n\n");
     struct run again = reopen(&first);
@@ -556,10 +559,9 @@ static void discard_removes_the_files(void **unused) {
     struct run run = start_run(nullptr, upper);
     put_file(at(upper, "a"), "a\n", 0644);
     (void)seal_run(&run);
-    struct error err;
-    assert_int_equal(stage_discard(&fixture_state, &run, &err).code, 0);
+    assert_int_equal(discard(&run), 0);
     assert_int_equal(access(in_folder(upper), F_OK), -1);
-    assert_int_equal(stage_discard(&fixture_state, &run, &err).code, ERROR_RUN_STAGE_CLOSED);
+    assert_int_equal(discard(&run), ERROR_RUN_STAGE_CLOSED);
     assert_tree_is("work", "");
     run_close(&run);
 }
@@ -576,11 +578,11 @@ static void a_live_run_keeps_what_it_stands_on(void **unused) {
     (void)seal_run(&empty);
     struct run live = start_run(empty.id, upper);
     assert_int_equal(apply_all(&first, &result, &err).code, ERROR_BUSY);
-    assert_int_equal(stage_discard(&fixture_state, &first, &err).code, ERROR_BUSY);
+    assert_int_equal(discard(&first), ERROR_BUSY);
     assert_tree_is("work", "");
     put_file(at(upper, "b"), "b\n", 0644);
     (void)seal_run(&live);
-    assert_int_equal(stage_discard(&fixture_state, &first, &err).code, ERROR_BUSY);
+    assert_int_equal(discard(&first), ERROR_BUSY);
     (void)applied(&first);
     (void)applied(&live);
     assert_tree_is("work", "a 0644 a\\n\nb 0644 b\\n\n");
@@ -606,14 +608,13 @@ static void a_discard_is_admitted_only_when_it_happens(void **unused) {
     put_file(at(upper, "a"), "a\n", 0644);
     (void)seal_run(&run);
     assert_int_equal(stage_lock_take(&fixture_state, &run, &lock, &err).code, 0);
-    assert_int_equal(stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code,
+    assert_int_equal(stage_discard(&fixture_state, &run, count_call, &calls, &err).code,
                      ERROR_BUSY);
     assert_int_equal(calls, 0);
     stage_lock_release(&lock, &run);
-    assert_int_equal(stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code,
-                     0);
+    assert_int_equal(stage_discard(&fixture_state, &run, count_call, &calls, &err).code, 0);
     assert_int_equal(calls, 1);
-    assert_int_equal(stage_discard_admitted(&fixture_state, &run, count_call, &calls, &err).code,
+    assert_int_equal(stage_discard(&fixture_state, &run, count_call, &calls, &err).code,
                      ERROR_RUN_STAGE_CLOSED);
     assert_int_equal(calls, 1);
     run_close(&run);
@@ -623,13 +624,12 @@ static void a_discard_is_admitted_only_when_it_happens(void **unused) {
 static void a_stage_is_closed_once(void **unused) {
     (void)unused;
     char upper[128];
-    struct error err;
     struct run run = start_run(nullptr, upper);
     put_file(at(upper, "a"), "a\n", 0644);
     (void)seal_run(&run);
     struct run stale = reopen(&run);
     (void)applied(&run);
-    assert_int_equal(stage_discard(&fixture_state, &stale, &err).code, ERROR_RUN_STAGE_CLOSED);
+    assert_int_equal(discard(&stale), ERROR_RUN_STAGE_CLOSED);
     struct run again = reopen(&run);
     assert_int_equal(again.state, RUN_APPLIED);
     run_close(&again);
