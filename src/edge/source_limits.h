@@ -25,6 +25,7 @@ struct source_limits;
 struct source_key {
     uint8_t bytes[12];
     bool is_limited; /* not on a Unix socket: who may connect is the file's mode */
+    bool is_shared;  /* set by source_connection_admit(): counted with others */
 };
 
 struct source_key source_key_of(uint16_t listener, const struct sockaddr *client);
@@ -35,12 +36,11 @@ status_t source_limits_new(uint32_t networks_max, struct source_limits **ret_lim
 void source_limits_free(struct source_limits *limits); /* nullptr is fine */
 
 /* One more connection: false when `connections_max` (0: any number) of the network are there.
- * Every one that was admitted has to be released. */
-[[nodiscard]] bool source_connection_admit(struct source_limits *limits,
-                                           const struct source_key *key, uint32_t connections_max,
-                                           uint64_t now_us);
-void source_connection_released(struct source_limits *limits, const struct source_key *key,
-                                uint64_t now_us);
+ * Every one that was admitted has to be released, with the key as it is now. What follows is for
+ * admitted connections. */
+[[nodiscard]] bool source_connection_admit(struct source_limits *limits, struct source_key *key,
+                                           uint32_t connections_max);
+void source_connection_released(struct source_limits *limits, const struct source_key *key);
 
 /* The budget of processor time: `us_per_s` comes in each second, and at most one second's worth is
  * kept. A handshake may begin as long as something is left; what it took is charged afterwards, and
