@@ -49,6 +49,7 @@ static const struct field RUN_STARTED[] = {
     ARRAY("env_names"),
     OPTIONAL("mode", TEXT),
     OPTIONAL("parent", TEXT),
+    OPTIONAL("caches", ARRAY),
     OPTIONAL("engine", TEXT),
     OPTIONAL("image", TEXT),
     OPTIONAL("image_digest", TEXT),

@@ -42,9 +42,10 @@ static void print_row(const struct template_row *row) {
     if (row->limits.wall_ms_max != 0) {
         (void)snprintf(time, sizeof time, "%" PRIu64 " s", row->limits.wall_ms_max / 1000);
     }
-    (void)printf("%-16s %8s %6u %5s %6s %8s  %-8s  %-10s  %s\n", row->name, memory,
+    (void)printf("%-16s %8s %6u %5s %6s %8s  %-8s  %-10s  %-6s  %s\n", row->name, memory,
                  row->limits.pid_count_max, cpu, time, stage, seccomp_profile_text(row->seccomp),
-                 row->network == TEMPLATE_NETWORK_NONE ? "none" : "restricted", row->summary);
+                 row->network == TEMPLATE_NETWORK_NONE ? "none" : "restricted",
+                 row->caches == TEMPLATE_CACHES_NONE ? "none" : "read", row->summary);
 }
 
 static void add_row(struct json *all, const struct template_row *row, const char *origin) {
@@ -55,6 +56,7 @@ static void add_row(struct json *all, const struct template_row *row, const char
     json_set_text(object, "digest", row->digest);
     json_set_text(object, "seccomp", seccomp_profile_text(row->seccomp));
     json_set_text(object, "network", row->network == TEMPLATE_NETWORK_NONE ? "none" : "restricted");
+    json_set_text(object, "caches", row->caches == TEMPLATE_CACHES_NONE ? "none" : "read");
     json_set_integer(object, "memory_bytes_max", (int64_t)row->limits.memory_bytes_max);
     json_set_integer(object, "pid_count_max", row->limits.pid_count_max);
     json_set_integer(object, "cpu_percent_max", row->limits.cpu_percent_max);
@@ -101,8 +103,8 @@ int doctor_templates(const struct cli *cli) {
     CLEANUP(json_freep) struct json *all = json_array_new();
     struct list list = {.cli = cli, .all = all};
     if (!cli->json) {
-        (void)printf("%-16s %8s %6s %5s %6s %8s  %-8s  %-10s  %s\n", "template", "memory", "procs",
-                     "cpu", "time", "stage", "seccomp", "network", "for");
+        (void)printf("%-16s %8s %6s %5s %6s %8s  %-8s  %-10s  %-6s  %s\n", "template", "memory",
+                     "procs", "cpu", "time", "stage", "seccomp", "network", "caches", "for");
     }
     for (size_t i = 0; i < template_count(); i++) {
         show(&list, template_at(i), "airlock");

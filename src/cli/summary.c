@@ -157,6 +157,14 @@ static void print_limits(const struct printer *p, const struct run_exec_result *
     }
 }
 
+static void print_caches(const struct printer *p, const struct run_exec_result *result) {
+    (void)fprintf(p->out, "  %scaches%s  ", p->dim, p->plain);
+    for (size_t i = 0; i < result->caches.count; i++) {
+        (void)fprintf(p->out, " ~/%s", result->caches.folder[i]);
+    }
+    (void)fprintf(p->out, "; what was written there is gone\n");
+}
+
 static void print_usage(const struct printer *p, const struct launcher_message *exit) {
     (void)fprintf(p->out, "  %sused%s     cpu ", p->dim, p->plain);
     print_duration(p->out, exit->cpu_user_us + exit->cpu_system_us);
@@ -194,6 +202,9 @@ void summary_print(const struct cli *cli, const struct run_exec_result *result,
     if (result->exit.killed_count > 0) {
         (void)fprintf(out, "  %skilled%s   %u processes that the command left behind\n", p.dim,
                       p.plain, result->exit.killed_count);
+    }
+    if (result->caches.count > 0) {
+        print_caches(&p, result);
     }
     print_limits(&p, result);
     print_usage(&p, &result->exit);
@@ -265,6 +276,9 @@ void summary_print_json(const struct run_exec_result *result, struct run_apply *
         json_set_integer(met, "value", (int64_t)limit.value);
         json_set_text(met, "hint", limit.hint);
         json_set(object, "limit", met);
+    }
+    if (result->caches.count > 0) {
+        json_set(object, "caches", record_caches(&result->caches));
     }
     json_set(object, "stage", stage_json(&result->stage));
     json_set(object, "walls", walls_json(&result->levels));

@@ -74,6 +74,14 @@ static struct json *environment_names(const char *const *environment) {
     return names;
 }
 
+struct json *record_caches(const struct plan_caches *caches) {
+    struct json *array = json_array_new();
+    for (size_t i = 0; i < caches->count; i++) {
+        json_append_text(array, caches->folder[i]);
+    }
+    return array;
+}
+
 struct json *record_run_started(const struct kernel *kernel, const struct record_start *start) {
     struct json *fields = json_object_new();
     json_set_text(fields, "caller", kernel->caller);
@@ -98,6 +106,9 @@ struct json *record_run_started(const struct kernel *kernel, const struct record
     }
     if (start->parent[0] != '\0') {
         json_set_text(fields, "parent", start->parent);
+    }
+    if (start->caches != nullptr && start->caches->count > 0) {
+        json_set(fields, "caches", record_caches(start->caches));
     }
     if (start->engine != nullptr) {
         json_set_text(fields, "engine", start->engine);
@@ -220,4 +231,25 @@ const char *record_outcome_text(enum launcher_outcome outcome) {
     }
     ASSERT(!"an outcome of the enum");
     return "";
+}
+
+int record_exit_status(const struct launcher_message *exit) {
+    enum { KILLED = 128 + 9 };
+    switch (exit->outcome) {
+    case LAUNCHER_OUTCOME_EXIT:
+        return exit->status;
+    case LAUNCHER_OUTCOME_SIGNAL:
+        return 128 + exit->status;
+    case LAUNCHER_OUTCOME_TIMEOUT:
+        return 124;
+    case LAUNCHER_OUTCOME_MEMORY:
+    case LAUNCHER_OUTCOME_DISK:
+        return KILLED;
+    case LAUNCHER_OUTCOME_NOT_FOUND:
+        return 127;
+    case LAUNCHER_OUTCOME_NOT_EXECUTABLE:
+        return 126;
+    }
+    ASSERT(!"an outcome of the enum");
+    return 125;
 }

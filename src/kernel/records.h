@@ -22,11 +22,12 @@ struct record_start {
     const struct policy_in_force *policy;
     const struct digest *plan; /* salted commitments */
     const struct digest *argv;
-    const char *parent;             /* the run it stands on, or "" */
-    const char *const *environment; /* K=V; only names are recorded */
-    const char *engine;             /* nullptr: native */
-    const char *image;              /* as it was asked for */
-    const char *image_digest;       /* "sha256:HEX": which one that was */
+    const char *parent;               /* the run it stands on, or "" */
+    const struct plan_caches *caches; /* that it is shown; nullptr: none */
+    const char *const *environment;   /* K=V; only names are recorded */
+    const char *engine;               /* nullptr: native */
+    const char *image;                /* as it was asked for */
+    const char *image_digest;         /* "sha256:HEX": which one that was */
 };
 
 struct record_finish {
@@ -49,7 +50,10 @@ void record_text(struct json *object, const char *key, const char *any_bytes);
 void record_digest(struct json *object, const char *key, const struct digest *digest);
 /* With the rules behind it: name, and file and line where there is one. */
 struct json *record_decision(const struct policy_decision *decision);
+struct json *record_caches(const struct plan_caches *caches);
 struct json *record_run_started(const struct kernel *kernel, const struct record_start *start);
 struct json *record_run_finished(const struct kernel *kernel, const struct record_finish *finish);
+/* What a command that ended so has `airlock run` exit with. */
+int record_exit_status(const struct launcher_message *exit);
 /* The name of an outcome in entries and summaries. */
 const char *record_outcome_text(enum launcher_outcome outcome);

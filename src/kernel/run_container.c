@@ -27,6 +27,8 @@ static status_t check_template(const struct template_row *row, struct error *err
         what = "the strict list of system calls";
     } else if (row->network != TEMPLATE_NETWORK_NONE) {
         what = "a network through the egress proxy";
+    } else if (row->caches != TEMPLATE_CACHES_NONE) {
+        what = "the caches of package managers";
     }
     if (what == nullptr) {
         return STATUS_OK;

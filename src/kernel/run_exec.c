@@ -28,6 +28,7 @@
 #include "kernel/workspace.h"
 #include "sandbox/cgroup_sweep.h"
 #include "sandbox/plan.h"
+#include "sandbox/run_caches.h"
 #include "sys/fd.h"
 #include "sys/ids.h"
 #include "sys/random.h"
@@ -112,7 +113,9 @@ static status_t make_plan(struct execution *run, struct error *err) {
     plan.listener = request->network_count > 0;
     plan.trust = builder_slice(&run->egress.trust);
     run->result->limits = plan_limits(&plan);
-    return plan_build(&plan, run->ahead->ground, &run->plan, err);
+    TRY(plan_build(&plan, run->ahead->ground, &run->plan, err));
+    run->result->caches = plan_caches(run->plan);
+    return run_make_caches(&run->result->run, &plan, &run->result->caches, err);
 }
 
 static status_t intend(struct execution *run, struct error *err) {
@@ -139,6 +142,7 @@ static status_t intend(struct execution *run, struct error *err) {
                 .plan = &commitments.plan,
                 .argv = &commitments.argv,
                 .parent = run->layers != nullptr ? run->parent : "",
+                .caches = &run->result->caches,
                 .environment = (const char *const *)run->ahead->environment.entries,
                 .engine = run->decided.judged.engine,
                 .image = run->decided.judged.image,
@@ -150,27 +154,6 @@ static status_t intend(struct execution *run, struct error *err) {
     run->intended = true;
     run->result->run.intent_seq = run->intent.seq;
     return STATUS_OK;
-}
-
-static int exit_status_of(const struct launcher_message *exit) {
-    enum { KILLED = 128 + 9 };
-    switch (exit->outcome) {
-    case LAUNCHER_OUTCOME_EXIT:
-        return exit->status;
-    case LAUNCHER_OUTCOME_SIGNAL:
-        return 128 + exit->status;
-    case LAUNCHER_OUTCOME_TIMEOUT:
-        return 124;
-    case LAUNCHER_OUTCOME_MEMORY:
-    case LAUNCHER_OUTCOME_DISK:
-        return KILLED;
-    case LAUNCHER_OUTCOME_NOT_FOUND:
-        return 127;
-    case LAUNCHER_OUTCOME_NOT_EXECUTABLE:
-        return 126;
-    }
-    ASSERT(!"an outcome of the enum");
-    return 125;
 }
 
 static status_t native_go(struct execution *run, struct run_peer *ret_peer, struct error *err) {
@@ -206,7 +189,7 @@ static status_t go(struct execution *run, struct error *err) {
     TRY(is_native ? native_go(run, &peer, err) : container_go(run, &peer, err));
     if (!is_native && run->result->exit.type == LAUNCHER_EXITED) {
         run->exited = true; /* there was nothing to start */
-        run->result->exit_status = exit_status_of(&run->result->exit);
+        run->result->exit_status = record_exit_status(&run->result->exit);
         return STATUS_OK;
     }
     /* The key process warms up beside the payload; earlier it would take the processor from the
@@ -237,7 +220,7 @@ static status_t go(struct execution *run, struct error *err) {
         },
         err));
     run->exited = true;
-    run->result->exit_status = exit_status_of(&run->result->exit);
+    run->result->exit_status = record_exit_status(&run->result->exit);
     return STATUS_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "kernel/kernel.h"
 #include "kernel/run_ahead.h"
 #include "kernel/run_control.h"
+#include "sandbox/plan.h"
 
 struct run_exec_relay;
 enum engine_kind : uint8_t;
@@ -51,6 +52,7 @@ struct run_exec_result {
     struct run run;
     struct sandbox_levels levels;
     struct template_limits limits; /* of its template, as they were in force */
+    struct plan_caches caches;     /* that it was shown */
     struct launcher_message exit;
     struct stage_summary stage;
     struct audit_position outcome; /* its entry, covered by the last checkpoint */

@@ -22,12 +22,14 @@
 #include "sandbox/jail_watch.h"
 #include "sandbox/plan_format.h"
 
-/* What an overlay is made from. */
+/* What overlays are made from: those of caches, then that of the workspace. */
 struct jail_overlay {
     int context; /* from fsopen(2), with what does not depend on the run; -1: none */
-    int layer[LIMIT_STAGE_LAYERS + 1];
+    int layer[PLAN_CACHE_COUNT + LIMIT_STAGE_LAYERS + 1];
     unsigned layer_count;
-    int userns; /* the last one made for an id map */
+    int userns; /* the last one made for an id map, and what it maps */
+    uint32_t userns_uid, userns_gid;
+    bool is_private; /* the launcher has a mount namespace of its own */
 };
 
 struct jail {
@@ -45,8 +47,9 @@ struct jail {
     int channel_child;
     int go_read, go_write;
     int exec_read, exec_write;
-    int upper; /* runs/<id>/upper, to measure it */
-    int lock;  /* of the run, kept open; -1: none */
+    int upper;  /* runs/<id>/upper, to measure it */
+    int caches; /* runs/<id>/caches, the same; -1: none */
+    int lock;   /* of the run, kept open; -1: none */
     struct jail_overlay overlay;
 
     /* In the child, while it mounts. */
@@ -83,10 +86,11 @@ void jail_target_cover(struct jail *jail, const char *target);
 /* jail_overlay.c */
 /* What can be done before the run is known. */
 status_t jail_overlay_begin(struct jail *jail, struct error *err);
-/* A detached overlay. `userns` is that of the sandbox (as root: for the idmap when
- * the workspace belongs to the uid the payload has inside), or -1. Sets jail->upper. What it was
- * made from stays in jail->overlay until jail_overlay_forget(): to let go of a mount makes the
- * kernel wait for all its processors, so that is done when nobody waits for us. */
+/* A detached overlay, of the workspace or of a cache. `userns` is that of the sandbox (as root: for
+ * the idmap when the workspace belongs to the uid the payload has inside), or -1. Sets jail->upper
+ * or jail->caches. What it was made from stays in jail->overlay until jail_overlay_forget(): to let
+ * go of a mount makes the kernel wait for all its processors, so that is done when nobody waits for
+ * us. */
 status_t jail_overlay_open(struct jail *jail, const struct plan_operation *operation, int userns,
                            int *ret_fd, struct error *err);
 void jail_overlay_forget(struct jail *jail);

@@ -42,7 +42,7 @@ enum jail_order_kind : uint8_t {
     ORDER_MAPPED,  /* the maps of the user namespace are written */
     ORDER_PLAN,    /* with the plan, and three streams unless it wants a terminal */
     ORDER_SOURCES, /* of the next binds, made by the launcher because it is root */
-    ORDER_OVERLAY, /* the same for the overlay, with its upper folder */
+    ORDER_OVERLAY, /* the same for an overlay, with the folder to measure */
     ORDER_SIGNAL,
     ORDER_HOLD,    /* stop every process of the payload, and keep it stopped */
     ORDER_RELEASE, /* let all go on */

@@ -33,6 +33,7 @@ struct jail jail_nothing(int kernel) {
         .exec_read = -1,
         .exec_write = -1,
         .upper = -1,
+        .caches = -1,
         .overlay = {.context = -1, .userns = -1},
         .lock = -1,
         .root = -1,
@@ -173,7 +174,8 @@ static status_t send_overlay(struct jail *jail, const struct plan_operation *ope
                              struct error *err) {
     CLEANUP(fd_closep) int fd = -1;
     TRY(jail_overlay_open(jail, operation, jail->userns, &fd, err));
-    struct socket_fds fds = {.fd = {fd, jail->upper}, .count = 2};
+    bool is_cache = operation->type == PLAN_CACHE;
+    struct socket_fds fds = {.fd = {fd, is_cache ? jail->caches : jail->upper}, .count = 2};
     return jail_order_send(jail, &(struct jail_order){.kind = ORDER_OVERLAY}, &fds, err);
 }
 
@@ -185,7 +187,7 @@ static status_t assist(struct jail *jail, struct error *err) {
         const struct plan_operation *operation = &jail->plan.operations[i];
         if (operation->type == PLAN_BIND) {
             TRY(parcel_add(jail, operation, &parcel, err));
-        } else if (operation->type == PLAN_OVERLAY) {
+        } else if (operation->type == PLAN_OVERLAY || operation->type == PLAN_CACHE) {
             TRY(parcel_send(jail, &parcel, err));
             TRY(send_overlay(jail, operation, err));
         }

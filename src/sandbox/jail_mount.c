@@ -283,7 +283,7 @@ static status_t do_readonly(struct jail *jail, const struct plan_operation *oper
     return verify_flags(seen, false, false, operation->target, err);
 }
 
-static status_t receive_overlay(struct jail *jail, int *ret_fd, struct error *err) {
+static status_t receive_overlay(struct jail *jail, int *measured, int *ret_fd, struct error *err) {
     struct jail_order order;
     struct socket_fds fds;
     TRY(jail_order_receive(jail, ORDER_OVERLAY, &order, &fds, err));
@@ -292,7 +292,8 @@ static status_t receive_overlay(struct jail *jail, int *ret_fd, struct error *er
         return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the overlay did not come");
     }
     *ret_fd = fds.fd[0];
-    jail->upper = fds.fd[1];
+    fd_closep(measured);
+    *measured = fds.fd[1];
     return STATUS_OK;
 }
 
@@ -300,14 +301,15 @@ static status_t do_overlay(struct jail *jail, const struct plan_operation *opera
                            struct error *err) {
     CLEANUP(fd_closep) int fd = -1;
     if (jail->is_root) {
-        TRY(receive_overlay(jail, &fd, err));
+        bool is_cache = operation->type == PLAN_CACHE;
+        TRY(receive_overlay(jail, is_cache ? &jail->caches : &jail->upper, &fd, err));
     } else {
         TRY(jail_overlay_open(jail, operation, -1, &fd, err));
     }
     TRY(verify_flags(fd, true, false, operation->target, err));
     CLEANUP(fd_closep) int target = jail_target_open(jail, operation->target, true);
     if (target < 0 || !move(jail, fd, target, operation->target)) {
-        return mount_error(err, "put the workspace in place", operation->target);
+        return mount_error(err, "put an overlay in place", operation->target);
     }
     return STATUS_OK;
 }
@@ -374,6 +376,7 @@ static status_t do_operation(struct jail *jail, uint32_t index, struct error *er
         return do_readonly(jail, operation, err);
     case PLAN_MASK:
         return do_mask(jail, operation, err);
+    case PLAN_CACHE:
     case PLAN_OVERLAY:
         return do_overlay(jail, operation, err);
     case PLAN_SEAL:

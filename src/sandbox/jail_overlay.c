@@ -27,15 +27,19 @@
 
 struct overlay {
     struct jail_overlay *parts; /* borrowed */
+    unsigned first;             /* of its layers in parts->layer */
+    int context;                /* parts->context, or one of its own */
     int upper;
     int work;
-    uint32_t userns_uid, userns_gid; /* of parts->userns */
-    bool attaches;                   /* layers must be attached somewhere: before Linux 6.15 */
+    bool attaches; /* layers must be attached somewhere: before Linux 6.15 */
 };
 
 static void overlay_deinit(struct overlay *overlay) {
     fd_closep(&overlay->upper);
     fd_closep(&overlay->work);
+    if (overlay->context != overlay->parts->context) {
+        fd_closep(&overlay->context);
+    }
 }
 
 void jail_overlay_forget(struct jail *jail) {
@@ -92,15 +96,15 @@ static status_t find_userns(const struct jail *jail, struct overlay *overlay,
         *ret_fd = sandbox_userns;
         return STATUS_OK;
     }
-    if (overlay->parts->userns < 0 || overlay->userns_uid != owner->st_uid ||
-        overlay->userns_gid != owner->st_gid) {
-        fd_closep(&overlay->parts->userns);
-        TRY(jail_userns_open(owner->st_uid, owner->st_gid, &jail->plan, &overlay->parts->userns,
-                             err));
-        overlay->userns_uid = owner->st_uid;
-        overlay->userns_gid = owner->st_gid;
+    struct jail_overlay *parts = overlay->parts;
+    if (parts->userns < 0 || parts->userns_uid != owner->st_uid ||
+        parts->userns_gid != owner->st_gid) {
+        fd_closep(&parts->userns);
+        TRY(jail_userns_open(owner->st_uid, owner->st_gid, &jail->plan, &parts->userns, err));
+        parts->userns_uid = owner->st_uid;
+        parts->userns_gid = owner->st_gid;
     }
-    *ret_fd = overlay->parts->userns;
+    *ret_fd = parts->userns;
     return STATUS_OK;
 }
 
@@ -140,12 +144,14 @@ static status_t open_layer(const struct jail *jail, struct overlay *overlay, con
     CLEANUP(fd_closep) int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0) {
-        return overlay_error(err, "open a layer of the workspace", path);
+        return overlay_error(err, "open a layer of an overlay", path);
     }
     if (identity != nullptr && identity->ino != 0 &&
         (identity->ino != status.st_ino || identity->dev != status.st_dev)) {
-        return error_set(err, ERROR_WORKSPACE_MOVED, 0,
-                         "the workspace is not the folder the plan describes");
+        status_t moved = error_set(err, ERROR_WORKSPACE_MOVED, 0,
+                                   "a folder is not the one that the plan describes");
+        error_detail(err, "%.300s", path);
+        return moved;
     }
     bool is_mapped = jail->is_root &&
                      (status.st_uid != jail->plan.host_uid || status.st_gid != jail->plan.host_gid);
@@ -162,10 +168,10 @@ static status_t open_layer(const struct jail *jail, struct overlay *overlay, con
         };
         if (tree < 0 ||
             syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) {
-            return overlay_error(err, "map the owner of the workspace to the payload", path);
+            return overlay_error(err, "map the owner of a folder to the payload", path);
         }
         if (overlay->attaches && !attach_over(tree, &fd)) {
-            return overlay_error(err, "attach a layer of the workspace", path);
+            return overlay_error(err, "attach a layer of an overlay", path);
         }
         if (!overlay->attaches) {
             fd_closep(&fd);
@@ -190,7 +196,7 @@ static status_t open_layers(const struct jail *jail, const struct plan_operation
 
 static status_t open_folder(const struct jail *jail, const char *name, int *ret_fd,
                             struct error *err) {
-    char path[LIMIT_PATH_BYTES + 16];
+    char path[LIMIT_PATH_BYTES + 64];
     (void)snprintf(path, sizeof path, "%s/%s", jail->plan.run_folder, name);
     *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return *ret_fd >= 0 ? STATUS_OK : overlay_error(err, "open a folder of the run", path);
@@ -200,25 +206,29 @@ static bool configure(int context, const char *key, const char *value) {
     return syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, key, value, 0) == 0;
 }
 
-status_t jail_overlay_begin(struct jail *jail, struct error *err) {
+static status_t begin(int *ret_context, struct error *err) {
     int context = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
-    jail->overlay.context = context;
+    *ret_context = context;
     if (context < 0 || !configure(context, "source", "airlock") ||
         !configure(context, "index", "off") || !configure(context, "metacopy", "off") ||
         !configure(context, "xino", "off") ||
         syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) != 0) {
-        return overlay_error(err, "mount the overlay of the workspace", "overlay");
+        return overlay_error(err, "make an overlay", "overlay");
     }
     return STATUS_OK;
+}
+
+status_t jail_overlay_begin(struct jail *jail, struct error *err) {
+    return begin(&jail->overlay.context, err);
 }
 
 /* The layers as "5:6:7", names in the current folder, /proc/self/fd. */
 static int mount_overlay(const struct overlay *overlay) {
     char lower[256] = "";
     size_t used = 0;
-    for (unsigned i = 0; i < overlay->parts->layer_count; i++) {
-        int size = snprintf(lower + used, sizeof lower - used, "%s%d", i == 0 ? "" : ":",
-                            overlay->parts->layer[i]);
+    for (unsigned i = overlay->first; i < overlay->parts->layer_count; i++) {
+        int size = snprintf(lower + used, sizeof lower - used, "%s%d",
+                            i == overlay->first ? "" : ":", overlay->parts->layer[i]);
         used += (size_t)size;
         if (used >= sizeof lower) {
             errno = E2BIG;
@@ -229,7 +239,7 @@ static int mount_overlay(const struct overlay *overlay) {
     char work[16];
     (void)snprintf(upper, sizeof upper, "%d", overlay->upper);
     (void)snprintf(work, sizeof work, "%d", overlay->work);
-    int context = overlay->parts->context;
+    int context = overlay->context;
     if (!configure(context, "lowerdir", lower) || !configure(context, "upperdir", upper) ||
         !configure(context, "workdir", work) ||
         syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
@@ -239,18 +249,46 @@ static int mount_overlay(const struct overlay *overlay) {
                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
+/* The folders of the run that take what is written. */
+static status_t open_folders(struct jail *jail, const struct plan_operation *operation,
+                             struct overlay *overlay, struct error *err) {
+    if (operation->type == PLAN_OVERLAY) {
+        TRY(open_folder(jail, "upper", &overlay->upper, err));
+        return open_folder(jail, "work", &overlay->work, err);
+    }
+    char name[48];
+    (void)snprintf(name, sizeof name, "caches/upper-%u", (unsigned)operation->size);
+    TRY(open_folder(jail, name, &overlay->upper, err));
+    (void)snprintf(name, sizeof name, "caches/work-%u", (unsigned)operation->size);
+    TRY(open_folder(jail, name, &overlay->work, err));
+    return jail->caches >= 0 ? STATUS_OK : open_folder(jail, "caches", &jail->caches, err);
+}
+
+static status_t open_parts(struct jail *jail, const struct plan_operation *operation, int userns,
+                           struct overlay *overlay, struct error *err) {
+    overlay->attaches = jail->is_root && needs_attached_layers();
+    if (overlay->attaches && !jail->overlay.is_private && !enter_private_mounts()) {
+        return overlay_error(err, "make a mount namespace for the layers", operation->target);
+    }
+    jail->overlay.is_private = overlay->attaches;
+    if (operation->type == PLAN_CACHE) {
+        TRY(begin(&overlay->context, err));
+    }
+    TRY(open_layers(jail, operation, overlay, userns, err));
+    return open_folders(jail, operation, overlay, err);
+}
+
 status_t jail_overlay_open(struct jail *jail, const struct plan_operation *operation, int userns,
                            int *ret_fd, struct error *err) {
     CLEANUP(overlay_deinit)
-    struct overlay overlay = {.parts = &jail->overlay, .upper = -1, .work = -1};
-    ASSERT(jail->overlay.layer_count == 0);
-    overlay.attaches = jail->is_root && needs_attached_layers();
-    if (overlay.attaches && !enter_private_mounts()) {
-        return overlay_error(err, "make a mount namespace for the layers", operation->target);
-    }
-    TRY(open_layers(jail, operation, &overlay, userns, err));
-    TRY(open_folder(jail, "upper", &overlay.upper, err));
-    TRY(open_folder(jail, "work", &overlay.work, err));
+    struct overlay overlay = {
+        .parts = &jail->overlay,
+        .first = jail->overlay.layer_count,
+        .context = jail->overlay.context,
+        .upper = -1,
+        .work = -1,
+    };
+    TRY(open_parts(jail, operation, userns, &overlay, err));
     if (chdir("/proc/self/fd") != 0) {
         return overlay_error(err, "read /proc/self/fd", operation->target);
     }
@@ -259,10 +297,12 @@ status_t jail_overlay_open(struct jail *jail, const struct plan_operation *opera
     (void)!chdir("/");
     if (fd < 0) {
         errno = number;
-        return overlay_error(err, "mount the overlay of the workspace", operation->target);
+        return overlay_error(err, "mount an overlay", operation->source);
     }
-    fd_closep(&jail->upper);
-    jail->upper = fd_take(&overlay.upper);
+    if (operation->type == PLAN_OVERLAY) {
+        fd_closep(&jail->upper);
+        jail->upper = fd_take(&overlay.upper);
+    }
     *ret_fd = fd;
     return STATUS_OK;
 }

@@ -76,9 +76,8 @@ void jail_target_cover(struct jail *jail, const char *target) {
 }
 
 int jail_target_find(struct jail *jail, const char *target) {
-    const char *last;
-    int parent = jail_target_parent(jail, target, &last);
-    return parent < 0 ? -1 : open_beneath(parent, last, O_PATH | O_NOFOLLOW);
+    const char *below = target[1] == '\0' ? "." : target + 1;
+    return open_beneath(jail->root, below, O_PATH | O_NOFOLLOW);
 }
 
 int jail_target_open(struct jail *jail, const char *target, bool folder) {

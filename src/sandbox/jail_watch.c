@@ -106,6 +106,7 @@ static void walk_from(int base, const char *path) {
 uint64_t jail_disk_bytes(const struct jail *jail) {
     walked_bytes = 0;
     walk_from(jail->upper, ".");
+    walk_from(jail->caches, ".");
     walk_from(AT_FDCWD, "/tmp");
     if (strcmp(jail->plan.home, jail->plan.workspace) != 0) {
         walk_from(AT_FDCWD, jail->plan.home);

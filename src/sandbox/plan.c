@@ -13,170 +13,14 @@
 
 #include "base/assert.h"
 #include "base/cleanup.h"
-#include "sandbox/plan_format.h"
-
-enum {
-    SHARED_MEMORY_BYTES = 64 * 1024 * 1024,
-    ROOT_BYTES = 1024 * 1024,
-    TEXT_COUNT = 128,
-};
+#include "sandbox/plan_draft.h"
 
 struct plan {
     uint8_t *data;
     size_t size;
     struct plan_host *host; /* of a ground: what it was built from, and the plan on it will be */
+    struct plan_caches caches;
 };
-
-/* The lists under construction, and the paths put together for them. */
-struct draft {
-    const struct plan_request *request;
-    struct plan_operation operations[LIMIT_PLAN_OPERATIONS];
-    uint32_t operation_count;
-    struct plan_rule rules[16];
-    uint32_t rule_count;
-    char *text[TEXT_COUNT]; /* owned */
-    uint32_t text_count;
-    bool failed;
-};
-
-static const char *draft_text(struct draft *draft, const char *a, const char *b) {
-    if (draft->text_count == TEXT_COUNT) {
-        draft->failed = true;
-        return "";
-    }
-    char *text = nullptr;
-    if (asprintf(&text, "%s%s", a, b) < 0) {
-        draft->failed = true;
-        return "";
-    }
-    draft->text[draft->text_count++] = text;
-    return text;
-}
-
-static void draft_deinit(struct draft *draft) {
-    for (uint32_t i = 0; i < draft->text_count; i++) {
-        free(draft->text[i]);
-    }
-}
-
-static struct plan_operation *draft_add(struct draft *draft, enum plan_operation_type type,
-                                        const char *target) {
-    ASSERT(draft->operation_count < LIMIT_PLAN_OPERATIONS);
-    struct plan_operation *operation = &draft->operations[draft->operation_count++];
-    *operation = (struct plan_operation){.type = type, .source = "", .target = target};
-    return operation;
-}
-
-static void draft_bind(struct draft *draft, const char *source, const char *target,
-                       uint32_t flags) {
-    struct plan_operation *operation = draft_add(draft, PLAN_BIND, target);
-    operation->source = source;
-    operation->flags = flags;
-}
-
-static void draft_file(struct draft *draft, const char *target, const char *content) {
-    struct plan_operation *operation = draft_add(draft, PLAN_FILE, target);
-    operation->mode = 0444;
-    operation->content = slice_of_string(content);
-}
-
-static void draft_symlink(struct draft *draft, const char *target, const char *content) {
-    draft_add(draft, PLAN_SYMLINK, target)->content = slice_of_string(content);
-}
-
-static void draft_folder(struct draft *draft, const char *target) {
-    draft_add(draft, PLAN_FOLDER, target)->mode = 0755;
-}
-
-static void draft_rule(struct draft *draft, enum plan_access access, const char *path) {
-    ASSERT(draft->rule_count < sizeof draft->rules / sizeof draft->rules[0]);
-    draft->rules[draft->rule_count++] = (struct plan_rule){.access = access, .path = path};
-}
-
-static void add_host(struct draft *draft, const struct plan_host *host) {
-    const char *root = draft->request->root;
-    for (uint32_t i = 0; i < host->entry_count; i++) {
-        const struct plan_host_entry *entry = &host->entry[i];
-        switch (entry->kind) {
-        case PLAN_HOST_NONE:
-            break;
-        case PLAN_HOST_LINK:
-            draft_symlink(draft, entry->path, entry->link);
-            break;
-        case PLAN_HOST_FILE:
-        case PLAN_HOST_FOLDER:
-            draft_bind(draft, root == nullptr ? entry->path : draft_text(draft, root, entry->path),
-                       entry->path, 0);
-            break;
-        }
-        if (entry->kind == PLAN_HOST_FOLDER && strcmp(entry->path, "/nix") == 0) {
-            /* A read-only mount does not keep anybody from a socket, and the daemon behind this
-             * one fetches and builds with the host's network. */
-            draft_add(draft, PLAN_MASK, "/nix/var/nix/daemon-socket");
-        }
-    }
-}
-
-static void add_etc(struct draft *draft) {
-    const struct plan_request *request = draft->request;
-    char text[3 * LIMIT_PATH_BYTES];
-    (void)snprintf(text, sizeof text,
-                   "root:x:0:0:root:%s:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-                   request->home);
-    if (request->uid != 0) {
-        (void)snprintf(text, sizeof text,
-                       "root:x:0:0:root:/:/bin/sh\nuser:x:%u:%u:user:%s:/bin/sh\n"
-                       "nobody:x:65534:65534:nobody:/:/bin/false\n",
-                       request->uid, request->gid, request->home);
-    }
-    draft_file(draft, "/etc/passwd", draft_text(draft, text, ""));
-    (void)snprintf(text, sizeof text, "root:x:0:\n");
-    if (request->gid != 0) {
-        (void)snprintf(text, sizeof text, "root:x:0:\nuser:x:%u:\n", request->gid);
-    }
-    draft_file(draft, "/etc/group", draft_text(draft, text, "nogroup:x:65534:\n"));
-    draft_file(draft, "/etc/hosts",
-               "127.0.0.1 localhost airlock\n::1 localhost ip6-localhost ip6-loopback\n");
-    draft_file(draft, "/etc/nsswitch.conf",
-               "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\n"
-               "protocols: files\nservices: files\n");
-    draft_file(draft, "/etc/resolv.conf", "");
-    draft_file(draft, "/etc/hostname", "airlock\n");
-    /* Fixed, so that it identifies no machine. */
-    draft_file(draft, "/etc/machine-id", "61697262616c6c6f636b000000000001\n");
-}
-
-static void add_dev(struct draft *draft) {
-    static const char *const devices[] = {
-        "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
-    };
-    for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
-        draft_bind(draft, devices[i], devices[i], PLAN_FLAG_DEVICE);
-    }
-    draft_symlink(draft, "/dev/fd", "/proc/self/fd");
-    draft_symlink(draft, "/dev/stdin", "/proc/self/fd/0");
-    draft_symlink(draft, "/dev/stdout", "/proc/self/fd/1");
-    draft_symlink(draft, "/dev/stderr", "/proc/self/fd/2");
-    draft_symlink(draft, "/dev/ptmx", "pts/ptmx");
-    draft_add(draft, PLAN_DEVPTS, "/dev/pts");
-    struct plan_operation *shm = draft_add(draft, PLAN_TMPFS, "/dev/shm");
-    shm->mode = 01777;
-    shm->size = SHARED_MEMORY_BYTES;
-}
-
-static void add_proc(struct draft *draft) {
-    static const char *const masks[] = {
-        "/proc/kcore",      "/proc/keys",          "/proc/kallsyms", "/proc/cmdline",
-        "/proc/timer_list", "/proc/sysrq-trigger", "/proc/bus",      "/proc/fs",
-        "/proc/irq",        "/proc/scsi",          "/proc/acpi",
-    };
-    draft_add(draft, PLAN_PROC, "/proc");
-    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
-        draft_add(draft, PLAN_MASK, masks[i]);
-    }
-    draft_add(draft, PLAN_READONLY, "/proc/sys");
-    draft_folder(draft, "/run");
-}
 
 static void add_folders(struct draft *draft, const struct plan_host *host) {
     const struct plan_request *request = draft->request;
@@ -193,6 +37,31 @@ static void add_folders(struct draft *draft, const struct plan_host *host) {
         if (!plan_path_is_below(request->workspace, folder) &&
             !plan_path_is_below(folder, request->workspace)) {
             draft_bind(draft, folder, folder, PLAN_FLAG_OPTIONAL);
+        }
+    }
+}
+
+/* Packages that were fetched before. A cache is written to by all who use it, so it is an overlay,
+ * and what is written goes with the run. */
+static void add_caches(struct draft *draft, const struct plan_host *host) {
+    const struct plan_request *request = draft->request;
+    for (uint32_t i = 0; i < host->cache_count; i++) {
+        const struct plan_host_cache *cache = &host->cache[i];
+        const char *folder =
+            draft_text(draft, draft_text(draft, request->home, "/"), cache->folder);
+        if (plan_path_is_below(folder, request->workspace) ||
+            plan_path_is_below(request->workspace, folder)) {
+            continue; /* the workspace shows it */
+        }
+        struct plan_operation *operation = draft_add(draft, PLAN_CACHE, folder);
+        operation->source = folder;
+        operation->dev = cache->dev;
+        operation->ino = cache->ino;
+        operation->size = draft->caches.count;
+        draft->caches.folder[draft->caches.count++] = cache->folder;
+        if (cache->covered[0] != '\0') {
+            draft_add(draft, PLAN_MASK,
+                      draft_text(draft, draft_text(draft, folder, "/"), cache->covered));
         }
     }
 }
@@ -216,9 +85,11 @@ static void add_workspace(struct draft *draft, const struct plan_host *host,
     overlay->ino = request->workspace_ino;
     overlay->content = builder_slice(layers);
     /* A workspace that holds HOME would show its secrets. */
-    static const char *const secrets[] = {".ssh",   ".gnupg",  ".aws",
-                                          ".netrc", ".npmrc",  ".config",
-                                          ".kube",  ".docker", ".git-credentials"};
+    static const char *const secrets[] = {
+#define HOME_SECRET(path) path,
+#include "home_secrets.def"
+#undef HOME_SECRET
+    };
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
         if (plan_path_is_below(request->home, request->workspace)) {
             draft_add(draft, PLAN_MASK,
@@ -292,16 +163,6 @@ static status_t encode(const struct plan_view *view, struct plan **ret_plan, str
     return STATUS_OK;
 }
 
-static void add_ground(struct draft *draft, const struct plan_host *host) {
-    struct plan_operation *root = draft_add(draft, PLAN_TMPFS, "/");
-    root->mode = 0755;
-    root->size = ROOT_BYTES;
-    add_host(draft, host);
-    add_etc(draft);
-    add_dev(draft);
-    add_proc(draft);
-}
-
 static status_t encode_ground(struct draft *draft, struct plan **ret_ground, struct error *err) {
     struct plan_view view = view_of(draft);
     TRY(plan_check_ground(&view, err));
@@ -337,8 +198,9 @@ static struct draft *draft_new(const struct plan_request *request, const struct 
     draft->operation_count = 0;
     draft->rule_count = 0;
     draft->text_count = 0;
+    draft->caches = (struct plan_caches){};
     draft->failed = false;
-    add_ground(draft, host);
+    draft_add_ground(draft, host);
     return draft;
 }
 
@@ -349,6 +211,9 @@ static status_t draft_finish(struct draft *draft, bool is_ground, struct plan **
         status = error_set(err, ERROR_NO_MEMORY, 0, "cannot build a sandbox plan");
     } else {
         status = (is_ground ? encode_ground : encode_whole)(draft, ret_plan, err);
+    }
+    if (status_is_ok(status)) {
+        (*ret_plan)->caches = draft->caches;
     }
     draft_deinit(draft);
     free(draft);
@@ -375,6 +240,7 @@ status_t plan_build_on(const struct plan_request *request, const struct plan_hos
         draft->operations[draft->operation_count - 1].content = request->trust;
     }
     add_folders(draft, host);
+    add_caches(draft, host);
     add_workspace(draft, host, &layers);
     draft_add(draft, PLAN_SEAL, "/");
     add_rules(draft);
@@ -419,6 +285,10 @@ void plan_free(struct plan *plan) {
 void plan_freep(struct plan **plan) {
     plan_free(*plan);
     *plan = nullptr;
+}
+
+struct plan_caches plan_caches(const struct plan *plan) {
+    return plan->caches;
 }
 
 struct slice plan_bytes(const struct plan *plan) {

@@ -35,19 +35,30 @@ struct template_limits {
     uint64_t output_bytes_max; /* kept in runs/<id>/output; streaming goes on past it */
 };
 
+/* Rows of caches.def. */
+enum {
+    PLAN_CACHE_COUNT = 0
+#define CACHE(folder, covered) +1
+#include "caches.def"
+#undef CACHE
+};
+/* Whether the caches of package managers below HOME are shown; see schema/caches.def. */
+enum template_caches : uint8_t { TEMPLATE_CACHES_NONE, TEMPLATE_CACHES_READ };
+
 struct template_row {
     const char *name;
     const char *summary;
     enum seccomp_profile seccomp;
     enum template_network network;
+    enum template_caches caches;
     struct template_limits limits;
     uint64_t agent_wall_ms_max; /* in place of limits.wall_ms_max where no person asked */
     const char *digest;         /* of the definition: SHA-256 over template_format(), hex */
 };
 
 /* The built-in templates, from profiles/templates: code-executor (default), small,
- * integration-test, ai-provider, policy-sandbox. nullptr when there is none of the name. A plan's
- * memory_bytes_max is never above half of ram_bytes. */
+ * integration-test, package-caches, ai-provider, policy-sandbox. nullptr when there is none of the
+ * name. A plan's memory_bytes_max is never above half of ram_bytes. */
 const struct template_row *template_find(const char *name);
 size_t template_count(void);
 const struct template_row *template_at(size_t index);
@@ -85,6 +96,13 @@ struct plan_request {
  * the range is known. */
 void plan_choose_host_ids(pid_t pid, struct plan_request *request);
 
+/* Caches that are shown: paths below HOME, static. Their numbers are those of the folders that take
+ * what is written (sandbox/run_caches.h). */
+struct plan_caches {
+    const char *folder[PLAN_CACHE_COUNT];
+    uint32_t count;
+};
+
 struct plan; /* built, checked, immutable */
 
 /* Builds a ground: the first operations of a plan, those that need to know neither workspace nor
@@ -103,5 +121,6 @@ status_t plan_build(const struct plan_request *request, const struct plan *groun
                     struct plan **ret_plan, struct error *err);
 void plan_free(struct plan *plan);
 void plan_freep(struct plan **plan);
+struct plan_caches plan_caches(const struct plan *plan);
 /* The encoded form: what travels to the launcher and what the plan's digest is over. Borrowed. */
 struct slice plan_bytes(const struct plan *plan);

@@ -7,9 +7,15 @@
 
 #include "sandbox/plan_format.h"
 
-/* Never shown to a payload from below HOME. */
-static const char *const PLAN_SECRET_FOLDERS[] = {
-    ".ssh", ".gnupg", ".aws", ".netrc", ".npmrc", ".config", ".kube", ".docker", ".git-credentials",
+static const char *const home_secrets[] = {
+#define HOME_SECRET(path) path,
+#include "home_secrets.def"
+#undef HOME_SECRET
+};
+static const char *const caches[] = {
+#define CACHE(folder, covered) folder,
+#include "caches.def"
+#undef CACHE
 };
 
 bool plan_path_is_clean(const char *path) {
@@ -48,19 +54,55 @@ static status_t refuse(struct error *err, const char *what, const char *detail) 
     return status;
 }
 
-static bool path_is_secret(const struct plan_view *view, const char *path) {
+/* The part of a path after HOME and a slash; nullptr when it is not below HOME. */
+static const char *below_home(const struct plan_view *view, const char *path) {
     if (!plan_path_is_below(path, view->home) || strcmp(path, view->home) == 0) {
-        return false;
+        return nullptr;
     }
-    const char *rest = path + strlen(view->home) + (view->home[1] == '\0' ? 0 : 1);
-    for (size_t i = 0; i < sizeof PLAN_SECRET_FOLDERS / sizeof PLAN_SECRET_FOLDERS[0]; i++) {
-        size_t length = strlen(PLAN_SECRET_FOLDERS[i]);
-        if (strncmp(rest, PLAN_SECRET_FOLDERS[i], length) == 0 &&
-            (rest[length] == '/' || rest[length] == '\0')) {
+    return path + strlen(view->home) + (view->home[1] == '\0' ? 0 : 1);
+}
+
+/* What tells who the user is, or a folder that holds such a thing. */
+static bool path_is_secret(const struct plan_view *view, const char *path) {
+    const char *rest = below_home(view, path);
+    for (size_t i = 0; rest != nullptr && i < sizeof home_secrets / sizeof home_secrets[0]; i++) {
+        if (plan_path_is_below(rest, home_secrets[i]) ||
+            plan_path_is_below(home_secrets[i], rest)) {
             return true;
         }
     }
     return false;
+}
+
+static bool path_is_cache(const struct plan_view *view, const char *path) {
+    const char *rest = below_home(view, path);
+    for (size_t i = 0; rest != nullptr && i < sizeof caches / sizeof caches[0]; i++) {
+        if (strcmp(rest, caches[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static status_t check_cache(const struct plan_view *view, const struct plan_operation *operation,
+                            struct error *err) {
+    const char *target = operation->target;
+    if (!path_is_cache(view, target) || strcmp(operation->source, target) != 0) {
+        return refuse(err, "no cache of a package manager is kept there", target);
+    }
+    if (operation->size >= PLAN_CACHE_COUNT || operation->content.size != 0) {
+        return refuse(err, "a cache has no number of its own", target);
+    }
+    if (operation->ino == 0) {
+        return refuse(err, "a cache is not known by its identity", target);
+    }
+    if (plan_path_is_below(target, view->workspace) ||
+        plan_path_is_below(view->workspace, target) ||
+        plan_path_is_below(view->run_folder, target) ||
+        plan_path_is_below(target, view->run_folder)) {
+        return refuse(err, "a cache and the workspace or the run's folder overlap", target);
+    }
+    return STATUS_OK;
 }
 
 static status_t check_writable_bind(const struct plan_view *view,
@@ -148,6 +190,8 @@ static status_t check_operation(const struct plan_view *view,
             return refuse(err, "the overlay is not the workspace", operation->target);
         }
         return check_layers(operation, err);
+    case PLAN_CACHE:
+        return check_cache(view, operation, err);
     case PLAN_SYMLINK:
         return operation->content.size > 0 && operation->content.size < LIMIT_PATH_BYTES
                    ? STATUS_OK
@@ -180,6 +224,15 @@ static status_t count_operations(const struct plan_view *view,
     }
     if (counts[PLAN_PROC] > 1 || counts[PLAN_DEVPTS] > 1) {
         return refuse(err, "a plan has one procfs and one devpts", "");
+    }
+    uint64_t numbers = 0;
+    for (uint32_t i = 0; i < view->operation_count; i++) {
+        const struct plan_operation *operation = &view->operations[i];
+        uint64_t number = operation->type == PLAN_CACHE ? 1ull << operation->size : 0;
+        if ((numbers & number) != 0) {
+            return refuse(err, "two caches have one number", operation->target);
+        }
+        numbers |= number;
     }
     return STATUS_OK;
 }
@@ -290,7 +343,7 @@ status_t plan_check_ground(const struct plan_view *ground, struct error *err) {
     }
     unsigned counts[PLAN_OPERATION_TYPE_COUNT] = {};
     TRY(count_operations(ground, counts, err));
-    if (counts[PLAN_OVERLAY] != 0 || counts[PLAN_SEAL] != 0) {
+    if (counts[PLAN_OVERLAY] != 0 || counts[PLAN_CACHE] != 0 || counts[PLAN_SEAL] != 0) {
         return refuse(err, "a ground holds something of a run", "");
     }
     for (uint32_t i = 0; i < ground->operation_count; i++) {

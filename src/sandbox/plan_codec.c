@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "sandbox/plan_format.h"
 
-enum { PLAN_MAGIC = 0x4e4c5041, PLAN_VERSION = 2 };
+enum { PLAN_MAGIC = 0x4e4c5041, PLAN_VERSION = 3 };
 
 static void encode_header(const struct plan_view *view, struct builder *builder) {
     builder_u32(builder, PLAN_MAGIC);

@@ -22,6 +22,7 @@ enum plan_operation_type : uint8_t {
     PLAN_MASK,     /* target: covered by an empty inode of our own; fine when it is not there */
     PLAN_DEVPTS,   /* target: a devpts of its own */
     PLAN_OVERLAY,  /* source = workspace, target, content = layers; upper and work: run folder */
+    PLAN_CACHE,    /* source = target, below HOME; size = its number: caches/upper-N of the run */
     PLAN_SEAL,     /* the last one: the root becomes read-only */
     PLAN_OPERATION_TYPE_COUNT,
 };
@@ -105,12 +106,20 @@ struct plan_host_entry {
     char link[256];
 };
 enum { PLAN_HOST_ENTRY_COUNT = 32, PLAN_HOST_TOOLCHAIN_COUNT = 24 };
+/* A row of caches.def that is there: a folder, and no link on the way from HOME to it. */
+struct plan_host_cache {
+    const char *folder;
+    const char *covered; /* "" when it is not there */
+    uint64_t dev, ino;
+};
 struct plan_host {
     struct plan_host_entry entry[PLAN_HOST_ENTRY_COUNT];
     uint32_t entry_count;
     /* Rows of toolchains.def that PATH names and that are folders, not links. */
     const char *toolchain[PLAN_HOST_TOOLCHAIN_COUNT];
     uint32_t toolchain_count;
+    struct plan_host_cache cache[PLAN_CACHE_COUNT];
+    uint32_t cache_count;              /* 0 when the template shows none */
     char git_folder[LIMIT_PATH_BYTES]; /* where a .git that is a file or link leads, or "" */
     uint64_t git_dev, git_ino;         /* its identity when it was looked at; 0: any */
 };

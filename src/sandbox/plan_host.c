@@ -4,9 +4,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -57,6 +59,15 @@ static const struct toolchain {
 #undef TOOLCHAIN
 };
 static_assert(sizeof toolchains / sizeof toolchains[0] <= PLAN_HOST_TOOLCHAIN_COUNT);
+
+static const struct cache {
+    const char *folder;
+    const char *covered;
+} caches[] = {
+#define CACHE(folder, covered) {folder, covered},
+#include "caches.def"
+#undef CACHE
+};
 
 static void look(int root, struct plan_host_entry *entry) {
     struct stat status;
@@ -110,6 +121,38 @@ static void find_toolchains(const struct plan_request *request, struct plan_host
     }
 }
 
+/* No link is followed below HOME: one that leads out of a cache could show anything, and one that
+ * leads to it could be changed between this look and the mount. */
+static int open_below(int home, const char *path) {
+    struct open_how how = {
+        .flags = O_PATH | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    return (int)syscall(SYS_openat2, home, path, &how, sizeof how);
+}
+
+static void find_caches(const struct plan_request *request, struct plan_host *host) {
+    if (request->template_row->caches == TEMPLATE_CACHES_NONE) {
+        return;
+    }
+    CLEANUP(fd_closep) int home = open(request->home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; home >= 0 && i < sizeof caches / sizeof caches[0]; i++) {
+        struct stat status;
+        CLEANUP(fd_closep) int fd = open_below(home, caches[i].folder);
+        if (fd < 0 || fstat(fd, &status) != 0 || !S_ISDIR(status.st_mode)) {
+            continue;
+        }
+        CLEANUP(fd_closep)
+        int covered = caches[i].covered[0] == '\0' ? -1 : open_below(fd, caches[i].covered);
+        host->cache[host->cache_count++] = (struct plan_host_cache){
+            .folder = caches[i].folder,
+            .covered = covered >= 0 ? caches[i].covered : "",
+            .dev = status.st_dev,
+            .ino = status.st_ino,
+        };
+    }
+}
+
 /* What git needs of a work tree or submodule beside the workspace itself. */
 static void find_git_folder(const struct plan_request *request, struct plan_host *host) {
     char folder[PATH_MAX];
@@ -136,6 +179,7 @@ void plan_host_read_ground(const struct plan_request *request, struct plan_host 
 
 void plan_host_read_run(const struct plan_request *request, struct plan_host *host) {
     find_toolchains(request, host);
+    find_caches(request, host);
     find_git_folder(request, host);
 }
 

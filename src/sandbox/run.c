@@ -5,7 +5,7 @@
  *   runs/<id>/        0700
  *     lock            flock held by the command as long as the run is live
  *     meta            the fields of struct run, one per line, replaced whole
- *     upper work tmp home
+ *     upper work tmp home caches
  *   runs/.live/<id>   an empty file from creation until the run is finished and cleaned up
  *
  * The marks in .live exist so that the collector, which every command calls, looks at the few runs
@@ -252,10 +252,10 @@ void run_close(struct run *run) {
 
 /* Removes what is not needed any more, then the mark that brings the collector here. */
 static void run_clean(struct run *run) {
-    static const char *const folders[] = {"work", "tmp",   "home",  "upper",
-                                          "base", "parts", "squash"};
+    static const char *const folders[] = {"work",  "tmp",  "home",  "caches",
+                                          "upper", "base", "parts", "squash"};
     bool is_closed = run->state == RUN_APPLIED || run->state == RUN_DISCARDED;
-    size_t count = is_closed ? sizeof folders / sizeof folders[0] : 3;
+    size_t count = is_closed ? sizeof folders / sizeof folders[0] : 4;
     bool clean = true;
     for (size_t i = 0; i < count; i++) {
         struct error ignored;
@@ -330,8 +330,8 @@ status_t run_save_closed(const struct state *state, struct run *run, enum run_st
 
 /* Making one. */
 
-static status_t run_make_folder(int fd, const char *name, unsigned mode, uint32_t uid, uint32_t gid,
-                                struct error *err) {
+status_t run_make_folder(int fd, const char *name, unsigned mode, uint32_t uid, uint32_t gid,
+                         struct error *err) {
     if (mkdirat(fd, name, 0700) != 0) {
         return error_set(err, ERROR_IO, errno, "cannot create the run's folder %s", name);
     }

@@ -10,6 +10,10 @@
 status_t run_read(int runs_fd, const char *id, struct run *ret_run, bool *ret_found,
                   struct error *err);
 
+/* A folder of the run's that belongs to the payload. */
+status_t run_make_folder(int fd, const char *name, unsigned mode, uint32_t uid, uint32_t gid,
+                         struct error *err);
+
 /* It has changes that were neither applied nor discarded, and nothing writes them any more. */
 bool run_stage_is_open(const struct run *run);
 

@@ -47,9 +47,10 @@ static const struct limit_key limit_keys[] = {
 };
 
 static const char *const top_keys[] = {"version", "name",    "summary", "based_on",
-                                       "network", "seccomp", "limits"};
+                                       "network", "seccomp", "caches",  "limits"};
 static const char *const network_words[] = {"none", "restricted"};
 static const char *const seccomp_words[] = {"standard", "strict"};
+static const char *const caches_words[] = {"none", "read"};
 enum {
     LIMIT_KEY_COUNT = sizeof limit_keys / sizeof limit_keys[0],
     TOP_KEY_COUNT = sizeof top_keys / sizeof top_keys[0],
@@ -304,8 +305,11 @@ static status_t read_definition(const struct reader *reader, const struct yaml_n
     TRY(read_base(reader, root));
     size_t network = row->network;
     size_t seccomp = row->seccomp;
+    size_t caches = row->caches;
     TRY(read_word(reader, yaml_get(root, "network"), network_words, &network));
     TRY(read_word(reader, yaml_get(root, "seccomp"), seccomp_words, &seccomp));
+    TRY(read_word(reader, yaml_get(root, "caches"), caches_words, &caches));
+    row->caches = (enum template_caches)caches;
     row->network = (enum template_network)network;
     row->seccomp = (enum seccomp_profile)seccomp;
     TRY(read_limits(reader, yaml_get(root, "limits")));
@@ -368,8 +372,9 @@ void template_format(const struct template_row *row, struct builder *out) {
     static const char *const units[] = {
         [BYTES] = " bytes", [COUNT] = "", [CPU] = " %", [TIME] = " ms", [WEIGHT] = "",
     };
-    builder_format(out, "name: %s\nsummary: %s\nnetwork: %s\nseccomp: %s\nlimits:\n", row->name,
-                   row->summary, network_words[row->network], seccomp_words[row->seccomp]);
+    builder_format(out, "name: %s\nsummary: %s\nnetwork: %s\nseccomp: %s\ncaches: %s\nlimits:\n",
+                   row->name, row->summary, network_words[row->network],
+                   seccomp_words[row->seccomp], caches_words[row->caches]);
     for (size_t i = 0; i < LIMIT_KEY_COUNT; i++) {
         uint64_t value = load_number(row, &limit_keys[i]);
         if (value == 0) {

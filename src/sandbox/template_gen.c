@@ -15,8 +15,8 @@ static void print(FILE *out, const struct template_row *row) {
     const struct template_limits *limits = &row->limits;
     fprintf(out, "    {\n        .name = \"%s\",\n        .summary = \"%s\",\n", row->name,
             row->summary);
-    fprintf(out, "        .seccomp = %u,\n        .network = %u,\n", (unsigned)row->seccomp,
-            (unsigned)row->network);
+    fprintf(out, "        .seccomp = %u,\n        .network = %u,\n        .caches = %u,\n",
+            (unsigned)row->seccomp, (unsigned)row->network, (unsigned)row->caches);
     fprintf(out,
             "        .limits = {%" PRIu64 "u, %u, %u, %u, %" PRIu64 "u, %" PRIu64 "u, %" PRIu64
             "u, %" PRIu64 "u},\n",

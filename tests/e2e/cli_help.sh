@@ -73,7 +73,7 @@ printf 'version: 1\nname: mine\nbased_on: small\nsummary: "of my own"\n' >"$HOME
 printf 'version: 2\n' >"$HOME/.config/airlock/templates/mistaken.yaml"
 same "a template of Airlock's" "integration-test" "$(asked run --template integ)"
 same "one of the user's, not one that cannot be used" "mine" "$(asked run --template mi)"
-same "every one there is" "ai-provider code-executor integration-test mine policy-sandbox small" \
+same "every one there is" "ai-provider code-executor integration-test mine package-caches policy-sandbox small" \
     "$(asked run --template "" | tr ' ' '\n' | sort | xargs)"
 refuse "the words of the command that is run are its own" grep -qw mine <(asked run -- tool --template mi)
 mkdir "$SCRATCH/workspace" && cd "$SCRATCH/workspace" || exit 99

@@ -59,7 +59,7 @@ check "with a way to more" says "memory: 192MiB"
 
 check "the list has it" grep -q '^tiny .* 96 MiB' <("$AIRLOCK" doctor --templates)
 check "as JSON too" grep -q '"origin": "user"' <("$AIRLOCK" doctor --templates --json)
-for name in code-executor small integration-test ai-provider policy-sandbox; do
+for name in code-executor small integration-test package-caches ai-provider policy-sandbox; do
     check "and ours: $name" grep -q "^$name " <("$AIRLOCK" doctor --templates)
 done
 

@@ -54,6 +54,11 @@ struct plan_host *host_of_test(void) {
 
 struct plan *build(const struct plan_request *request) {
     CLEANUP(memory_freep) struct plan_host *host = host_of_test();
+    if (request->template_row->caches == TEMPLATE_CACHES_READ) { /* as plan_host_read_run() does */
+        host->cache[0] = (struct plan_host_cache){"go/pkg/mod", "cache/vcs", 42, 13};
+        host->cache[1] = (struct plan_host_cache){".npm/_cacache", "", 42, 12};
+        host->cache_count = 2;
+    }
     struct plan *plan = nullptr;
     struct error err = {};
     if (!status_is_ok(plan_build_on(request, host, &plan, &err))) {

@@ -24,7 +24,7 @@ static const char *operation_text(enum plan_operation_type type) {
         [PLAN_TMPFS] = "tmpfs",       [PLAN_FOLDER] = "folder", [PLAN_FILE] = "file",
         [PLAN_SYMLINK] = "symlink",   [PLAN_BIND] = "bind",     [PLAN_PROC] = "proc",
         [PLAN_READONLY] = "readonly", [PLAN_MASK] = "mask",     [PLAN_DEVPTS] = "devpts",
-        [PLAN_OVERLAY] = "overlay",   [PLAN_SEAL] = "seal",
+        [PLAN_OVERLAY] = "overlay",   [PLAN_CACHE] = "cache",   [PLAN_SEAL] = "seal",
     };
     assert_in_range(type, 0, PLAN_OPERATION_TYPE_COUNT - 1);
     return texts[type];
@@ -253,6 +253,87 @@ static void break_writable_source(struct plan_view *v) {
     }
 }
 
+static void break_cache_other(struct plan_view *v) {
+    find(v, PLAN_CACHE)->source = "/home/ada/.npm/_cacache";
+}
+static void break_cache_row(struct plan_view *v) {
+    find(v, PLAN_CACHE)->source = find(v, PLAN_CACHE)->target = "/home/ada/.npm";
+}
+static void break_cache_secret(struct plan_view *v) {
+    find(v, PLAN_CACHE)->source = find(v, PLAN_CACHE)->target = "/home/ada/.config";
+}
+static void break_cache_home(struct plan_view *v) {
+    find(v, PLAN_CACHE)->source = find(v, PLAN_CACHE)->target = "/home/ada";
+}
+static void break_cache_elsewhere(struct plan_view *v) {
+    find(v, PLAN_CACHE)->source = find(v, PLAN_CACHE)->target = "/root/.npm/_cacache";
+}
+static void break_cache_number(struct plan_view *v) {
+    find(v, PLAN_CACHE)->size = PLAN_CACHE_COUNT;
+}
+static void break_cache_numbers(struct plan_view *v) {
+    find(v, PLAN_CACHE)->size = 1;
+}
+static void break_cache_identity(struct plan_view *v) {
+    find(v, PLAN_CACHE)->ino = 0;
+}
+static void break_cache_layers(struct plan_view *v) {
+    find(v, PLAN_CACHE)->content = SLICE_LITERAL("/etc");
+}
+static void break_cache_workspace(struct plan_view *v) {
+    v->workspace = v->working_folder = find(v, PLAN_OVERLAY)->target = "/home/ada/go";
+}
+static void break_cache_below(struct plan_view *v) {
+    v->workspace = v->working_folder = find(v, PLAN_OVERLAY)->target = "/home/ada/go/pkg/mod/x";
+}
+static void break_cache_run(struct plan_view *v) {
+    v->run_folder = "/home/ada/go/pkg/mod/run";
+    for (uint32_t i = 0; i < v->operation_count; i++) {
+        if ((v->operations[i].flags & PLAN_FLAG_WRITABLE) != 0) {
+            v->operations[i].source = "/home/ada/go/pkg/mod/run/x";
+        }
+    }
+}
+static void break_bind_holds_secret(struct plan_view *v) {
+    find(v, PLAN_BIND)->source = "/home/ada/.cargo";
+}
+
+static void are_refused(const struct plan_request *request, breaks *const *all, size_t count) {
+    CLEANUP(plan_freep) struct plan *plan = build(request);
+    for (size_t i = 0; i < count; i++) {
+        struct plan_view view;
+        struct error err = {};
+        assert_true(status_is_ok(plan_decode(plan_bytes(plan), &view, &err)));
+        assert_true(status_is_ok(plan_check(&view, &err)));
+        all[i](&view);
+        if (status_is_ok(plan_check(&view, &err))) {
+            fail_msg("broken invariant %zu was not seen", i);
+        }
+        assert_int_equal(err.code, ERROR_PLAN_INVALID);
+        plan_view_deinit(&view);
+    }
+}
+
+/* A cache is a row of the table, at its own place, known by identity, with a number of its own. */
+static void test_caches(void **state) {
+    (void)state;
+    static breaks *const all[] = {
+        break_cache_other,       break_cache_row,       break_cache_secret,  break_cache_home,
+        break_cache_elsewhere,   break_cache_number,    break_cache_numbers, break_cache_identity,
+        break_cache_layers,      break_cache_workspace, break_cache_below,   break_cache_run,
+        break_bind_holds_secret,
+    };
+    struct plan_request request = request_of_test();
+    request.template_row = template_find("package-caches");
+    are_refused(&request, all, sizeof all / sizeof all[0]);
+    CLEANUP(plan_freep) struct plan *plan = build(&request);
+    assert_int_equal(plan_caches(plan).count, 2);
+    assert_string_equal(plan_caches(plan).folder[1], ".npm/_cacache");
+    request.workspace = request.working_folder = "/home/ada/go/pkg";
+    CLEANUP(plan_freep) struct plan *within = build(&request);
+    assert_int_equal(plan_caches(within).count, 1); /* the workspace shows the other */
+}
+
 static void test_invariants(void **state) {
     (void)state;
     static breaks *const all[] = {
@@ -264,18 +345,7 @@ static void test_invariants(void **state) {
         break_writable_source,
     };
     struct plan_request request = request_of_test();
-    CLEANUP(plan_freep) struct plan *plan = build(&request);
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        struct plan_view view;
-        struct error err = {};
-        assert_true(status_is_ok(plan_decode(plan_bytes(plan), &view, &err)));
-        all[i](&view);
-        if (status_is_ok(plan_check(&view, &err))) {
-            fail_msg("broken invariant %zu was not seen", i);
-        }
-        assert_int_equal(err.code, ERROR_PLAN_INVALID);
-        plan_view_deinit(&view);
-    }
+    are_refused(&request, all, sizeof all / sizeof all[0]);
 }
 
 static void test_clean_paths(void **state) {
@@ -318,6 +388,7 @@ int main(void) {
         cmocka_unit_test(test_golden),        cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_damaged_bytes), cmocka_unit_test(test_invariants),
         cmocka_unit_test(test_clean_paths),   cmocka_unit_test(test_workspace_is_home),
+        cmocka_unit_test(test_caches),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
