@@ -12,6 +12,7 @@
 
 #include <sys/socket.h>
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "base/error.h"
 
@@ -68,6 +69,7 @@ struct edge_tls {
     const struct edge_pin *pins; /* peers with one of these keys are accepted, whoever signed */
     uint32_t pin_count;
     bool attest; /* of a listener: answers airlock-attest/1 */
+    bool dev;    /* of a listener: its files are made, self-signed, when they are not there */
 };
 
 struct edge_route {
@@ -135,7 +137,9 @@ struct edge_upstream {
 };
 
 struct edge_config {
-    const char *file; /* its path, absolute */
+    const char *file;   /* its path, absolute */
+    const char *folder; /* where it lies; relative paths count from here */
+    uint32_t version;   /* of the format: 1 */
     const struct edge_listener *listeners;
     uint32_t listener_count;
     const struct edge_upstream *upstreams;
@@ -143,17 +147,18 @@ struct edge_config {
     bool has_metrics;
     struct edge_bind metrics;
     enum edge_engine engine;
-    uint32_t workers;         /* threads; 0: one for each processor */
-    uint32_t drain_ms;        /* how long what is under way may go on after SIGTERM */
-    uint8_t digest[32];       /* SHA-256 of the file's bytes: what attestation speaks of */
-    struct edge_arena *arena; /* everything above */
+    uint32_t workers;    /* threads; 0: one for each processor */
+    uint32_t drain_ms;   /* how long what is under way may go on after SIGTERM */
+    uint8_t digest[32];  /* SHA-256 of the file's bytes: what attestation speaks of */
+    struct arena *arena; /* everything above */
 };
 
-/* Reads the text of a configuration. Errors name FILE:LINE:COLUMN and say what may stand there:
- * ERROR_PROXY_CONFIG, ERROR_BAD_ENCODING, ERROR_LIMIT, ERROR_NO_MEMORY. */
+/* Reads the text of a configuration; `file` is its absolute path. Errors name FILE:LINE:COLUMN and
+ * say what may stand there: ERROR_PROXY_CONFIG, ERROR_BAD_ENCODING, ERROR_LIMIT, ERROR_NO_MEMORY.
+ */
 status_t edge_config_parse(struct slice text, const char *file, struct edge_config **ret_config,
                            struct error *err);
-/* Reads the file. ERROR_IO too. */
+/* Reads the file, which nobody but its owner and group may be able to write. ERROR_IO too. */
 status_t edge_config_load(const char *file, struct edge_config **ret_config, struct error *err);
 void edge_config_free(struct edge_config *config); /* nullptr is fine */
 void edge_config_freep(struct edge_config **config);
