@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-sandbox cover shell install tidy clang-tidy reproducible
+.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-sandbox cover shell install tidy clang-tidy reproducible supply
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -34,7 +34,7 @@ test: build ## all tests; ends with "N passed, N failed, N skipped"
 	@tests/npm/install $(BUILD)/npm
 	@$(ENTER) tools/run-tests $(BUILD)
 
-check: asan tidy lint clang-tidy cover ## test with sanitizers, tidy, lint, clang-tidy, coverage
+check: asan tidy lint clang-tidy cover supply ## test with sanitizers, tidy, lint, clang-tidy, coverage, and supply
 
 golden: build ## write the golden files anew and show what changed
 	@AIRLOCK_GOLDEN=update AIRLOCK_GOLDEN_UPDATE=1 $(ENTER) tools/run-tests $(BUILD) --match 'sandbox/plan|e2e/cli_help'
@@ -85,6 +85,9 @@ cover: ## line coverage; base, audit and sandbox must reach 85 %
 
 reproducible: ## build twice, in two folders, and compare every byte of every program
 	@$(ENTER) tools/reproducible
+
+supply: build ## the tests of releases again, with cosign, published schemas, systemd and podman
+	@$(CHECK) tools/run-tests $(BUILD) --match 'e2e/supply'
 
 shell: ## a shell in the Debian 13 root
 	@$(ENTER) bash

@@ -38,3 +38,7 @@ int cli_program(const struct cli *cli, const char *program, int argc, char **arg
     free(arguments);
     return cli_error(cli, &err);
 }
+
+int cli_release(struct cli *cli, int argc, char **argv) {
+    return cli_program(cli, "airlock-release", argc, argv);
+}
