@@ -60,17 +60,20 @@ struct upstream_choice {
 void upstream_succeeded(struct chooser *chooser, const struct upstream_choice *choice,
                         uint64_t now_ms);
 /* It could not be connected to or did not speak TLS; or, after it counted as succeeded, it closed
- * or stalled without a first byte. `random` from the caller. */
-void upstream_failed(struct chooser *chooser, const struct upstream_choice *choice, uint64_t now_ms,
+ * or stalled without a first byte. `random` from the caller. True: from now on it is left alone,
+ * which is worth PROXY_EVENT_CIRCUIT_OPENED. */
+bool upstream_failed(struct chooser *chooser, const struct upstream_choice *choice, uint64_t now_ms,
                      uint32_t random);
 
-/* What health.h, names.h and admin.h need. Servers are counted through all upstreams. */
+/* What health.h, names.h and side.h need. Servers are counted through all upstreams. */
 struct upstream_server_view {
     const struct edge_upstream *upstream;
     const struct edge_server *server;
-    uint16_t number;
+    uint32_t upstream_index;
+    uint16_t number;      /* in the metrics */
     bool is_up;           /* as far as checks say; true where there are none */
     bool is_circuit_open; /* left alone now */
+    bool is_asked_for;    /* its name stands in no file, so that the DNS has to know it */
     uint32_t address_count;
 };
 uint32_t upstreams_server_count(const struct upstreams *upstreams);
@@ -78,11 +81,11 @@ void upstreams_server(struct upstreams *upstreams, uint32_t server, uint64_t now
                       struct upstream_server_view *ret_view);
 /* True: it was the other way before. */
 bool upstreams_set_up(struct upstreams *upstreams, uint32_t server, bool up);
-/* At least one. */
-void upstreams_set_addresses(struct upstreams *upstreams, uint32_t server,
+/* At least one. True: not the ones of before, in whatever order. */
+bool upstreams_set_addresses(struct upstreams *upstreams, uint32_t server,
                              const struct host_address *addresses, size_t count);
 /* Where the server is to be reached; `turn` counts through its addresses. False: it has none. */
 bool upstreams_address(struct upstreams *upstreams, uint32_t server, uint32_t turn,
                        struct upstream_choice *ret_choice);
-/* Whether some server of the upstream can be used, or none ever could (all drained). */
+/* Whether some server of the upstream would get a connection now. */
 bool upstreams_is_usable(struct upstreams *upstreams, uint32_t upstream, uint64_t now_ms);
