@@ -12,6 +12,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -29,14 +30,15 @@ const char *proxy_event_id(enum proxy_event event);
 struct edge_log;   /* the writing thread and its descriptor */
 struct log_writer; /* of one thread that has something to say */
 
-/* `fd` is borrowed until edge_log_stop(); -1: nothing is written, and nothing is made. */
+/* `fd` is borrowed until edge_log_stop(); -1: nothing is written. */
 status_t edge_log_start(int fd, struct edge_log **ret_log, struct error *err);
-/* Writes what is left, for at most LIMIT_EDGE_LOG_STOP_MS, and ends the thread. The writers go
- * before, or are not used any more. nullptr is fine. */
+/* Writes what is left, for at most LIMIT_EDGE_LOG_STOP_MS, ends the thread and frees the writers,
+ * which nobody uses any more. nullptr is fine. */
 void edge_log_stop(struct edge_log *log);
 
-/* Made before the threads start; at most LIMIT_EDGE_LOG_WRITERS. Freed by edge_log_stop(). `clock`
- * gives the time of a line; `metrics` is the thread's own and may be nullptr. */
+/* Made by one thread at a time, at most LIMIT_EDGE_LOG_WRITERS of them, each for one thread; freed
+ * by edge_log_stop(). `clock` gives the time of a line; `metrics` is the thread's own and may be
+ * nullptr. */
 struct log_writer_options {
     struct clock clock;
     struct metrics *metrics;
@@ -56,11 +58,13 @@ void log_event(struct log_writer *writer, enum proxy_event event, const struct l
     log_event((writer), (event), (const struct log_field[]){__VA_ARGS__}, \
               sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
 
-/* For access_log.c. A line begins with "{" and its time, and ends with "}\n". */
+/* For access_log.c. A line is begun, gets its members, and is ended; then it is out of hands. */
 struct builder *log_line_begin(struct log_writer *writer, const char *id);
 void log_line_end(struct log_writer *writer);
-/* Whether one more line of this kind may be written this second; else it is counted. */
+/* Whether one more line that strangers cause may be written this second; else it is counted.
+ * PROXY_EVENT_COUNT: the lines of their connections. */
 bool log_line_allowed(struct log_writer *writer, enum proxy_event event);
-/* ,"key":"text" with everything in it made visible; ,"key":number. */
+/* ,"key":"text" with everything in it made visible; ,"key":number; ,"key":"ADDRESS:PORT". */
 void log_text(struct builder *line, const char *key, struct slice text);
 void log_number(struct builder *line, const char *key, int64_t number);
+void log_address(struct builder *line, const char *key, const struct sockaddr *address);
