@@ -142,6 +142,8 @@ status_t audit_gaps(struct audit_log *log, uint64_t now_ms, audit_gap_use *use, 
     }
     for (size_t i = 0; i < search.count && status_is_ok(status); i++) {
         bool is_late = search.open[i].deadline_ms < now_ms;
+        bool has_own = search.open[i].deadline_ms != search.open[i].time_ms + LIMIT_ADMISSION_MS;
+        (void)limit_past(is_late && !has_own, LIMIT_ID_ADMISSION_MS);
         tell(&search, search.open[i], is_late ? AUDIT_GAP_UNFINISHED : AUDIT_GAP_UNDER_WAY);
     }
     free(search.open);

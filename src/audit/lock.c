@@ -46,6 +46,7 @@ static status_t take(const struct audit_log *log, const char *name, int operatio
 
 static status_t tell(status_t status, const char *name, struct error *err) {
     if (status.code == ERROR_BUSY) {
+        limit_hit(LIMIT_ID_SQLITE_BUSY_MS);
         return error_set(err, ERROR_BUSY, 0, "another command holds %s", name);
     }
     return status_is_ok(status)

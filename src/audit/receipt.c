@@ -233,7 +233,7 @@ static bool parse_hashes(struct cursor *cursor, struct merkle_proof *ret_proof) 
         struct builder hash;
         builder_init(&hash, DIGEST_BYTES);
         bool fits = text_unbase64(line, &hash) && hash.size == DIGEST_BYTES &&
-                    ret_proof->count < LIMIT_PROOF_HASHES;
+                    !limit_past(ret_proof->count == LIMIT_PROOF_HASHES, LIMIT_ID_PROOF_HASHES);
         if (fits) {
             memcpy(ret_proof->hashes[ret_proof->count++].bytes, hash.data, DIGEST_BYTES);
         }

@@ -44,11 +44,13 @@ void audit_storage_limit(struct audit_log *log, uint64_t bytes_max, uint64_t ret
 }
 
 unsigned audit_storage_crossed(const struct audit_log *log, uint64_t before, uint64_t after) {
-    static const unsigned STEPS[] = {LIMIT_LOG_ALARM_PERCENT, LIMIT_LOG_WARN_PERCENT};
+    static const enum limit_id STEPS[] = {LIMIT_ID_LOG_ALARM_PERCENT, LIMIT_ID_LOG_WARN_PERCENT};
     for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++) {
-        uint64_t bytes = log->bytes_max / 100 * STEPS[i];
+        unsigned percent = (unsigned)limit_row(STEPS[i])->value;
+        uint64_t bytes = log->bytes_max / 100 * percent;
         if (before < bytes && after >= bytes) {
-            return STEPS[i];
+            limit_hit(STEPS[i]);
+            return percent;
         }
     }
     return 0;

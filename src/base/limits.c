@@ -23,6 +23,13 @@ void limit_hit(enum limit_id id) {
     atomic_fetch_add_explicit(&limit_hits[id], 1, memory_order_relaxed);
 }
 
+bool limit_past(bool is_past, enum limit_id id) {
+    if (is_past) {
+        limit_hit(id);
+    }
+    return is_past;
+}
+
 uint64_t limit_hit_count(enum limit_id id) {
     ASSERT(id < LIMIT_ID_COUNT);
     return atomic_load_explicit(&limit_hits[id], memory_order_relaxed);

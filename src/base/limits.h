@@ -29,4 +29,6 @@ struct limit_row {
 const struct limit_row *limit_row(enum limit_id id);
 /* Counts that a limit refused something. Counters are per process. */
 void limit_hit(enum limit_id id);
+/* The same when `is_past`, and returns it: if (limit_past(size > LIMIT_X, LIMIT_ID_X)) refuse. */
+bool limit_past(bool is_past, enum limit_id id);
 uint64_t limit_hit_count(enum limit_id id);

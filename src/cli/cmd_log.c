@@ -47,9 +47,11 @@ static status_t read_times(struct log_request *request, struct error *err) {
     if (request->until != nullptr && !log_parse_since(request->until, now_ms, &request->until_ms)) {
         return error_set(err, ERROR_USAGE, 0, "--until takes 10m, 2h, 3d or 2026-11-21T08:00");
     }
-    if (request->limit != nullptr &&
-        (!log_parse_seq(request->limit, &request->limit_count) || request->limit_count == 0 ||
-         request->limit_count > (uint64_t)LIMIT_LIST_ENTRIES)) {
+    bool is_number =
+        request->limit == nullptr || log_parse_seq(request->limit, &request->limit_count);
+    if (!is_number ||
+        limit_past(request->limit_count > (uint64_t)LIMIT_LIST_ENTRIES, LIMIT_ID_LIST_ENTRIES) ||
+        (request->limit != nullptr && request->limit_count == 0)) {
         return error_set(err, ERROR_USAGE, 0, "--limit takes a number from 1 to %d",
                          (int)LIMIT_LIST_ENTRIES);
     }

@@ -48,7 +48,8 @@ void replay_view_add(struct replay_view *view, const struct policy_replay_change
     if (group->rows == nullptr) {
         group->rows = calloc(LIMIT_REPLAY_SHOWN, sizeof *group->rows);
     }
-    if (group->rows == nullptr || group->count++ >= (uint64_t)LIMIT_REPLAY_SHOWN) {
+    if (group->rows == nullptr ||
+        limit_past(group->count++ >= (uint64_t)LIMIT_REPLAY_SHOWN, LIMIT_ID_REPLAY_SHOWN)) {
         return;
     }
     struct replay_row *row = &group->rows[group->count - 1];

@@ -277,14 +277,15 @@ void runs_warn(const struct cli *cli, const struct state *state) {
             }
         }
     }
-    if (old == 0 && bytes <= (uint64_t)LIMIT_STAGE_WARN_BYTES) {
+    bool is_old = limit_past(old > 0, LIMIT_ID_STAGE_WARN_DAYS);
+    bool is_much = limit_past(bytes > (uint64_t)LIMIT_STAGE_WARN_BYTES, LIMIT_ID_STAGE_WARN_BYTES);
+    if (!is_old && !is_much) {
         return;
     }
     (void)fprintf(stderr, "%sairlock: %zu of %zu open stage%s wait%s since more than %d days%s%s\n",
                   cli_color(cli->color_err, CLI_YELLOW), old, open, open == 1 ? "" : "s",
                   open == 1 ? "s" : "", (int)LIMIT_STAGE_WARN_DAYS,
-                  bytes > (uint64_t)LIMIT_STAGE_WARN_BYTES ? ", and they hold more than 10 GiB"
-                                                           : "",
+                  is_much ? ", and they hold more than 10 GiB" : "",
                   cli_color(cli->color_err, CLI_PLAIN));
     (void)fprintf(stderr,
                   "  look at them: airlock runs --all; clear up: airlock runs prune --all "

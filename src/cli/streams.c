@@ -223,12 +223,10 @@ static status_t take_message(struct streams *streams, struct error *err) {
 }
 
 static bool is_finished(const struct streams *streams) {
-    if (!streams->exited) {
-        return false;
-    }
     bool delivered = channel_is_empty(&streams->out) && channel_is_empty(&streams->err);
     bool ended = streams->out.from < 0 && streams->err.from < 0;
-    return delivered && (ended || now_ms() >= streams->drain_until_ms);
+    return streams->exited && delivered &&
+           (ended || limit_past(now_ms() >= streams->drain_until_ms, LIMIT_ID_OUTPUT_DRAIN_MS));
 }
 
 static int poll_timeout(const struct streams *streams) {
@@ -287,7 +285,8 @@ static status_t relay_once(struct streams *streams, struct error *err) {
     if (!streams->exited && polls[8].revents != 0) {
         TRY(serve_control(streams, err));
     }
-    if (!streams->exited && streams->kill_at_ms != 0 && now_ms() >= streams->kill_at_ms) {
+    if (!streams->exited && streams->kill_at_ms != 0 &&
+        limit_past(now_ms() >= streams->kill_at_ms, LIMIT_ID_STOP_GRACE_MS)) {
         streams->kill_at_ms = 0;
         return send_signal(streams, SIGKILL, err);
     }

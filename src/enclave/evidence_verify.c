@@ -35,7 +35,8 @@ static bool token_split(struct slice jwt, struct token *ret_token) {
     }
     ret_token->text = slice_of(jwt.data, cursor.offset - 1);
     ret_token->signature = cursor_bytes(&cursor, cursor_remaining(&cursor));
-    return jwt.size <= LIMIT_EVIDENCE_BYTES && ret_token->signature.size > 0 &&
+    return !limit_past(jwt.size > LIMIT_EVIDENCE_BYTES, LIMIT_ID_EVIDENCE_BYTES) &&
+           ret_token->signature.size > 0 &&
            memchr(ret_token->signature.data, '.', ret_token->signature.size) == nullptr;
 }
 

@@ -156,6 +156,7 @@ void api_pull(struct program *program, const char *image, const struct api_pull 
         .context = pulling,
     };
     call_put(program, &call, answer);
+    (void)limit_past(answer->outcome == ENGINE_TIMEOUT, LIMIT_ID_ENGINE_PULL_MS);
     struct slice rest = builder_slice(&pulling->line);
     if (answer->outcome == ENGINE_DONE && !is_blank(rest) && !take_line(pulling, rest)) {
         answer->outcome = ENGINE_MALFORMED;

@@ -48,7 +48,7 @@ void automatic_deinit(struct automatic *automatic) {
 void automatic_hold(struct automatic *automatic, enum automatic_reason reason, const char *what,
                     const char *why) {
     struct automatic_row *row = &automatic->rows[reason];
-    if (row->count++ >= (uint64_t)LIMIT_AUTO_PATHS_NAMED) {
+    if (limit_past(row->count++ >= (uint64_t)LIMIT_AUTO_PATHS_NAMED, LIMIT_ID_AUTO_PATHS_NAMED)) {
         return;
     }
     builder_text(&row->text, row->count > 1 ? ", " : "");

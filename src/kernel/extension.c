@@ -37,7 +37,7 @@ bool extension_failures_note(struct extension_failures *failures, uint64_t now_n
     bool is_second =
         failures->any && now_ns - failures->last_ns < (uint64_t)LIMIT_EXTENSION_AGAIN_MS * 1000000;
     *failures = (struct extension_failures){.any = true, .last_ns = now_ns};
-    return is_second;
+    return limit_past(is_second, LIMIT_ID_EXTENSION_AGAIN_MS);
 }
 
 /* The body of the answer to a question with these params, which it consumes. */
@@ -69,8 +69,10 @@ static bool says_hello(struct extension *extension) {
     struct json *params = json_object_new();
     json_set_integer(params, "version", PROTOCOL_VERSION_SPOKEN);
     json_set_text(params, "extension", extension->source->name);
-    if (ask(extension, "policy.hello", params, LIMIT_EXTENSION_START_MS, id, &body) !=
-        EXTENSION_ANSWERED) {
+    enum extension_answer answer =
+        ask(extension, "policy.hello", params, LIMIT_EXTENSION_START_MS, id, &body);
+    (void)limit_past(answer == EXTENSION_LATE, LIMIT_ID_EXTENSION_START_MS);
+    if (answer != EXTENSION_ANSWERED) {
         return false;
     }
     const struct json *result = nullptr;

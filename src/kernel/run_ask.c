@@ -60,6 +60,7 @@ static status_t wait_for(int socket, int64_t patience_ms, const struct run *run,
     if (count > 0) {
         return STATUS_OK;
     }
+    limit_hit(LIMIT_ID_CONTROL_MS);
     (void)error_set(err, ERROR_BUSY, 0, "run %s does not answer", run->id);
     error_hint(err, "Its airlock may be stopped itself: find it with ps, and continue it with: "
                     "kill -CONT PID");

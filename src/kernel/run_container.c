@@ -197,7 +197,7 @@ static status_t write_options(const struct run_container *container,
     const char *run = place->run->id;
     builder_format(out, "%s,upperdir=%s/runs/%s/upper,workdir=%s/runs/%s/work,%s", lowest,
                    place->state_path, run, place->state_path, run, OVERLAY_OPTIONS);
-    if (!builder_is_ok(out)) {
+    if (limit_past(!builder_is_ok(out), LIMIT_ID_ENGINE_MOUNT_BYTES)) {
         (void)error_set(err, ERROR_ENGINE_UNSUPPORTED, 0,
                         "the paths of workspace and stages are too long for a container engine");
         error_hint(err, "Apply the stages below first, or run without --engine.");

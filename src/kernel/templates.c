@@ -39,7 +39,9 @@ static status_t read_own(const char *name, struct template_definition **ret, str
     }
     CLEANUP(builder_deinit) struct builder text;
     builder_init(&text, LIMIT_TEMPLATE_BYTES);
-    TRY(fd_read_to_end(fd, path, &text, err));
+    status_t status = fd_read_to_end(fd, path, &text, err);
+    (void)limit_past(status.code == ERROR_LIMIT, LIMIT_ID_TEMPLATE_BYTES);
+    TRY(status);
     struct template_source source = {.file = path, .name = name, .base = template_find};
     return template_parse(builder_slice(&text), &source, ret, err);
 }

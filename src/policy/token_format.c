@@ -57,7 +57,12 @@ static unsigned read_count(struct cursor *cursor, unsigned most) {
 }
 
 static void read_globs(struct cursor *cursor, struct token_globs *ret_globs) {
-    ret_globs->count = read_count(cursor, LIMIT_TOKEN_GLOBS);
+    ret_globs->count = cursor_u8(cursor);
+    if (ret_globs->count > LIMIT_TOKEN_GLOBS) {
+        limit_hit(LIMIT_ID_TOKEN_GLOBS);
+        cursor_fail(cursor);
+        ret_globs->count = 0;
+    }
     for (unsigned i = 0; i < ret_globs->count; i++) {
         ret_globs->globs[i] = cursor_string(cursor);
         if (!glob_is_valid(ret_globs->globs[i])) {
@@ -198,6 +203,7 @@ bool token_parse_text(struct slice text, uint8_t buffer[static LIMIT_TOKEN_BYTES
 
 static bool write_globs(const struct token_globs *globs, struct builder *out) {
     if (globs->count > LIMIT_TOKEN_GLOBS) {
+        limit_hit(LIMIT_ID_TOKEN_GLOBS);
         return false;
     }
     builder_u8(out, (uint8_t)globs->count);

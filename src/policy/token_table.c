@@ -198,5 +198,6 @@ bool token_table_clock_is_sound(struct token_table *table, uint64_t now_ms) {
     while (now_ms > newest &&
            !atomic_compare_exchange_weak(&table->now_newest_ms, &newest, now_ms)) {
     }
-    return now_ms >= newest || newest - now_ms <= LIMIT_TOKEN_CLOCK_LAG_MS;
+    return now_ms >= newest ||
+           !limit_past(newest - now_ms > LIMIT_TOKEN_CLOCK_LAG_MS, LIMIT_ID_TOKEN_CLOCK_LAG_MS);
 }

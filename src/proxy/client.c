@@ -39,6 +39,7 @@ status_t egress_client_start(const struct egress_config *config, struct egress_c
     CLEANUP(egress_client_closep) struct egress_client *client = calloc(1, sizeof *client);
     status_t status = STATUS_OK;
     if (client == nullptr || !builder_is_ok(&message)) {
+        (void)limit_past(client != nullptr, LIMIT_ID_EGRESS_MESSAGE_BYTES);
         status = error_set(err, ERROR_LIMIT, 0, "the network groups of the run are too long");
     } else {
         client->program.socket = -1;
@@ -94,10 +95,13 @@ bool egress_client_finish(struct egress_client *client, struct egress_report *re
     struct slice message;
     struct error ignored;
     struct pollfd answer = {.fd = client->program.socket, .events = POLLIN};
-    return status_is_ok(socket_send(client->program.socket, slice_of(&type, sizeof type), nullptr,
-                                    &ignored)) &&
-           poll(&answer, 1, LIMIT_EGRESS_REPORT_MS) == 1 &&
-           status_is_ok(receive(client, &message, &ignored)) &&
+    if (!status_is_ok(
+            socket_send(client->program.socket, slice_of(&type, sizeof type), nullptr, &ignored))) {
+        return false;
+    }
+    int ready = poll(&answer, 1, LIMIT_EGRESS_REPORT_MS);
+    (void)limit_past(ready == 0, LIMIT_ID_EGRESS_REPORT_MS);
+    return ready == 1 && status_is_ok(receive(client, &message, &ignored)) &&
            egress_report_decode(message, ret_report);
 }
 

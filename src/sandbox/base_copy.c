@@ -51,7 +51,8 @@ static status_t base_copy_link(int source_fd, const struct change *change, int b
 
 status_t base_copy(int source_fd, const struct change *change, int base_fd, const char *name,
                    bool *ret_copied, struct error *err) {
-    if (change->before.kind == ENTRY_FILE && change->before.size <= LIMIT_BASE_COPY_BYTES) {
+    if (change->before.kind == ENTRY_FILE &&
+        !limit_past(change->before.size > LIMIT_BASE_COPY_BYTES, LIMIT_ID_BASE_COPY_BYTES)) {
         return base_copy_file(source_fd, change, base_fd, name, ret_copied, err);
     }
     if (change->before.kind == ENTRY_LINK) {

@@ -38,7 +38,7 @@ static void count_side(const struct diff_lines *lines, uint64_t *ret_count,
         }
         struct slice line = line_text(lines->lines[i]);
         ++*ret_count;
-        if (line.size > (size_t)LIMIT_AUTO_LINE_BYTES) {
+        if (limit_past(line.size > (size_t)LIMIT_AUTO_LINE_BYTES, LIMIT_ID_AUTO_LINE_BYTES)) {
             *ret_unreadable = "it has a line that is too long to count as one";
         } else if (!line_is_plain(line)) {
             *ret_unreadable = "it has characters that are not seen";

@@ -165,7 +165,7 @@ static status_t check_layers(const struct plan_operation *operation, struct erro
         rest = slice_of(rest.data + used, rest.size - used);
         count++;
     }
-    if (count > LIMIT_STAGE_LAYERS) {
+    if (limit_past(count > LIMIT_STAGE_LAYERS, LIMIT_ID_STAGE_LAYERS)) {
         return refuse(err, "the stage stands on more layers than it may", operation->target);
     }
     return STATUS_OK;

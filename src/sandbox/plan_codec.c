@@ -74,9 +74,10 @@ static bool decode_bool(struct cursor *cursor) {
 }
 
 /* A number of things that each take at least `bytes_min` bytes of what is left. */
-static uint32_t decode_count(struct cursor *cursor, size_t bytes_min, uint32_t count_max) {
+static uint32_t decode_count(struct cursor *cursor, size_t bytes_min, enum limit_id most) {
     uint32_t count = cursor_u32(cursor);
-    if (count > count_max || count > cursor_remaining(cursor) / bytes_min) {
+    if (limit_past(count > limit_row(most)->value, most) ||
+        count > cursor_remaining(cursor) / bytes_min) {
         cursor_fail(cursor);
         return 0;
     }
@@ -110,10 +111,10 @@ static void decode_header(struct cursor *cursor, struct plan_view *view) {
     view->working_folder = cursor_string(cursor);
     view->home = cursor_string(cursor);
     view->path = cursor_string(cursor);
-    view->operation_count = decode_count(cursor, 47, LIMIT_PLAN_OPERATIONS);
-    view->rule_count = decode_count(cursor, 6, LIMIT_PLAN_OPERATIONS);
-    view->argument_count = decode_count(cursor, 5, LIMIT_ARGUMENT_COUNT);
-    view->environment_count = decode_count(cursor, 5, LIMIT_ARGUMENT_COUNT);
+    view->operation_count = decode_count(cursor, 47, LIMIT_ID_PLAN_OPERATIONS);
+    view->rule_count = decode_count(cursor, 6, LIMIT_ID_PLAN_OPERATIONS);
+    view->argument_count = decode_count(cursor, 5, LIMIT_ID_ARGUMENT_COUNT);
+    view->environment_count = decode_count(cursor, 5, LIMIT_ID_ARGUMENT_COUNT);
 }
 
 static void decode_body(struct cursor *cursor, struct plan_view *view) {

@@ -189,7 +189,10 @@ static bool drop_useless(struct pool *pool, struct kind *kind, size_t i) {
         return false;
     }
     pool->counts.dead += dead ? 1 : 0;
-    pool->counts.aged += dead ? 0 : 1;
+    if (!dead) {
+        pool->counts.aged++;
+        limit_hit(LIMIT_ID_POOL_AGE_MS);
+    }
     let_go(kind, i);
     return true;
 }

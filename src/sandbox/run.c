@@ -304,7 +304,7 @@ static status_t run_lock(const struct run *run, int *ret_lock, struct error *err
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return error_set(err, ERROR_IO, errno, "cannot lock run %s", run->id);
         }
-        if (waited_ms == LIMIT_SQLITE_BUSY_MS) {
+        if (limit_past(waited_ms == LIMIT_SQLITE_BUSY_MS, LIMIT_ID_SQLITE_BUSY_MS)) {
             return error_set(err, ERROR_BUSY, 0, "another command holds run %s", run->id);
         }
         (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, nullptr);

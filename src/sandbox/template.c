@@ -28,22 +28,22 @@ struct limit_key {
     bool may_be_none;
     uint8_t size; /* of the number */
     size_t offset;
-    uint64_t value_max;
+    enum limit_id most;
 };
 
 #define AT(member) \
     sizeof(((struct template_row *)nullptr)->member), offsetof(struct template_row, member)
 
 static const struct limit_key limit_keys[] = {
-    {"memory", BYTES, false, AT(limits.memory_bytes_max), LIMIT_TEMPLATE_MEMORY},
-    {"processes", COUNT, false, AT(limits.pid_count_max), LIMIT_TEMPLATE_PROCESSES},
-    {"cpu", CPU, true, AT(limits.cpu_percent_max), LIMIT_TEMPLATE_CPU},
-    {"cpu_weight", WEIGHT, false, AT(limits.cpu_weight), LIMIT_TEMPLATE_CPU_WEIGHT},
-    {"time", TIME, true, AT(limits.wall_ms_max), LIMIT_TEMPLATE_TIME_MS},
-    {"agent_time", TIME, true, AT(agent_wall_ms_max), LIMIT_TEMPLATE_TIME_MS},
-    {"stage", BYTES, false, AT(limits.stage_bytes_max), LIMIT_TEMPLATE_STAGE},
-    {"file", BYTES, false, AT(limits.file_bytes_max), LIMIT_TEMPLATE_STAGE},
-    {"output", BYTES, false, AT(limits.output_bytes_max), LIMIT_TEMPLATE_OUTPUT},
+    {"memory", BYTES, false, AT(limits.memory_bytes_max), LIMIT_ID_TEMPLATE_MEMORY},
+    {"processes", COUNT, false, AT(limits.pid_count_max), LIMIT_ID_TEMPLATE_PROCESSES},
+    {"cpu", CPU, true, AT(limits.cpu_percent_max), LIMIT_ID_TEMPLATE_CPU},
+    {"cpu_weight", WEIGHT, false, AT(limits.cpu_weight), LIMIT_ID_TEMPLATE_CPU_WEIGHT},
+    {"time", TIME, true, AT(limits.wall_ms_max), LIMIT_ID_TEMPLATE_TIME_MS},
+    {"agent_time", TIME, true, AT(agent_wall_ms_max), LIMIT_ID_TEMPLATE_TIME_MS},
+    {"stage", BYTES, false, AT(limits.stage_bytes_max), LIMIT_ID_TEMPLATE_STAGE},
+    {"file", BYTES, false, AT(limits.file_bytes_max), LIMIT_ID_TEMPLATE_STAGE},
+    {"output", BYTES, false, AT(limits.output_bytes_max), LIMIT_ID_TEMPLATE_OUTPUT},
 };
 
 static const char *const top_keys[] = {"version", "name",    "summary", "based_on",
@@ -205,7 +205,7 @@ static status_t read_limit(const struct reader *reader, const struct limit_key *
     if (!is_scalar || !parse_value(key->kind, node, &value)) {
         return refuse(reader, node, hints[key->kind], "%s cannot be read", key->name);
     }
-    if (value == 0 || value > key->value_max) {
+    if (value == 0 || limit_past(value > (uint64_t)limit_row(key->most)->value, key->most)) {
         return refuse(reader, node, "The hard limits are listed by: airlock explain limit",
                       "%s is %s", key->name, value == 0 ? "zero" : "past its hard limit");
     }

@@ -86,8 +86,10 @@ static void an_admission_wants_its_end(void **state) {
     assert_string_equal(found.gaps[0].run, "one");
     assert_int_equal(found.gaps[1].seq, third);
     assert_int_equal(found.gaps[1].kind, AUDIT_GAP_UNDER_WAY);
+    assert_int_equal(limit_hit_count(LIMIT_ID_ADMISSION_MS), 0);
     now_ms += (uint64_t)LIMIT_ADMISSION_MS;
     found = look(&scratch);
+    assert_int_equal(limit_hit_count(LIMIT_ID_ADMISSION_MS), 1); /* "one" had its own deadline */
     assert_int_equal(found.gaps[1].kind, AUDIT_GAP_UNFINISHED);
     end(&scratch, "one", first);
     end(&scratch, "three", third);

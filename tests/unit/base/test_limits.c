@@ -30,6 +30,15 @@ static void a_hit_counts_for_its_own_limit_only(void **state) {
     assert_int_equal(limit_hit_count(LIMIT_ID_PLAN_BYTES), other);
 }
 
+static void only_what_is_past_is_counted(void **state) {
+    (void)state;
+    uint64_t before = limit_hit_count(LIMIT_ID_PATCH_FILES);
+    assert_false(limit_past(false, LIMIT_ID_PATCH_FILES));
+    assert_int_equal(limit_hit_count(LIMIT_ID_PATCH_FILES), before);
+    assert_true(limit_past(true, LIMIT_ID_PATCH_FILES));
+    assert_int_equal(limit_hit_count(LIMIT_ID_PATCH_FILES), before + 1);
+}
+
 static void the_system_clock_is_sane(void **state) {
     (void)state;
     struct clock clock = clock_system();
@@ -42,6 +51,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_limit_has_a_value_a_unit_and_a_reason),
         cmocka_unit_test(a_hit_counts_for_its_own_limit_only),
+        cmocka_unit_test(only_what_is_past_is_counted),
         cmocka_unit_test(the_system_clock_is_sane),
     };
     return cmocka_run_group_tests_name("limits", tests, nullptr, nullptr);

@@ -101,10 +101,12 @@ static void names_are_escaped_and_cut(void **state) {
     char path[4000];
     memset(path, 'p', sizeof path);
     path[sizeof path - 1] = '\0';
+    uint64_t before = limit_hit_count(LIMIT_ID_AUTO_PATHS_NAMED);
     for (size_t i = 0; i < 10; i++) {
         automatic_hold(&automatic, AUTOMATIC_CONFLICT, path, nullptr);
         automatic_hold(&automatic, AUTOMATIC_REFUSED, "\x1b[2K", "a\nb");
     }
+    assert_int_equal(limit_hit_count(LIMIT_ID_AUTO_PATHS_NAMED), before + 2 * 7);
     assert_true(strlen(text(AUTOMATIC_CONFLICT)) < 2000);
     assert_null(strchr(text(AUTOMATIC_REFUSED), '\x1b'));
     assert_null(strchr(text(AUTOMATIC_REFUSED), '\n'));

@@ -101,7 +101,9 @@ static void the_second_failure_in_half_a_minute_counts(void **state) {
     struct extension_failures failures = {};
     assert_false(extension_failures_note(&failures, 100 * second));
     assert_false(extension_failures_note(&failures, 130 * second));
+    uint64_t before = limit_hit_count(LIMIT_ID_EXTENSION_AGAIN_MS);
     assert_true(extension_failures_note(&failures, 160 * second - 1));
+    assert_int_equal(limit_hit_count(LIMIT_ID_EXTENSION_AGAIN_MS), before + 1);
     failures = (struct extension_failures){};
     assert_false(extension_failures_note(&failures, 0));
     assert_true(extension_failures_note(&failures, 0));

@@ -142,7 +142,9 @@ static void fields_have_their_bounds(void **state) {
     assert_false(token_format_root(&grant, &out));
     grant = full_grant();
     grant.paths.count = LIMIT_TOKEN_GLOBS + 1;
+    uint64_t before = limit_hit_count(LIMIT_ID_TOKEN_GLOBS);
     assert_false(token_format_root(&grant, &out));
+    assert_int_equal(limit_hit_count(LIMIT_ID_TOKEN_GLOBS), before + 1);
     grant = full_grant();
     grant.paths.globs[0] = "";
     assert_false(token_format_root(&grant, &out));

@@ -72,11 +72,13 @@ static void a_line_is_no_longer_than_its_limit(void **state) {
     memset(line, 'x', sizeof line);
     line[LIMIT_AUTO_LINE_BYTES] = '\n';
     assert_null(compare(slice_of_string(""), slice_of(line, LIMIT_AUTO_LINE_BYTES + 1)).unreadable);
+    assert_int_equal(limit_hit_count(LIMIT_ID_AUTO_LINE_BYTES), 0);
     line[LIMIT_AUTO_LINE_BYTES] = 'x';
     line[LIMIT_AUTO_LINE_BYTES + 1] = '\n';
     assert_string_equal(
         compare(slice_of_string(""), slice_of(line, LIMIT_AUTO_LINE_BYTES + 2)).unreadable,
         "it has a line that is too long to count as one");
+    assert_int_equal(limit_hit_count(LIMIT_ID_AUTO_LINE_BYTES), 1);
 }
 
 static void more_lines_than_can_be_compared_are_none(void **state) {

@@ -172,6 +172,7 @@ static void test_old_ones_are_let_go(void **state) {
     struct pooled pooled = {};
     must(pool_take(pool, &kind, &pooled, &err), &err);
     assert_int_equal(pool_counts(pool).aged, 2);
+    assert_int_equal(limit_hit_count(LIMIT_ID_POOL_AGE_MS), 2);
     assert_int_equal(pool_counts(pool).warm, 0);
     assert_int_equal(pool_counts(pool).cold, 1);
     pooled_deinit(&pooled);

@@ -77,6 +77,31 @@ static void test_cpu(void **state) {
     }
 }
 
+static void test_past_is_counted(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        enum limit_id limit;
+    } rows[] = {
+        {"memory: 65GiB", LIMIT_ID_TEMPLATE_MEMORY},
+        {"processes: 32769", LIMIT_ID_TEMPLATE_PROCESSES},
+        {"cpu: 1025", LIMIT_ID_TEMPLATE_CPU},
+        {"cpu_weight: 1001", LIMIT_ID_TEMPLATE_CPU_WEIGHT},
+        {"time: 25h", LIMIT_ID_TEMPLATE_TIME_MS},
+        {"agent_time: 25h", LIMIT_ID_TEMPLATE_TIME_MS},
+        {"stage: 101GiB", LIMIT_ID_TEMPLATE_STAGE},
+        {"file: 101GiB", LIMIT_ID_TEMPLATE_STAGE},
+        {"output: 2GiB", LIMIT_ID_TEMPLATE_OUTPUT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[256];
+        uint64_t before = limit_hit_count(rows[i].limit);
+        (void)snprintf(text, sizeof text, HEAD "based_on: small\nlimits: { %s }\n", rows[i].text);
+        refuses(text, "t.yaml:5:", "explain limit");
+        assert_int_equal(limit_hit_count(rows[i].limit), before + 1);
+    }
+}
+
 static void test_refused(void **state) {
     (void)state;
     refuses("", "t.yaml:1:1: a template is a map", "");
@@ -113,9 +138,8 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_based),
-        cmocka_unit_test(test_cpu),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_based),           cmocka_unit_test(test_cpu),
+        cmocka_unit_test(test_past_is_counted), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
