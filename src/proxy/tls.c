@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/tls.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -12,55 +10,19 @@
 #include <strings.h>
 
 #include "base/error.h"
-#include "sys/random.h"
+#include "proxy/certificate.h"
 
-enum { CA_BYTES_MAX = 4096, BACKDATED_S = 3600, LIFE_S = 30 * 86400 };
-
-static const char *const SYSTEM_CA[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
-
-static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *value) {
-    X509V3_CTX context;
-    X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(nullptr, &context, nid, value);
-    bool is_added = extension != nullptr && X509_add_ext(certificate, extension, -1) == 1;
-    X509_EXTENSION_free(extension);
-    return is_added;
-}
-
-/* A certificate for `key` that nobody has signed yet. */
-static X509 *new_certificate(EVP_PKEY *key, const char *name) {
-    X509 *certificate = X509_new();
-    uint64_t serial;
-    random_fill(&serial, sizeof serial);
-    bool is_made =
-        certificate != nullptr && X509_set_version(certificate, X509_VERSION_3) == 1 &&
-        ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1 | 1) == 1 &&
-        X509_gmtime_adj(X509_getm_notBefore(certificate), -BACKDATED_S) != nullptr &&
-        X509_gmtime_adj(X509_getm_notAfter(certificate), LIFE_S) != nullptr &&
-        X509_set_pubkey(certificate, key) == 1 &&
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                                   (const unsigned char *)name, -1, -1, 0) == 1;
-    if (!is_made) {
-        X509_free(certificate);
-        return nullptr;
-    }
-    return certificate;
-}
-
-static bool sign(X509 *certificate, X509 *issuer, EVP_PKEY *key) {
-    return X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1 &&
-           X509_sign(certificate, key, EVP_sha256()) > 0;
-}
+enum { CA_BYTES_MAX = 4096, LIFE_S = 30 * 86400 };
 
 /* The authority of this run; its name shows whose it is in a program's error. */
 static X509 *make_authority(EVP_PKEY *key) {
-    X509 *authority = new_certificate(key, "Airlock egress proxy of one run");
+    X509 *authority = certificate_new(key, "Airlock egress proxy of one run", LIFE_S);
     if (authority == nullptr ||
-        !add_extension(authority, authority, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") ||
-        !add_extension(authority, authority, NID_key_usage, "critical,keyCertSign") ||
-        !add_extension(authority, authority, NID_subject_key_identifier, "hash") ||
-        !sign(authority, authority, key)) {
+        !certificate_extend(authority, authority, NID_basic_constraints,
+                            "critical,CA:TRUE,pathlen:0") ||
+        !certificate_extend(authority, authority, NID_key_usage, "critical,keyCertSign") ||
+        !certificate_extend(authority, authority, NID_subject_key_identifier, "hash") ||
+        !certificate_sign(authority, authority, key)) {
         X509_free(authority);
         return nullptr;
     }
@@ -79,16 +41,18 @@ static bool certify(const struct authority *authority, const char *host, SSL_CTX
         host_parse(slice_of_string(host), false, &parsed) == nullptr && parsed.is_address;
     (void)snprintf(name, sizeof name, is_address ? "IP:%s" : "DNS:%s", host);
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = key != nullptr ? new_certificate(key, "Airlock egress proxy") : nullptr;
+    X509 *certificate =
+        key != nullptr ? certificate_new(key, "Airlock egress proxy", LIFE_S) : nullptr;
     X509 *issuer = authority->certificate;
-    bool is_made = certificate != nullptr &&
-                   add_extension(certificate, issuer, NID_subject_alt_name, name) &&
-                   add_extension(certificate, issuer, NID_ext_key_usage, "serverAuth") &&
-                   add_extension(certificate, issuer, NID_key_usage, "critical,digitalSignature") &&
-                   add_extension(certificate, issuer, NID_authority_key_identifier, "keyid") &&
-                   sign(certificate, issuer, authority->key) &&
-                   SSL_CTX_use_certificate(context, certificate) == 1 &&
-                   SSL_CTX_use_PrivateKey(context, key) == 1;
+    bool is_made =
+        certificate != nullptr &&
+        certificate_extend(certificate, issuer, NID_subject_alt_name, name) &&
+        certificate_extend(certificate, issuer, NID_ext_key_usage, "serverAuth") &&
+        certificate_extend(certificate, issuer, NID_key_usage, "critical,digitalSignature") &&
+        certificate_extend(certificate, issuer, NID_authority_key_identifier, "keyid") &&
+        certificate_sign(certificate, issuer, authority->key) &&
+        SSL_CTX_use_certificate(context, certificate) == 1 &&
+        SSL_CTX_use_PrivateKey(context, key) == 1;
     X509_free(certificate);
     EVP_PKEY_free(key);
     return is_made;
@@ -122,15 +86,8 @@ static SSL_CTX *make_served(const struct authority *authority, char *host) {
 }
 
 static bool load_trusted(SSL_CTX *context, const char *file) {
-    if (file[0] != '\0') {
-        return SSL_CTX_load_verify_file(context, file) == 1;
-    }
-    for (size_t i = 0; i < sizeof SYSTEM_CA / sizeof SYSTEM_CA[0]; i++) {
-        if (SSL_CTX_load_verify_file(context, SYSTEM_CA[i]) == 1) {
-            return true;
-        }
-    }
-    return false;
+    return file[0] != '\0' ? SSL_CTX_load_verify_file(context, file) == 1
+                           : certificate_trust_system(SSL_CTX_get_cert_store(context));
 }
 
 /* TLS 1.3 alone, and the hybrid post-quantum group first; a server without it gets a classical
@@ -156,20 +113,11 @@ static status_t make_upstream(const struct egress_config *config, SSL_CTX **ret_
     return STATUS_OK;
 }
 
-static bool write_pem(X509 *certificate, struct builder *out) {
-    BIO *memory = BIO_new(BIO_s_mem());
-    char *text = nullptr;
-    bool is_written = memory != nullptr && PEM_write_bio_X509(memory, certificate) == 1;
-    long size = is_written ? BIO_get_mem_data(memory, &text) : 0;
-    builder_bytes(out, slice_of(text, (size_t)size));
-    BIO_free(memory);
-    return is_written && builder_is_ok(out);
-}
-
 static bool make_all(const struct egress_config *config, struct tls *tls) {
     struct authority authority = {.key = EVP_EC_gen("P-256")};
     authority.certificate = authority.key != nullptr ? make_authority(authority.key) : nullptr;
-    bool is_made = authority.certificate != nullptr && write_pem(authority.certificate, &tls->ca);
+    bool is_made =
+        authority.certificate != nullptr && certificate_write(authority.certificate, &tls->ca);
     for (uint32_t i = 0; is_made && i < config->inject_count; i++) {
         if (config->injects[i].is_tls) {
             char *host = strdup(config->injects[i].host); /* as long as the context */
