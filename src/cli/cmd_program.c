@@ -42,3 +42,7 @@ int cli_program(const struct cli *cli, const char *program, int argc, char **arg
 int cli_release(struct cli *cli, int argc, char **argv) {
     return cli_program(cli, "airlock-release", argc, argv);
 }
+
+int cli_enclave(struct cli *cli, int argc, char **argv) {
+    return cli_program(cli, "airlock-enclave", argc, argv);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * airlock-enclave: what `airlock enclave` is. It makes and checks manifests for Gramine. It has
+ * no state folder and writes no log.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "enclave/commands.h"
+#include "enclave/report.h"
+
+static void print_help(void) {
+    (void)printf("airlock enclave: run the proxy in an enclave, and see what runs in one\n\n"
+                 "usage: airlock enclave VERB [OPTION...] [ARGUMENT...]\n\nverbs:\n"
+                 "  manifest  write the manifest for Gramine, with the hash of every file\n"
+                 "  lint      look for what is wrong with a manifest\n");
+}
+
+static int run(int argc, char **argv) {
+    const char *verb = argc > 1 ? argv[1] : "--help";
+    if (strcmp(verb, "manifest") == 0) {
+        return command_manifest(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "lint") == 0) {
+        return command_lint(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0) {
+        print_help();
+        return argc > 1 ? 0 : error_exit_status(ERROR_USAGE);
+    }
+    struct error err = {};
+    (void)error_set(&err, ERROR_USAGE, 0, "airlock enclave has no \"%s\"", verb);
+    error_hint(&err, "See: airlock enclave --help");
+    return report_error(&err, false);
+}
+
+int main(int argc, char **argv) {
+    int status = run(argc, argv);
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return status;
+    }
+    struct error err = {};
+    (void)error_set(&err, ERROR_IO, errno, "cannot write to standard output");
+    return report_error(&err, false);
+}

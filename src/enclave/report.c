@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enclave/report.h"
+
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "codec/error_report.h"
+#include "codec/text.h"
+
+enum { TEXT_BYTES_MAX = 1 << 20 };
+
+void report_json(const struct json *object) {
+    struct builder text;
+    builder_init(&text, TEXT_BYTES_MAX);
+    json_write_canonical(object, &text);
+    (void)printf("%s\n", builder_c_string(&text));
+    builder_deinit(&text);
+}
+
+/* Any bytes, shown as what they are. */
+static void set_text(struct json *object, const char *key, const char *text) {
+    struct builder shown;
+    builder_init(&shown, TEXT_BYTES_MAX);
+    text_escape(slice_of_string(text), &shown);
+    json_set_text(object, key, builder_c_string(&shown));
+    builder_deinit(&shown);
+}
+
+int report_error(const struct error *err, bool as_json) {
+    const struct error_report how = {.json = as_json};
+    return error_report(&how, err);
+}
+
+static struct json *finding_json(const struct lint_finding *finding) {
+    struct json *row = json_object_new();
+    enum lint_severity severity = lint_rule_severity(finding->rule);
+    json_set_text(row, "rule", lint_rule_slug(finding->rule));
+    json_set_text(row, "severity", lint_severity_text(severity));
+    json_set_integer(row, "line", finding->line);
+    json_set_integer(row, "column", finding->column);
+    set_text(row, "message", finding->message);
+    set_text(row, "advice", lint_advice(finding));
+    return row;
+}
+
+static void lint_json(const struct lint_report *report, const char *file) {
+    CLEANUP(json_freep) struct json *object = json_object_new();
+    struct json *rows = json_array_new();
+    for (uint32_t i = 0; i < report->count; i++) {
+        json_append(rows, finding_json(&report->findings[i]));
+    }
+    set_text(object, "file", file);
+    json_set_integer(object, "errors", lint_count(report, LINT_SEVERITY_ERROR));
+    json_set_integer(object, "warnings", lint_count(report, LINT_SEVERITY_WARNING));
+    json_set_bool(object, "is_cut", report->is_cut);
+    json_set(object, "findings", rows);
+    report_json(object);
+}
+
+void report_lint(const struct lint_report *report, const char *file, bool as_json) {
+    if (as_json) {
+        lint_json(report, file);
+        return;
+    }
+    for (uint32_t i = 0; i < report->count; i++) {
+        const struct lint_finding *finding = &report->findings[i];
+        struct builder message;
+        builder_init(&message, TEXT_BYTES_MAX);
+        text_escape(slice_of_string(finding->message), &message);
+        (void)printf("%s:%u:%u: %s: %s [%s]\n  fix: %s\n", file, finding->line, finding->column,
+                     lint_severity_text(lint_rule_severity(finding->rule)),
+                     builder_c_string(&message), lint_rule_slug(finding->rule),
+                     lint_advice(finding));
+        builder_deinit(&message);
+    }
+    (void)printf("%s: %u errors, %u warnings, %u notes%s\n", file,
+                 lint_count(report, LINT_SEVERITY_ERROR), lint_count(report, LINT_SEVERITY_WARNING),
+                 lint_count(report, LINT_SEVERITY_NOTE), report->is_cut ? ", and more" : "");
+}
