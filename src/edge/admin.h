@@ -14,20 +14,22 @@
 #include "edge/log.h"
 #include "proxy/loop.h"
 
-/* Writes the body, and returns the status: 200 or 503. */
-struct admin_pages {
+struct admin_options {
+    /* Each writes a body, and returns the status: 200 or 503. */
     unsigned (*metrics)(void *context, struct builder *out); /* Prometheus text */
     unsigned (*health)(void *context, struct builder *out);  /* JSON */
     unsigned (*ready)(void *context, struct builder *out);   /* JSON */
     void *context;
+    struct log_writer *log;
+    uint32_t request_ms; /* until a request is whole, and its answer is read: LIMIT_EDGE_ADMIN_MS */
 };
 
 struct admin;
 
 /* A listening socket for `metrics: {bind}`. A Unix path that nobody listens on any more is taken
  * over; whoever may use it, mode 0660. ERROR_PROXY_CONFIG, ERROR_IO. */
-status_t admin_listen(const struct edge_bind *bind, int *ret_fd, struct error *err);
+status_t admin_listen(const struct edge_bind *where, int *ret_fd, struct error *err);
 /* Consumes `fd`, also on failure. */
-status_t admin_new(struct loop *loop, int fd, const struct admin_pages *pages,
-                   struct log_writer *log, struct admin **ret_admin, struct error *err);
+status_t admin_new(struct loop *loop, int fd, const struct admin_options *options,
+                   struct admin **ret_admin, struct error *err);
 void admin_free(struct admin *admin); /* closes everything; nullptr is fine */

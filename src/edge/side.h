@@ -18,13 +18,16 @@ struct side_options {
     size_t thread_count;                  /* the side's own are added */
     struct metric_names *names;
     struct upstreams *upstreams; /* borrowed until side_use() with others, or side_stop() */
+    uint32_t upstream_count;
 };
 
-/* Binds, then starts the thread. Ready is what it says after side_set_ready(). */
+/* Binds, then starts the thread. /ready says "starting" until side_set_ready(). */
 status_t side_start(const struct side_options *options, struct side **ret_side, struct error *err);
 void side_stop(struct side *side); /* nullptr is fine */
 
-/* After a reload. When it returns, the upstreams of before are not used any more here. */
-status_t side_use(struct side *side, struct upstreams *upstreams, struct error *err);
+/* After a reload. When it returns, the upstreams of before are not used any more here; if it fails,
+ * they still are. */
+status_t side_use(struct side *side, struct upstreams *upstreams, uint32_t upstream_count,
+                  struct error *err);
 /* What /ready answers; `why` is a constant ("starting", "draining"), or nullptr: ready. */
 void side_set_ready(struct side *side, const char *why);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One request after the other, out of bytes (llhttp, strict), and what a response begins with.
+ */
+#pragma once
+
+#include <llhttp.h>
+
+#include "base/bytes.h"
+#include "base/limits.h"
+
+enum admin_page : uint8_t { ADMIN_METRICS, ADMIN_HEALTH, ADMIN_READY };
+
+struct admin_request {
+    llhttp_t parser;
+    char url[64]; /* the pages' are shorter: what does not fit is none of them */
+    size_t url_size;
+    char name[8]; /* of a header field, in lower case; "host" is the only one that counts */
+    size_t name_size;
+    unsigned hosts;
+    size_t size; /* bytes of the head so far */
+    bool is_complete;
+    unsigned status; /* 0: a page is asked for; else what to refuse it with */
+    bool is_head, keeps;
+    enum admin_page page;
+};
+
+void admin_request_init(struct admin_request *request);
+/* Takes bytes up to the end of the request; how many. When `is_complete`, the rest is said and it
+ * has to be initialised anew before more is fed. */
+size_t admin_request_feed(struct admin_request *request, struct slice bytes);
+
+struct admin_answer {
+    unsigned status;
+    const char *type;
+    size_t size; /* of the body */
+    bool closes;
+    int64_t date; /* seconds since 1970 */
+};
+void admin_answer_head(const struct admin_answer *answer, struct builder *out);
+const char *admin_status_text(unsigned status);
