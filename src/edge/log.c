@@ -76,7 +76,7 @@ static size_t write_some(struct edge_log *log, struct slice bytes) {
 }
 
 static bool is_too_late(const struct edge_log *log) {
-    return log->stop_ms != 0 && now_ms() >= log->stop_ms;
+    return log->stop_ms != 0 && limit_past(now_ms() >= log->stop_ms, LIMIT_ID_EDGE_LOG_STOP_MS);
 }
 
 /* What one worker has to say; false: it was nothing. A line that went out half is finished before
