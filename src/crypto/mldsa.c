@@ -2,14 +2,13 @@
 #include "crypto/mldsa.h"
 
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/cleanup.h"
+#include "crypto/libcrypto.h"
 
 static const char NAME[] = "ML-DSA-44";
 
@@ -18,13 +17,9 @@ struct mldsa44_key {
     EVP_PKEY *pair;
 };
 
-static void start(void) {
-    ASSERT(OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr) == 1);
-}
-
 /* A key from its seed (selection KEYPAIR) or its public half; nullptr when it is none. */
 static EVP_PKEY *key_make(const char *part, int selection, const uint8_t *bytes, size_t size) {
-    start();
+    libcrypto_start();
     uint8_t *data = (uint8_t *)(uintptr_t)bytes; /* OSSL_PARAM is not const; it is only read */
     OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(part, data, size),
                            OSSL_PARAM_construct_end()};
