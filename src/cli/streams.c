@@ -242,12 +242,6 @@ static int poll_timeout(const struct streams *streams) {
     return until > now ? (int)(until - now) : 0;
 }
 
-/* A run in a container has none. */
-static int control_fd(const struct streams *streams) {
-    const struct run_control *control = streams->relay->control;
-    return control != nullptr ? run_control_fd(control) : -1;
-}
-
 static status_t serve_control(struct streams *streams, struct error *err) {
     bool end = false;
     TRY(run_control_serve(streams->relay->control, &end, err));
@@ -264,7 +258,7 @@ static status_t relay_once(struct streams *streams, struct error *err) {
         channel_poll_to(&streams->err),
         channel_poll_from(&streams->in),
         channel_poll_to(&streams->in),
-        {.fd = streams->exited ? -1 : control_fd(streams), .events = POLLIN},
+        {.fd = streams->exited ? -1 : run_control_fd(streams->relay->control), .events = POLLIN},
     };
     if (streams->exited) {
         polls[6].fd = -1;

@@ -263,6 +263,7 @@ status_t engine_receive(struct engine *engine, struct engine_end *ret_end, struc
         .is_oom = (numbers[ENGINE_EXIT_FLAGS] & ENGINE_EXIT_OOM) != 0,
         .is_timeout = (numbers[ENGINE_EXIT_FLAGS] & ENGINE_EXIT_TIMED_OUT) != 0,
         .wall_ns = (uint64_t)numbers[ENGINE_EXIT_WALL_NS],
+        .paused_ns = (uint64_t)numbers[ENGINE_EXIT_PAUSED_NS],
         .memory_peak_bytes = (uint64_t)numbers[ENGINE_EXIT_MEMORY],
         .cpu_user_us = (uint64_t)numbers[ENGINE_EXIT_CPU_USER] / 1000,
         .cpu_system_us = (uint64_t)numbers[ENGINE_EXIT_CPU_SYSTEM] / 1000,

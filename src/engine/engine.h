@@ -91,7 +91,8 @@ status_t engine_start(struct engine *engine, const struct engine_start *start,
 struct engine_end {
     int status; /* as the engine tells it: 128 + n for signal n */
     bool is_oom, is_timeout;
-    uint64_t wall_ns;
+    uint64_t wall_ns;           /* without pauses */
+    uint64_t paused_ns;         /* time in pauses, which counts against no limit */
     uint64_t memory_peak_bytes; /* the most that a sample saw; 0: it ended before one came */
     uint64_t cpu_user_us, cpu_system_us;
 };

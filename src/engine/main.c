@@ -177,6 +177,14 @@ static void do_remove(struct server *server, const struct engine_request *reques
     }
 }
 
+static void do_hold(struct program *program, const char *name, bool is_pause,
+                    struct answer *answer) {
+    api_act(program, name, is_pause ? "pause" : "unpause", answer);
+    if (answer->outcome == ENGINE_DONE) {
+        session_hold(program->session, is_pause);
+    }
+}
+
 static void perform(struct server *server, const struct engine_request *request,
                     struct socket_fds *fds, struct answer *answer) {
     struct program *program = &server->program;
@@ -210,10 +218,8 @@ static void perform(struct server *server, const struct engine_request *request,
         api_stop(program, request->name, (uint32_t)request->numbers[0], answer);
         return;
     case ENGINE_PAUSE:
-        api_act(program, request->name, "pause", answer);
-        return;
     case ENGINE_RESUME:
-        api_act(program, request->name, "unpause", answer);
+        do_hold(program, request->name, request->operation == ENGINE_PAUSE, answer);
         return;
     case ENGINE_RESIZE:
         api_resize(program, request->name, request->numbers, answer);

@@ -24,7 +24,7 @@ enum {
     ENGINE_FD_SOCKET = 3,
     ENGINE_TEXT_BYTES = 512, /* with its NUL */
     ENGINE_NAME_BYTES = 512,
-    ENGINE_NUMBERS = 6,
+    ENGINE_NUMBERS = 9,
     ENGINE_REQUEST_BYTES = 64 + 2 * LIMIT_PATH_BYTES + ENGINE_NAME_BYTES,
     ENGINE_REPLY_BYTES = 64 + ENGINE_TEXT_BYTES + ENGINE_NAME_BYTES + 8 * ENGINE_NUMBERS,
 };
@@ -65,6 +65,7 @@ enum engine_exit_number : uint8_t {
     ENGINE_EXIT_MEMORY,   /* the most memory a sample saw, in bytes; 0: none came in time */
     ENGINE_EXIT_CPU_USER, /* of the last sample, in ns */
     ENGINE_EXIT_CPU_SYSTEM,
+    ENGINE_EXIT_PAUSED_NS, /* not part of the wall time */
 };
 enum engine_exit_flag : uint8_t {
     ENGINE_EXIT_OOM = 1,

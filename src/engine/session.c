@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "engine/allowance.h"
 #include "engine/api.h"
 #include "engine/demux.h"
 #include "engine/scan.h"
@@ -31,28 +32,23 @@ enum poll_place { ATTACH_READ, ATTACH_WRITE, INPUT_READ, TARGET_WRITE, WAIT_READ
 
 struct session {
     char name[ENGINE_NAME_BYTES];
-    bool is_running;
-    bool is_terminal;
-    int attach;        /* -1: its end came */
-    int streams[3];    /* -1: nobody is there any more; a terminal has the first alone */
-    bool has_input;    /* its end was not sent yet */
-    struct slice rest; /* of raw, still to be taken apart */
-    struct slice piece;
+    bool is_running, is_terminal;
+    int attach;               /* -1: its end came */
+    int streams[3];           /* -1: nobody is there any more; a terminal has the first alone */
+    bool has_input;           /* its end was not sent yet */
+    struct slice rest, piece; /* of raw: to be taken apart, and to be written */
     enum stream target;
     struct demux demux;
     size_t input_begin, input_end;
     struct trickle wait, samples;
-    bool has_ended;
+    bool has_ended, wants_kill, timed_out;
     enum engine_outcome outcome; /* of the wait */
     int os_errno;
     int64_t status;
-    bool wants_kill, timed_out;
-    uint64_t deadline_ms; /* UINT64_MAX: none */
     uint64_t drain_until_ms;
-    uint64_t started_ns, ended_ns;
+    struct allowance time;
     struct usage usage;
-    uint8_t raw[RAW_BYTES];
-    uint8_t input[INPUT_BYTES];
+    uint8_t raw[RAW_BYTES], input[INPUT_BYTES];
 };
 
 static uint64_t now_ns(void) {
@@ -107,7 +103,6 @@ static void begin(struct session *session, const struct session_start *start) {
     session->outcome = ENGINE_DONE;
     session->os_errno = 0;
     session->status = -1;
-    session->deadline_ms = UINT64_MAX;
     session->usage = (struct usage){0};
 }
 
@@ -150,9 +145,7 @@ void session_start(struct program *program, const struct session_start *start,
         session_stop(session);
         return;
     }
-    session->started_ns = now_ns();
-    session->deadline_ms =
-        start->wall_ms == 0 ? UINT64_MAX : session->started_ns / 1000000 + start->wall_ms;
+    allowance_start(&session->time, now_ns(), start->wall_ms);
     trickle_start(&session->wait,
                   ask_later(program, "POST", "/wait?condition=not-running", ret_answer),
                   WAIT_BYTES);
@@ -167,6 +160,12 @@ void session_start(struct program *program, const struct session_start *start,
     answer_deinit(&ignored);
     session->is_running = true;
     ret_answer->outcome = ENGINE_DONE;
+}
+
+void session_hold(struct session *session, bool is_held) {
+    if (session->is_running && !session->has_ended) {
+        allowance_hold(&session->time, now_ns(), is_held);
+    }
 }
 
 /* Serving. */
@@ -275,8 +274,8 @@ static void end_wait(struct session *session, enum http_result result) {
                                          : ENGINE_MALFORMED;
     }
     session->has_ended = true;
-    session->ended_ns = now_ns();
-    session->drain_until_ms = session->ended_ns / 1000000 + (uint64_t)LIMIT_OUTPUT_DRAIN_MS;
+    allowance_end(&session->time, now_ns());
+    session->drain_until_ms = session->time.ended_ns / 1000000 + (uint64_t)LIMIT_OUTPUT_DRAIN_MS;
     fd_closep(&session->wait.fd);
 }
 
@@ -324,10 +323,11 @@ uint64_t session_wake_ms(const struct session *session) {
         return 0;
     }
     if (session->has_ended) {
-        bool is_over = is_delivered(session);
-        return is_over ? (session->attach < 0 ? 0 : session->drain_until_ms) : UINT64_MAX;
+        uint64_t over_ms = session->attach < 0 ? 0 : session->drain_until_ms;
+        return is_delivered(session) ? over_ms : UINT64_MAX;
     }
-    return session->timed_out ? UINT64_MAX : session->deadline_ms;
+    uint64_t wake_ns = allowance_wake_ns(&session->time);
+    return session->timed_out || wake_ns == UINT64_MAX ? UINT64_MAX : wake_ns / 1000000 + 1;
 }
 
 static void kill_container(struct program *program) {
@@ -362,7 +362,8 @@ static void finish(struct program *program, struct engine_message *ret,
             {
                 [ENGINE_EXIT_STATUS] = session->status,
                 [ENGINE_EXIT_FLAGS] = flags,
-                [ENGINE_EXIT_WALL_NS] = (int64_t)(session->ended_ns - session->started_ns),
+                [ENGINE_EXIT_WALL_NS] = (int64_t)allowance_wall_ns(&session->time),
+                [ENGINE_EXIT_PAUSED_NS] = (int64_t)session->time.held_ns,
                 [ENGINE_EXIT_MEMORY] = session->usage.memory_peak,
                 [ENGINE_EXIT_CPU_USER] = session->usage.cpu_user_ns,
                 [ENGINE_EXIT_CPU_SYSTEM] = session->usage.cpu_system_ns,
@@ -387,7 +388,7 @@ bool session_step(struct program *program, struct engine_message *ret_message,
         }
         return false;
     }
-    if (!session->timed_out && call_now_ms() >= session->deadline_ms) {
+    if (!session->timed_out && now_ns() >= allowance_wake_ns(&session->time)) {
         session->timed_out = true;
         session->wants_kill = true;
     }

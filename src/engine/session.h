@@ -28,6 +28,8 @@ bool session_is_running(const struct session *session);
  * start. */
 void session_start(struct program *program, const struct session_start *start,
                    struct answer *ret_answer);
+/* The container stands still from now on, or goes on: time between counts against no limit. */
+void session_hold(struct session *session, bool is_held);
 /* Fills the entries of poll(2), -1 where nothing is to be waited for. */
 void session_polls(struct session *session, struct pollfd polls[static SESSION_POLLS]);
 void session_serve(struct session *session, const struct pollfd polls[static SESSION_POLLS]);

@@ -67,24 +67,41 @@ static status_t wait_for(int socket, int64_t patience_ms, const struct run *run,
     return (status_t){ERROR_BUSY};
 }
 
+/* Says it and waits for the answer. *ret_is_open = false: the run hung up instead. */
+static status_t converse(int socket, const struct run *run, enum protocol_type ask,
+                         bool *ret_is_open, struct error *err) {
+    struct protocol_message message = {.type = ask};
+    struct socket_fds fds = {};
+    *ret_is_open = false;
+    if (!status_is_ok(protocol_send(socket, &message, -1, err))) {
+        return err->os_errno == EPIPE || err->os_errno == ECONNRESET ? STATUS_OK
+                                                                     : (status_t){(int)err->code};
+    }
+    TRY(wait_for(socket, LIMIT_CONTROL_MS, run, err));
+    TRY(protocol_receive(socket, PROTOCOL_TO_CLIENT, PROTOCOL_STATE_RUNNING, &message, &fds,
+                         ret_is_open, err));
+    return *ret_is_open && message.type == PROTOCOL_REFUSED
+               ? protocol_failure_to_error(&message, err)
+               : STATUS_OK;
+}
+
 status_t run_control_ask(const struct run *run, enum protocol_type ask, struct error *err) {
+    enum { TRIES_MAX = 100, PAUSE_US = 10000 };
+    CLEANUP(fd_closep) int socket = -1;
+    bool is_open = false;
     if (run->state != RUN_LIVE) {
         return not_live(run, err);
     }
-    CLEANUP(fd_closep) int socket = -1;
-    TRY(connect_to(run, &socket, err));
-    struct protocol_message message = {.type = ask};
-    struct socket_fds fds = {};
-    bool is_open = false;
-    TRY(protocol_send(socket, &message, -1, err));
-    TRY(wait_for(socket, LIMIT_CONTROL_MS, run, err));
-    TRY(protocol_receive(socket, PROTOCOL_TO_CLIENT, PROTOCOL_STATE_RUNNING, &message, &fds,
-                         &is_open, err));
-    if (!is_open) {
-        return not_live(run, err);
+    /* Hung up on before it was heard: the run has ended, and there is nothing to connect to any
+     * more, or another asker came between. */
+    for (unsigned i = 0; i < TRIES_MAX && !is_open; i++) {
+        fd_closep(&socket);
+        (void)usleep(i == 0 ? 0 : PAUSE_US);
+        TRY(connect_to(run, &socket, err));
+        TRY(converse(socket, run, ask, &is_open, err));
     }
-    if (message.type != PROTOCOL_DONE) {
-        return error_set(err, ERROR_BUSY, 0, "run %s could not write to the log", run->id);
+    if (!is_open) {
+        return error_set(err, ERROR_BUSY, 0, "run %s is busy with others who ask", run->id);
     }
     if (ask != PROTOCOL_ASK_STOP) {
         return STATUS_OK;

@@ -21,8 +21,9 @@ struct run_container {
     char name[16 + ID_TEXT_BYTES];
     char user[32];
     char label[24];
-    bool is_terminal_told;
-    int terminal; /* our end of it; -1: none, or told */
+    bool is_held, is_suspended; /* who wants it to stand still: an asker, a terminal */
+    bool is_still;              /* it does */
+    int terminal;               /* our end of it; -1: none, or told */
     int sent_signal;
     unsigned interrupt_count;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One asker at a time; another waits in the queue of the socket. An asker says one thing and gets
- * one answer: for a pause when the launcher says that nothing runs any more. One that connects and
- * says nothing makes way for the next.
+ * One asker at a time; another waits in the queue of the socket, which is not looked at until the
+ * first has its answer. An asker says one thing and gets one answer: for a pause when the launcher
+ * says that nothing runs any more. One that connects and says nothing makes way for the next.
  *
  * The socket's path may be longer than an address holds, so it is named by way of /proc/self/fd.
  */
@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "base/assert.h"
 #include "base/cleanup.h"
 #include "kernel/records.h"
+#include "kernel/run_exec.h"
 #include "sys/fd.h"
 #include "sys/random.h"
 
@@ -33,7 +35,7 @@ enum { ENDER_COUNT = 4 };
 struct run_control {
     struct kernel *kernel;
     const struct run *run;
-    struct launcher *launcher;
+    struct run_peer peer;
     int listener;
     int asker;                  /* -1: nobody */
     int ender[ENDER_COUNT];     /* those who wait for the end; -1 past them */
@@ -65,7 +67,7 @@ static status_t listen_in(struct run_control *control, struct error *err) {
     return STATUS_OK;
 }
 
-status_t run_control_open(struct kernel *kernel, const struct run *run, struct launcher *launcher,
+status_t run_control_open(struct kernel *kernel, const struct run *run, const struct run_peer *peer,
                           struct run_control **ret_control, struct error *err) {
     struct run_control *control = calloc(1, sizeof *control);
     if (control == nullptr) {
@@ -74,7 +76,7 @@ status_t run_control_open(struct kernel *kernel, const struct run *run, struct l
     *control = (struct run_control){
         .kernel = kernel,
         .run = run,
-        .launcher = launcher,
+        .peer = *peer,
         .listener = -1,
         .asker = -1,
         .waiting = PROTOCOL_TYPE_COUNT,
@@ -94,18 +96,41 @@ int run_control_fd(const struct run_control *control) {
     return control->poll;
 }
 
-static void dismiss(struct run_control *control) {
-    fd_closep(&control->asker); /* which takes it off the watch */
-    control->waiting = PROTOCOL_TYPE_COUNT;
+/* What the asker waits for, and whether the next one is looked at. */
+static void set_waiting(struct run_control *control, enum protocol_type ask) {
+    bool is_free = ask == PROTOCOL_TYPE_COUNT;
+    struct epoll_event event = {.events = is_free ? EPOLLIN : 0, .data.u32 = WATCH_LISTENER};
+    (void)epoll_ctl(control->poll, EPOLL_CTL_MOD, control->listener, &event);
+    control->waiting = ask;
 }
 
-static void answer(struct run_control *control, enum protocol_type type) {
-    struct protocol_message message = {.type = type};
+static void dismiss(struct run_control *control) {
+    fd_closep(&control->asker); /* which takes it off the watch */
+    set_waiting(control, PROTOCOL_TYPE_COUNT);
+}
+
+static void answer_with(struct run_control *control, const struct protocol_message *message) {
     struct error ignored = {};
     if (control->asker >= 0) {
-        (void)!protocol_send(control->asker, &message, -1, &ignored).code;
+        (void)!protocol_send(control->asker, message, -1, &ignored).code;
     }
-    control->waiting = PROTOCOL_TYPE_COUNT;
+    set_waiting(control, PROTOCOL_TYPE_COUNT);
+}
+
+static void answer(struct run_control *control) {
+    answer_with(control, &(struct protocol_message){.type = PROTOCOL_DONE});
+}
+
+static void refuse(struct run_control *control, const struct error *reason) {
+    struct protocol_message message = protocol_failure_of(reason);
+    message.type = PROTOCOL_REFUSED;
+    answer_with(control, &message);
+}
+
+/* Whether the asker has said what it wants, or is gone. */
+static bool has_spoken(const struct run_control *control) {
+    struct pollfd one = {.fd = control->asker, .events = POLLIN};
+    return control->asker >= 0 && poll(&one, 1, 0) > 0;
 }
 
 static bool peer_of(int fd, struct ucred *ret_peer) {
@@ -115,11 +140,13 @@ static bool peer_of(int fd, struct ucred *ret_peer) {
 
 /* The uid counts that the asker had when it connected. */
 static void greet(struct run_control *control) {
+    if (has_spoken(control)) {
+        return; /* its turn comes first */
+    }
     CLEANUP(fd_closep)
     int fd = accept4(control->listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct ucred peer;
-    if (fd < 0 || !peer_of(fd, &peer) || (peer.uid != geteuid() && peer.uid != 0) ||
-        control->waiting != PROTOCOL_TYPE_COUNT) {
+    if (fd < 0 || !peer_of(fd, &peer) || (peer.uid != geteuid() && peer.uid != 0)) {
         return;
     }
     dismiss(control);
@@ -168,20 +195,32 @@ static void keep_until_end(struct run_control *control) {
     }
 }
 
+/* What an engine refuses is told to who asked, and the run goes on as it did. */
+static status_t hold(struct run_control *control, bool is_pause, struct error *err) {
+    const struct run_peer *peer = &control->peer;
+    bool is_done = false;
+    status_t status = peer->hold(peer->context, is_pause, &is_done, err);
+    if (!is_done) {
+        return status;
+    }
+    if (!status_is_ok(status)) {
+        refuse(control, err);
+        return STATUS_OK;
+    }
+    return run_control_told(control, is_pause ? LAUNCHER_PAUSED : LAUNCHER_RESUMED, err);
+}
+
 static status_t carry_out(struct run_control *control, enum protocol_type ask, bool *ret_end,
                           struct error *err) {
-    bool is_paused = launcher_is_paused(control->launcher);
-    control->waiting = ask;
-    if (ask == PROTOCOL_ASK_PAUSE) {
-        return launcher_pause(control->launcher, err);
-    }
-    if (ask == PROTOCOL_ASK_RESUME) {
-        return launcher_resume(control->launcher, err);
+    bool is_paused = control->peer.is_held(control->peer.context);
+    set_waiting(control, ask);
+    if (ask == PROTOCOL_ASK_PAUSE || ask == PROTOCOL_ASK_RESUME) {
+        return hold(control, ask == PROTOCOL_ASK_PAUSE, err);
     }
     *ret_end = true;
-    answer(control, PROTOCOL_DONE);
+    answer(control);
     keep_until_end(control);
-    return is_paused ? launcher_resume(control->launcher, err) : STATUS_OK;
+    return is_paused ? hold(control, false, err) : STATUS_OK;
 }
 
 /* What an asker gets wrong is its own affair; the run goes on. */
@@ -190,16 +229,17 @@ static status_t listen_to(struct run_control *control, bool *ret_end, struct err
     struct socket_fds fds = {};
     bool is_open = false;
     struct error ignored = {};
-    enum protocol_state state =
-        launcher_is_paused(control->launcher) ? PROTOCOL_STATE_PAUSED : PROTOCOL_STATE_RUNNING;
+    bool is_held = control->peer.is_held(control->peer.context);
+    enum protocol_state state = is_held ? PROTOCOL_STATE_PAUSED : PROTOCOL_STATE_RUNNING;
     status_t heard = protocol_receive(control->asker, PROTOCOL_TO_RUN, state, &message, &fds,
                                       &is_open, &ignored);
     if (!status_is_ok(heard) || !is_open || control->waiting != PROTOCOL_TYPE_COUNT) {
         dismiss(control);
         return STATUS_OK;
     }
-    if (!status_is_ok(record(control, message.type, &ignored))) {
-        answer(control, PROTOCOL_REFUSED);
+    struct error reason;
+    if (!status_is_ok(record(control, message.type, &reason))) {
+        refuse(control, &reason);
         return STATUS_OK;
     }
     return carry_out(control, message.type, ret_end, err);
@@ -232,7 +272,7 @@ status_t run_control_told(struct run_control *control, enum launcher_message_typ
         (void)unlinkat(control->run->fd, "paused", 0);
     }
     if (control->waiting == (is_pause ? PROTOCOL_ASK_PAUSE : PROTOCOL_ASK_RESUME)) {
-        answer(control, PROTOCOL_DONE);
+        answer(control);
     }
     return STATUS_OK;
 }

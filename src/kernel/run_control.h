@@ -10,9 +10,11 @@
 #include "sandbox/protocol.h"
 
 struct run_control;
+struct run_peer;
 
-/* Makes the socket and listens. `launcher`, `kernel` and `run` are borrowed until the close. */
-status_t run_control_open(struct kernel *kernel, const struct run *run, struct launcher *launcher,
+/* Makes the socket and listens. `kernel` and `run` are borrowed until the close, what `peer` is
+ * about as long as the run is served. */
+status_t run_control_open(struct kernel *kernel, const struct run *run, const struct run_peer *peer,
                           struct run_control **ret_control, struct error *err);
 /* Readable when there is something to serve; borrowed. */
 int run_control_fd(const struct run_control *control);
@@ -25,7 +27,8 @@ status_t run_control_told(struct run_control *control, enum launcher_message_typ
 void run_control_close(struct run_control *control);
 
 /* The other side: asks the live run for one of ASK_PAUSE, ASK_RESUME, ASK_STOP and waits until it
- * is done, for the last one until the run is over. RUN_NOT_LIVE, BUSY when it does not answer. */
+ * is done, for the last one until the run is over. RUN_NOT_LIVE, BUSY when it does not answer, and
+ * what keeps the run from doing so. */
 status_t run_control_ask(const struct run *run, enum protocol_type ask, struct error *err);
 /* The live run a user means, nullptr: the only one of this workspace. RUN_NOT_LIVE,
  * RUN_AMBIGUOUS, and those of run_find(). The caller closes it. */

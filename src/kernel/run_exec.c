@@ -204,16 +204,12 @@ static status_t go(struct execution *run, struct error *err) {
         return error_set(err, ERROR_IO, errno, "cannot make the output file of run %s",
                          run->result->run.id);
     }
-    struct run_control *control = nullptr;
-    if (is_native) {
-        TRY(run_control_open(run->kernel, &run->result->run, run->ahead->launcher, &control, err));
-    }
-    run->control = control;
+    TRY(run_control_open(run->kernel, &run->result->run, &peer, &run->control, err));
     TRY(run->request->relay(
         run->request->context,
         &(struct run_exec_relay){
             .peer = &peer,
-            .control = control,
+            .control = run->control,
             .output_fd = output,
             .output_bytes_max = run->ahead->template_row->limits.output_bytes_max,
             .result = run->result,

@@ -72,13 +72,17 @@ struct run_peer {
     status_t (*signal)(void *context, int signal_number, struct error *err);
     /* A message waits though `fd` is not readable; nullptr: never. */
     bool (*is_pending)(void *context);
+    /* Has the payload stand still, or go on. When that is not done at once, LAUNCHER_PAUSED or
+     * LAUNCHER_RESUMED tells when it is. */
+    status_t (*hold)(void *context, bool is_pause, bool *ret_is_done, struct error *err);
+    bool (*is_held)(const void *context);
     /* Of a terminal that is no pty of ours; nullptr: it is one. */
     void (*resize)(void *context, unsigned rows, unsigned columns);
 };
 
 struct run_exec_relay {
     const struct run_peer *peer;
-    struct run_control *control; /* to be served while the run is live; nullptr: in a container */
+    struct run_control *control; /* to be served while the run is live */
     int output_fd;
     uint64_t output_bytes_max;
     struct run_exec_result *result; /* exit, output_bytes and output_kept_bytes are set here */

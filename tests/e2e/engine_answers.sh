@@ -193,6 +193,27 @@ start_server hang
 run --timeout 1s -- true
 same "a time limit ends it" 124 "$status"
 check "by a kill" grep -q '/kill?signal=9' "$log"
+# A pause that is refused, or only said to be.
+begin() { # mode
+    start_server "$1"
+    : >"$SCRATCH/out"
+    run -- true &
+    host=$!
+    for _ in $(seq 200); do
+        [ -s "$SCRATCH/out" ] && break
+        sleep 0.05
+    done
+}
+begin no-pause
+check "a pause that the engine refuses is refused" says 'pause the container' "$AIRLOCK" pause
+refuse "without a word that acts on the terminal" grep -q $'\033' "$SCRATCH/says.out"
+refuse "the run is not said to be paused" grep -q '"paused"' <("$AIRLOCK" runs --json)
+check "it goes on and can be stopped" says 'stopped run' "$AIRLOCK" stop
+wait "$host"
+begin hang
+check "a pause that did not happen is none" says 'does not stand still' "$AIRLOCK" pause
+check "that run can be stopped too" says 'stopped run' "$AIRLOCK" stop
+wait "$host"
 answers vanish engine.lost 125
 answers wait-cut engine.lost 125
 answers bad-frames engine.lost 125

@@ -42,6 +42,7 @@ engine_volumes() {
     api GET "/volumes?$FILTER" | grep -o '"Mountpoint":' | wc -l
 }
 engine_rows
+control_rows
 if [ "$(id -u)" = 0 ]; then
     plain_user_rows
 fi

@@ -107,6 +107,71 @@ engine_rows() {
     same "no process is left" 0 "$(airlock_processes)"
 }
 
+# A container told from outside to stand still, to go on and to end.
+control_rows() {
+    local before host out=$SCRATCH/control.out summary=$SCRATCH/control.json
+    begin() {
+        : >"$out"
+        "$AIRLOCK" run --json --engine "$KIND" --image "$IMAGE" --engine-socket "$SOCKET" "$@" >"$out" 2>"$summary" </dev/null &
+        host=$!
+        for _ in $(seq 200); do
+            [ -s "$out" ] && break
+            sleep 0.1
+        done
+    }
+    seen() { cat "$AIRLOCK_STATE_DIR/runs/$(live)/upper/count" 2>/dev/null; }
+    live() { "$AIRLOCK" runs --json | tr -d '\n' | grep -o '"id": "[^}]*"state": "\(live\|paused\)"' | sed 's/"id": "\([^"]*\)".*/\1/' | tail -n 1; }
+    moves() {
+        local _
+        for _ in $(seq 100); do
+            [ "$before" != "$(seen)" ] && return 0
+            sleep 0.1
+        done
+        return 1
+    }
+    field() { grep -o "\"$1\":[0-9]*" "$summary" | cut -d: -f2; }
+    begin --timeout 4s -- sh -c 'echo go; n=0; while :; do n=$((n + 1)); echo $n >count; done'
+    before=$(seen)
+    check "control: a container works" moves
+    check "it is paused" says "paused run" "$AIRLOCK" pause
+    before=$(seen)
+    sleep 3
+    same "nothing of it moves" "$before" "$(seen)"
+    check "runs shows it" grep -q '"state": "paused"' <("$AIRLOCK" runs --json)
+    check "a second pause is no mistake" "$AIRLOCK" pause
+    check "who asked is in the log" grep -q "\"caller\":\"uid:$(id -u)\"" <("$AIRLOCK" log --json | grep '"run_paused"' | tail -n 1)
+    check "it goes on" says "resumed run" "$AIRLOCK" resume
+    check "and works again" moves
+    wait "$host"
+    same "past its time limit it still ended by that" 124 $?
+    check "by working that long, the pause not counted" test $(($(field wall_us) + $(field paused_us))) -ge 6900000
+    check "but told" test "$(field paused_us)" -gt 2900000
+
+    begin -- sh -c 'trap "echo told; exit 7" TERM; echo go; while :; do sleep 0.1; done'
+    check "paused again" "$AIRLOCK" pause
+    check "a paused one can be stopped" says "stopped run" "$AIRLOCK" stop
+    wait "$host"
+    same "it was told first, and its own status counts" 7 $?
+    check "its last words came" grep -q told "$out"
+    refuse "it is over when stop returns" "$AIRLOCK" resume
+    begin -- sh -c 'trap "" TERM; echo go; while :; do sleep 0.1; done'
+    check "what does not listen is ended" "$AIRLOCK" stop
+    wait "$host"
+    same "by force" 137 $?
+
+    begin -- sh -c 'echo go; while :; do sleep 0.1; done'
+    check "paused" "$AIRLOCK" pause
+    kill -KILL "$host"
+    wait "$host" 2>/dev/null
+    for _ in $(seq 150); do
+        [ "$(engine_containers) $(engine_volumes)" = "0 0" ] && break
+        sleep 0.2
+    done
+    same "one whose airlock is killed while it stands still goes too" "0 0" "$(engine_containers) $(engine_volumes)"
+    "$AIRLOCK" runs >/dev/null
+    refuse "and is live no more" "$AIRLOCK" resume
+}
+
 # A plain user who may use the socket of the system's engine, by its group: the container has their
 # uid. The socket stays as it is, for it may be the machine's own.
 plain_user_rows() {

@@ -52,6 +52,7 @@ engine_volumes() {
     podman --url "unix://$SOCKET" volume ls -q --filter label=airlock.run | wc -l
 }
 engine_rows
+control_rows
 
 chmod 660 "$SOCKET"
 plain_user_rows

@@ -190,6 +190,8 @@ class Connection(threading.Thread):
             self.reply(204)
         elif what == "wait":
             self.wait()
+        elif what == "pause" and MODE == "no-pause":
+            self.reply(500, {"message": "no \x1b[31mfreezer"})
         elif what == "kill":
             state["ended"].set()
             self.reply(204)
@@ -224,7 +226,7 @@ class Connection(threading.Thread):
             text = frame(1, b"out\n") + frame(2, b"err\n") + frame(1, b"") + frame(0, b"more\n")
             for byte in text:
                 self.send(bytes([byte]))
-            if MODE in ("hang", "die"):
+            if MODE in ("hang", "die", "no-pause"):
                 state["ended"].wait(20)
 
     def wait(self):
@@ -233,12 +235,12 @@ class Connection(threading.Thread):
             os._exit(0)
         if MODE == "vanish":
             return self.reply(404, {"message": "no such container"})
-        if MODE in ("hang", "echo", "bad-frames"):
+        if MODE in ("hang", "echo", "bad-frames", "no-pause"):
             state["ended"].wait(20)
         if MODE == "wait-cut":
             return self.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{")
         time.sleep(0.2)
-        self.reply(200, {"StatusCode": 137 if MODE in ("oom", "hang") else 5, "Error": None})
+        self.reply(200, {"StatusCode": 137 if MODE in ("oom", "hang", "no-pause") else 5, "Error": None})
 
 
 server = socket.socket(socket.AF_UNIX)

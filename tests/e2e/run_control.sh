@@ -153,6 +153,14 @@ for s in silent:
     s.connect("control")
 END
 check "it can still be paused" ask pause
+for i in 1 2 3 4 5 6 7 8; do
+    "$AIRLOCK" pause >"$SCRATCH/many.$i" 2>&1 &
+    askers="${askers:-} $!"
+done
+for asker in $askers; do
+    wait "$asker"
+done
+same "eight who ask at once all have their answer" 8 "$(cat "$SCRATCH"/many.* | grep -c '^paused run')"
 check "and resumed" ask resume
 check "and stopped" ask stop
 end
