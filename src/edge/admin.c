@@ -107,8 +107,8 @@ static void connection_end(struct admin_connection *connection) {
 static void on_time(struct timer *timer) {
     struct admin_connection *connection =
         (struct admin_connection *)((char *)timer - offsetof(struct admin_connection, timer));
-    if (!connection->is_idle && !connection->is_shut) {
-        limit_hit(LIMIT_ID_EDGE_ADMIN_MS);
+    if (!connection->is_shut) {
+        limit_hit(connection->is_idle ? LIMIT_ID_EDGE_ADMIN_IDLE_MS : LIMIT_ID_EDGE_ADMIN_MS);
     }
     connection_end(connection);
 }

@@ -86,8 +86,12 @@ static bool serve_writer(struct edge_log *log, struct log_writer *writer) {
     bool is_whole = true;
     for (;;) {
         struct slice bytes = log_ring_peek(&writer->ring, PIPE_BUF);
-        if ((bytes.size == 0 && is_whole) || is_too_late(log)) {
+        if (bytes.size == 0 && is_whole) {
             return wrote;
+        }
+        if (is_too_late(log)) {
+            limit_hit(LIMIT_ID_EDGE_LOG_STOP_MS);
+            return false;
         }
         size_t size = write_some(log, bytes);
         wrote = wrote || size > 0;
