@@ -9,6 +9,7 @@
 
 #include "audit/checkpoint.h"
 #include "audit/rows.h"
+#include "base/assert.h"
 #include "base/cleanup.h"
 #include "keys/note.h"
 #include "sys/file.h"
@@ -23,7 +24,8 @@ bool cosigned_name_is_valid(const char *name) {
 }
 
 static void path_of(const char *name, char ret_path[static PATH_BYTES]) {
-    (void)snprintf(ret_path, PATH_BYTES, "%s/%s", FOLDER, name);
+    int size = snprintf(ret_path, PATH_BYTES, "%s/%s", FOLDER, name);
+    ASSERT(size > 0 && size < PATH_BYTES);
 }
 
 status_t cosigned_write(const struct state *state, const char *name, struct slice note,
@@ -99,7 +101,9 @@ static int name_filter(const struct dirent *entry) {
 status_t cosigned_lines(const struct state *state, struct slice note, struct builder *out,
                         struct error *err) {
     struct dirent **names = nullptr;
-    int count = scandirat(state->fd, FOLDER, &names, name_filter, alphasort);
+    char path[32 + sizeof FOLDER]; /* of the very folder: not every C library has scandirat(3) */
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d/%s", state->fd, FOLDER);
+    int count = scandir(path, &names, name_filter, alphasort);
     if (count < 0) {
         return errno == ENOENT
                    ? STATUS_OK

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +35,15 @@ const char *cli_color(bool enabled, enum cli_color color) {
     };
     ASSERT(color < sizeof codes / sizeof codes[0]);
     return enabled ? codes[color] : "";
+}
+
+int cli_check_output(const struct cli *cli, int status) {
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return status;
+    }
+    struct error err;
+    (void)error_set(&err, ERROR_IO, errno, "cannot write to standard output");
+    return cli_error(cli, &err);
 }
 
 int cli_error(const struct cli *cli, const struct error *err) {

@@ -21,4 +21,7 @@ const struct cli_command_row *cli_command_find(const char *name);
 /* The command whose name is nearest, or nullptr when none is near. */
 const struct cli_command_row *cli_command_nearest(const char *name);
 
+/* `status`, or that of an error: a command that printed into a full disk has not done its work. */
+int cli_check_output(const struct cli *cli, int status);
+
 void cli_init(struct cli *ret_cli, const char *program);

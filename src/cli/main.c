@@ -2,7 +2,6 @@
  *
  * The program `airlock`: global options, then the sub-command of schema/commands.def.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "cli/cli_internal.h"
@@ -40,16 +39,6 @@ static int unknown_command(const struct cli *cli, const char *name) {
     return cli_error(cli, &err);
 }
 
-/* A command that printed into a full disk has not done its work. */
-static int check_output(const struct cli *cli, int status) {
-    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
-        return status;
-    }
-    struct error err;
-    (void)error_set(&err, ERROR_IO, errno, "cannot write to standard output");
-    return cli_error(cli, &err);
-}
-
 int main(int argc, char **argv) {
     struct cli cli;
     cli_init(&cli, argc > 0 ? argv[0] : "airlock");
@@ -59,21 +48,21 @@ int main(int argc, char **argv) {
             cli.json = true;
         } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             print_help();
-            return check_output(&cli, 0);
+            return cli_check_output(&cli, 0);
         } else if (strcmp(argv[i], "--version") == 0) {
             (void)printf("airlock %s\n", AIRLOCK_VERSION);
-            return check_output(&cli, 0);
+            return cli_check_output(&cli, 0);
         } else {
             return unknown_command(&cli, argv[i]);
         }
     }
     if (i >= argc) {
         print_help();
-        return check_output(&cli, error_exit_status(ERROR_USAGE));
+        return cli_check_output(&cli, error_exit_status(ERROR_USAGE));
     }
     const struct cli_command_row *row = cli_command_find(argv[i]);
     if (row == nullptr) {
         return unknown_command(&cli, argv[i]);
     }
-    return check_output(&cli, row->function(&cli, argc - i, argv + i));
+    return cli_check_output(&cli, row->function(&cli, argc - i, argv + i));
 }

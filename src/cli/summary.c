@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/names.h"
 #include "cli/summary_apply.h"
 #include "cli/summary_limit.h"
 #include "codec/json.h"
@@ -32,7 +33,7 @@ static void print_duration(FILE *out, uint64_t us) {
 
 static void outcome_text(const struct launcher_message *exit, char *ret_text, size_t size) {
     const char *name =
-        exit->outcome == LAUNCHER_OUTCOME_SIGNAL ? sigabbrev_np(exit->status) : nullptr;
+        exit->outcome == LAUNCHER_OUTCOME_SIGNAL ? names_signal(exit->status) : nullptr;
     switch (exit->outcome) {
     case LAUNCHER_OUTCOME_EXIT:
         (void)snprintf(ret_text, size, "exit %d", exit->status);

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/cleanup.h"
+#include "base/names.h"
 #include "codec/json.h"
 #include "codec/text.h"
 
@@ -13,7 +14,7 @@ enum { REPORT_BYTES_MAX = 64 * 1024 };
 
 /* The text of an error's second line: its detail, what the system said, or the table's meaning. */
 static void error_why(const struct error *err, char *ret_text, size_t size) {
-    const char *system = err->os_errno != 0 ? strerrordesc_np(err->os_errno) : nullptr;
+    const char *system = err->os_errno != 0 ? names_errno(err->os_errno) : nullptr;
     if (err->detail[0] != '\0' && system != nullptr) {
         (void)snprintf(ret_text, size, "%s (%s)", err->detail, system);
     } else if (err->detail[0] != '\0') {

@@ -16,6 +16,7 @@
 
 #include "base/assert.h"
 #include "base/cleanup.h"
+#include "store/cipher.h"
 
 enum { HEADER_BYTES = 24, PAGE_BYTES = 4096, KEY_TEXT_BYTES = 2 * DATABASE_KEY_BYTES + 3 };
 
@@ -78,6 +79,11 @@ status_t database_key_text(const struct secret *key, struct secret **ret_text, s
 static status_t use_key(const struct database *database, const struct secret *key,
                         struct error *err) {
     CLEANUP(secret_freep) struct secret *text = nullptr;
+    if (!cipher_is_linked()) { /* it looked for a key first, and there was none then */
+        (void)error_set(err, ERROR_AUDIT_KEY, 0, "a key was configured while the command started");
+        error_hint(err, "Start the command again.");
+        return (status_t){ERROR_AUDIT_KEY};
+    }
     TRY(database_key_text(key, &text, err));
     /* It writes to stderr otherwise; what fails is told by its caller. */
     (void)sqlite3_exec(database->handle, "PRAGMA cipher_log_level = NONE", nullptr, nullptr,
