@@ -7,20 +7,20 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/assert.h"
-#include "base/limits.h"
 #include "edge/io_engine.h"
 #include "sys/fd.h"
 
-enum { SPARE_MAX = 128, ROOM_LEAST = 2048 };
-
-void io_clock(struct io *io) {
+uint64_t io_fresh_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    io->now_us = (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+void io_clock(struct io *io) {
+    io->now_us = io_fresh_us();
 }
 
 status_t io_new(enum edge_engine engine, struct io **ret_io,
@@ -144,7 +144,7 @@ static void begin(struct io_stream *stream, int fd) {
 
 bool io_open(struct io *io, struct io_stream *stream, int fd) {
     begin(stream, fd);
-    if (!io->engine->open(io, stream)) {
+    if (io->engine->open != nullptr && !io->engine->open(io, stream)) {
         stream->fd = -1;
         stream->is_open = false;
         return false;
@@ -178,122 +178,6 @@ void io_read_stop(struct io *io, struct io_stream *stream) {
     }
 }
 
-static struct io_block *take_block(struct io *io) {
-    struct io_block *block = io->spare;
-    if (block != nullptr) {
-        io->spare = block->next;
-        io->spare_count--;
-    } else {
-        block = malloc(sizeof *block);
-        if (block == nullptr) {
-            return nullptr;
-        }
-    }
-    block->next = nullptr;
-    block->start = block->end = 0;
-    return block;
-}
-
-static void give_block(struct io *io, struct io_block *block) {
-    if (io->spare_count >= SPARE_MAX) {
-        free(block);
-        return;
-    }
-    block->next = io->spare;
-    io->spare = block;
-    io->spare_count++;
-}
-
-static void mark_dirty(struct io *io, struct io_stream *stream) {
-    if (!stream->is_dirty) {
-        stream->is_dirty = true;
-        stream->next = io->dirty;
-        io->dirty = stream;
-    }
-}
-
-uint8_t *io_send_room(struct io *io, struct io_stream *stream, size_t *ret_size) {
-    if (!stream->is_open || stream->is_shut || stream->is_broken) {
-        return nullptr;
-    }
-    if (stream->waiting >= LIMIT_EDGE_OUTPUT_BYTES) {
-        limit_hit(LIMIT_ID_EDGE_OUTPUT_BYTES);
-        return nullptr;
-    }
-    struct io_block *block = stream->last;
-    if (block == nullptr || IO_BLOCK_BYTES - block->end < ROOM_LEAST) {
-        block = take_block(io);
-        if (block == nullptr) {
-            return nullptr;
-        }
-        if (stream->last != nullptr) {
-            stream->last->next = block;
-        } else {
-            stream->first = block;
-        }
-        stream->last = block;
-    }
-    *ret_size = IO_BLOCK_BYTES - block->end;
-    return block->data + block->end;
-}
-
-void io_send_added(struct io *io, struct io_stream *stream, size_t size) {
-    ASSERT(stream->last != nullptr && size <= IO_BLOCK_BYTES - stream->last->end);
-    stream->last->end += (uint32_t)size;
-    stream->waiting += size;
-    if (size > 0) {
-        mark_dirty(io, stream);
-    }
-}
-
-bool io_send(struct io *io, struct io_stream *stream, struct slice bytes) {
-    while (bytes.size > 0) {
-        size_t size = 0;
-        uint8_t *room = io_send_room(io, stream, &size);
-        if (room == nullptr) {
-            return false;
-        }
-        size = bytes.size < size ? bytes.size : size;
-        memcpy(room, bytes.data, size);
-        io_send_added(io, stream, size);
-        bytes = slice_of(bytes.data + size, bytes.size - size);
-    }
-    return true;
-}
-
-bool io_is_full(struct io_stream *stream) {
-    stream->was_full = stream->was_full || stream->waiting > IO_HIGH_WATER;
-    return stream->was_full;
-}
-
-int io_parts(const struct io_stream *stream, struct iovec parts[static IO_PARTS_MAX]) {
-    int count = 0;
-    for (struct io_block *block = stream->first; block != nullptr && count < IO_PARTS_MAX;
-         block = block->next) {
-        if (block->end > block->start) {
-            parts[count++] = (struct iovec){block->data + block->start, block->end - block->start};
-        }
-    }
-    return count;
-}
-
-static void drop(struct io *io, struct io_stream *stream, size_t size) {
-    stream->waiting -= size;
-    while (stream->first != nullptr) {
-        struct io_block *block = stream->first;
-        size_t there = block->end - block->start;
-        if (size < there) {
-            block->start += (uint32_t)size;
-            return;
-        }
-        size -= there;
-        stream->first = block->next;
-        stream->last = stream->first == nullptr ? nullptr : stream->last;
-        give_block(io, block);
-    }
-    ASSERT(size == 0);
-}
-
 static void shut_if_due(struct io_stream *stream) {
     if (stream->is_shut && stream->waiting == 0 && !stream->is_broken && !stream->is_connecting) {
         (void)shutdown(stream->fd, SHUT_WR);
@@ -301,7 +185,11 @@ static void shut_if_due(struct io_stream *stream) {
 }
 
 void io_sent(struct io *io, struct io_stream *stream, size_t size) {
-    drop(io, stream, size);
+    io_drop(io, stream, size);
+    if (stream->is_finishing && stream->waiting == 0) {
+        io_close(io, stream, false);
+        return;
+    }
     shut_if_due(stream);
     if (stream->was_full && stream->waiting < IO_LOW_WATER) {
         stream->was_full = false;
@@ -319,7 +207,7 @@ void io_connected(struct io *io, struct io_stream *stream, int error) {
         return;
     }
     if (stream->waiting > 0) {
-        mark_dirty(io, stream);
+        io_mark_dirty(io, stream);
     } else {
         shut_if_due(stream);
     }
@@ -363,6 +251,17 @@ void io_shut(struct io *io, struct io_stream *stream) {
     }
 }
 
+void io_finish(struct io *io, struct io_stream *stream) {
+    if (!stream->is_open || stream->is_closing) {
+        return;
+    }
+    io_read_stop(io, stream);
+    stream->is_finishing = true;
+    if (stream->waiting == 0 || stream->is_broken || stream->is_connecting) {
+        io_close(io, stream, false);
+    }
+}
+
 static void unlink_dirty(struct io *io, struct io_stream *stream) {
     for (struct io_stream **at = &io->dirty; stream->is_dirty && *at != nullptr;
          at = &(*at)->next) {
@@ -389,7 +288,7 @@ void io_close(struct io *io, struct io_stream *stream, bool reset) {
 }
 
 void io_forget(struct io *io, struct io_stream *stream) {
-    drop(io, stream, stream->waiting);
+    io_drop(io, stream, stream->waiting);
     fd_closep(&stream->fd);
     stream->is_open = false;
     stream->next_closed = io->closed;

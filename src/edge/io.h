@@ -48,9 +48,11 @@ struct io_stream {
     int fd;                          /* owned by the engine from io_open() on; -1: none */
     /* What follows is the engine's. */
     uint32_t pending; /* io_uring: operations that the kernel holds */
-    bool is_open, is_connecting, is_reading, is_shut, is_closing, is_broken, has_ended, was_full;
+    bool is_open, is_connecting, is_reading, is_shut, is_finishing, is_closing, is_broken,
+        has_ended, was_full;
     bool can_read, can_write, has_hung_up; /* epoll: as far as is known */
     bool receives, sends;                  /* io_uring: under way */
+    bool was_stopped;                      /* io_uring: had to be stopped once */
     bool is_dirty, is_ready;               /* in the lists below */
     struct io_block *first, *last;         /* output, owned */
     size_t waiting;                        /* bytes of output */
@@ -92,6 +94,7 @@ void io_free(struct io *io);              /* nullptr is fine; every stream must 
 const char *io_name(const struct io *io); /* "io_uring", "epoll" */
 uint64_t io_now_us(const struct io *io);  /* monotonic, as of the last wake-up */
 uint64_t io_now_ms(const struct io *io);
+uint64_t io_fresh_us(void); /* the same clock, read now */
 /* Fires once, `after_ms` from now. False when memory runs out. */
 bool io_timer_set(struct io *io, struct timer *timer, uint64_t after_ms);
 void io_timer_clear(struct io *io, struct timer *timer);
@@ -124,9 +127,12 @@ bool io_send(struct io *io, struct io_stream *stream, struct slice bytes);
 /* Room to be filled in place: at least one byte; nullptr as io_send() is false. What was written
  * counts after io_send_added(). */
 uint8_t *io_send_room(struct io *io, struct io_stream *stream, size_t *ret_size);
-void io_send_added(struct io *io, struct io_stream *stream, size_t size);
+void io_send_added(struct io *io, struct io_stream *stream, size_t size); /* 0: none after all */
 bool io_is_full(struct io_stream *stream); /* past the high-water mark: `drained` will come */
 /* After what waits, the other end sees the end. */
 void io_shut(struct io *io, struct io_stream *stream);
+/* The same, and then closes. Nothing more is read; the owner is told by `closed` alone, or by
+ * `ended` when the other end broke it. */
+void io_finish(struct io *io, struct io_stream *stream);
 /* Closes; what waits is dropped. With `reset` the other end sees an abort. `closed` comes later. */
 void io_close(struct io *io, struct io_stream *stream, bool reset);

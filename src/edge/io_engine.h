@@ -22,7 +22,7 @@ struct io_engine {
     void (*watch_remove)(struct io *io, struct io_watch *watch);
     bool (*accept_start)(struct io *io, struct io_acceptor *acceptor);
     void (*accept_stop)(struct io *io, struct io_acceptor *acceptor);
-    bool (*open)(struct io *io, struct io_stream *stream);
+    bool (*open)(struct io *io, struct io_stream *stream); /* nullptr: nothing is to be done */
     bool (*connect)(struct io *io, struct io_stream *stream, const struct sockaddr *address,
                     socklen_t size);
     void (*read_start)(struct io *io, struct io_stream *stream);
@@ -47,6 +47,8 @@ struct io *io_uring_new(char ret_reason[static IO_REASON_BYTES]);
 struct io *io_epoll_new(void); /* nullptr with errno */
 
 void io_clock(struct io *io);
+void io_mark_dirty(struct io *io, struct io_stream *stream);        /* it has output */
+void io_drop(struct io *io, struct io_stream *stream, size_t size); /* output, from the front */
 /* `size` bytes of the output were sent. Tells the owner, and shuts, where that is due. */
 void io_sent(struct io *io, struct io_stream *stream, size_t size);
 /* What io_connect() began has come to its end: tells the owner, and begins with what waits. */

@@ -13,44 +13,18 @@
  * owners do not wait, are referred to by way of a slot.
  */
 #include <errno.h>
-#include <liburing.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "edge/io_engine.h"
-#include "sys/fd.h"
+#include "edge/io_ring.h"
 
-enum {
-    ENTRIES = 512,
-    COMPLETIONS = 4096,
-    BUFFERS = 256, /* a power of two */
-    BUFFER_BYTES = 16 << 10,
-    BUFFER_GROUP = 0,
-    AGAIN_MS = 100,
-    BATCH = 64,
-};
+enum { AGAIN_MS = 100, BATCH = 64 };
 
 /* The kind of an operation, in the low bits of its user data. */
 enum kind : uint8_t { KIND_NONE, KIND_RECEIVE, KIND_SEND, KIND_CONNECT, KIND_WATCH, KIND_ACCEPT };
 enum { KIND_MASK = 7 };
-
-struct io_slot {
-    alignas(8) struct io_watch *watch; /* nullptr: nobody waits for it any more */
-    struct io_acceptor *acceptor;
-    bool is_armed; /* the kernel refers to it */
-};
-
-struct io_ring {
-    struct io base; /* first */
-    struct io_uring ring;
-    struct io_uring_buf_ring *buffers;
-    uint8_t *memory; /* of the buffers */
-    bool is_enabled;
-};
 
 static struct io_ring *self_of(struct io *io) {
     return (struct io_ring *)io;
@@ -79,20 +53,20 @@ static void cancel(struct io_ring *self, void *pointer, enum kind kind) {
     mark(sqe, nullptr, KIND_NONE);
 }
 
-static void arm_receive(struct io_ring *self, struct io_stream *stream) {
+/* Multishot brings all that is there, many buffers at once. A stream that had to be stopped brings
+ * more than its peer takes, and is asked for one buffer at a time. */
+void io_ring_arm_receive(struct io_ring *self, struct io_stream *stream) {
     struct io_uring_sqe *sqe = next_sqe(self);
-    io_uring_prep_recv_multishot(sqe, stream->fd, nullptr, 0, 0);
+    if (stream->was_stopped) {
+        io_uring_prep_recv(sqe, stream->fd, nullptr, 0, 0);
+    } else {
+        io_uring_prep_recv_multishot(sqe, stream->fd, nullptr, 0, 0);
+    }
     sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = BUFFER_GROUP;
+    sqe->buf_group = IO_RING_BUFFER_GROUP;
     mark(sqe, stream, KIND_RECEIVE);
     stream->receives = true;
     stream->pending++;
-}
-
-static bool uring_open(struct io *io, struct io_stream *stream) {
-    (void)io;
-    (void)stream;
-    return true;
 }
 
 static bool uring_connect(struct io *io, struct io_stream *stream, const struct sockaddr *address,
@@ -106,14 +80,15 @@ static bool uring_connect(struct io *io, struct io_stream *stream, const struct 
 
 static void uring_read_start(struct io *io, struct io_stream *stream) {
     if (!stream->receives && !stream->is_connecting) {
-        arm_receive(self_of(io), stream);
+        io_ring_arm_receive(self_of(io), stream);
     }
 }
 
 static void uring_read_stop(struct io *io, struct io_stream *stream) {
-    if (stream->receives) {
+    if (stream->receives && !stream->was_stopped) {
         cancel(self_of(io), stream, KIND_RECEIVE);
     }
+    stream->was_stopped = true;
 }
 
 static void uring_flush(struct io *io, struct io_stream *stream) {
@@ -155,7 +130,7 @@ static bool uring_watch_add(struct io *io, struct io_watch *watch) {
     if (watch->events == 0) {
         return true;
     }
-    struct io_slot *slot = calloc(1, sizeof *slot);
+    struct io_slot *slot = io_ring_take_slot(self_of(io));
     if (slot == nullptr) {
         return false;
     }
@@ -196,7 +171,7 @@ static void accept_again(struct timer *timer) {
 }
 
 static bool uring_accept_start(struct io *io, struct io_acceptor *acceptor) {
-    struct io_slot *slot = calloc(1, sizeof *slot);
+    struct io_slot *slot = io_ring_take_slot(self_of(io));
     if (slot == nullptr) {
         return false;
     }
@@ -217,7 +192,7 @@ static void uring_accept_stop(struct io *io, struct io_acceptor *acceptor) {
     if (slot->is_armed) {
         cancel(self_of(io), slot, KIND_ACCEPT);
     } else {
-        free(slot);
+        io_ring_free_slot(self_of(io), slot);
     }
 }
 
@@ -229,7 +204,7 @@ static void serve_accept(struct io_ring *self, struct io_slot *slot, int result,
             (void)close(result); /* came while it was being stopped: its client sees a reset */
         }
         if (!goes_on) {
-            free(slot);
+            io_ring_free_slot(self, slot);
         }
         return;
     }
@@ -248,7 +223,7 @@ static void serve_accept(struct io_ring *self, struct io_slot *slot, int result,
 static void serve_watch(struct io_ring *self, struct io_slot *slot, int result) {
     struct io_watch *watch = slot->watch;
     if (watch == nullptr) {
-        free(slot);
+        io_ring_free_slot(self, slot);
         return;
     }
     uint32_t seen = result < 0 ? watch->events : (uint32_t)result & (POLLIN | POLLOUT);
@@ -257,7 +232,7 @@ static void serve_watch(struct io_ring *self, struct io_slot *slot, int result) 
     if (slot->watch == watch && watch->slot == slot) {
         arm_watch(self, watch);
     } else {
-        free(slot);
+        io_ring_free_slot(self, slot);
     }
 }
 
@@ -268,15 +243,15 @@ static void settle(struct io *io, struct io_stream *stream) {
     }
 }
 
-static void give_buffer(struct io_ring *self, unsigned number) {
-    io_uring_buf_ring_add(self->buffers, self->memory + (size_t)number * BUFFER_BYTES, BUFFER_BYTES,
-                          (unsigned short)number, io_uring_buf_ring_mask(BUFFERS), 0);
+void io_ring_give_buffer(struct io_ring *self, unsigned number) {
+    io_uring_buf_ring_add(self->buffers, self->memory + (size_t)number * IO_RING_BUFFER_BYTES,
+                          IO_RING_BUFFER_BYTES, (unsigned short)number,
+                          io_uring_buf_ring_mask(IO_RING_BUFFERS), 0);
     io_uring_buf_ring_advance(self->buffers, 1);
 }
 
-/* What ended the multishot operation: nothing bad, the end, or an error. */
+/* What ended the operation: nothing bad, the end, or an error. */
 static void finish_receive(struct io_ring *self, struct io_stream *stream, int result) {
-    stream->receives = false;
     settle(&self->base, stream);
     if (stream->is_closing) {
         return;
@@ -285,22 +260,25 @@ static void finish_receive(struct io_ring *self, struct io_stream *stream, int r
         io_end(stream);
     } else if (result < 0 && result != -ECANCELED && result != -ENOBUFS && result != -EINTR) {
         io_fail(&self->base, stream, -result);
-    } else if (stream->is_reading) {
-        arm_receive(self, stream);
+    } else if (stream->is_reading && !stream->receives) {
+        io_ring_arm_receive(self, stream);
     }
 }
 
 static void serve_receive(struct io_ring *self, struct io_stream *stream, int result,
                           uint32_t flags) {
+    bool goes_on = (flags & IORING_CQE_F_MORE) != 0;
+    stream->receives = goes_on;
     if ((flags & IORING_CQE_F_BUFFER) != 0) {
         unsigned number = flags >> IORING_CQE_BUFFER_SHIFT;
         if (result > 0 && !stream->is_closing) {
             stream->row->received(
-                stream, slice_of(self->memory + (size_t)number * BUFFER_BYTES, (size_t)result));
+                stream,
+                slice_of(self->memory + (size_t)number * IO_RING_BUFFER_BYTES, (size_t)result));
         }
-        give_buffer(self, number);
+        io_ring_give_buffer(self, number);
     }
-    if ((flags & IORING_CQE_F_MORE) == 0) {
+    if (!goes_on) {
         finish_receive(self, stream, result);
     }
 }
@@ -328,7 +306,7 @@ static void serve_connect(struct io_ring *self, struct io_stream *stream, int re
         return;
     }
     if (stream->is_reading && result >= 0) {
-        arm_receive(self, stream);
+        io_ring_arm_receive(self, stream);
     }
     io_connected(&self->base, stream, -result);
 }
@@ -398,20 +376,11 @@ static bool uring_turn(struct io *io, int wait_ms) {
     return true;
 }
 
-static void free_ring(struct io_ring *self) {
-    if (self->buffers != nullptr) {
-        (void)io_uring_free_buf_ring(&self->ring, self->buffers, BUFFERS, BUFFER_GROUP);
-    }
-    io_uring_queue_exit(&self->ring);
-    free(self->memory);
-    free(self);
-}
-
 static void uring_free(struct io *io) {
-    free_ring(self_of(io));
+    io_ring_free(self_of(io));
 }
 
-static const struct io_engine ENGINE = {
+const struct io_engine IO_URING_ENGINE = {
     .name = "io_uring",
     .turn = uring_turn,
     .watch_add = uring_watch_add,
@@ -419,7 +388,6 @@ static const struct io_engine ENGINE = {
     .watch_remove = uring_watch_remove,
     .accept_start = uring_accept_start,
     .accept_stop = uring_accept_stop,
-    .open = uring_open,
     .connect = uring_connect,
     .read_start = uring_read_start,
     .read_stop = uring_read_stop,
@@ -427,86 +395,3 @@ static const struct io_engine ENGINE = {
     .close = uring_close,
     .free = uring_free,
 };
-
-static int restrict_ring(struct io_uring *ring) {
-    static const uint8_t OPERATIONS[] = {
-        IORING_OP_RECV,   IORING_OP_SEND,     IORING_OP_SENDMSG,      IORING_OP_CONNECT,
-        IORING_OP_ACCEPT, IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
-    };
-    enum { COUNT = sizeof OPERATIONS };
-    struct io_uring_restriction rows[COUNT + 1] = {};
-    for (unsigned i = 0; i < COUNT; i++) {
-        rows[i].opcode = IORING_RESTRICTION_SQE_OP;
-        rows[i].sqe_op = OPERATIONS[i];
-    }
-    rows[COUNT].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-    rows[COUNT].sqe_flags = IOSQE_BUFFER_SELECT;
-    return io_uring_register_restrictions(ring, rows, COUNT + 1);
-}
-
-static struct io_ring *make_ring(char ret_reason[static IO_REASON_BYTES]) {
-    struct io_ring *self = calloc(1, sizeof *self);
-    if (self == nullptr) {
-        (void)snprintf(ret_reason, IO_REASON_BYTES, "memory ran out");
-        return nullptr;
-    }
-    struct io_uring_params params = {
-        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE |
-                 IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
-        .cq_entries = COMPLETIONS,
-    };
-    int failed = io_uring_queue_init_params(ENTRIES, &self->ring, &params);
-    if (failed != 0) {
-        (void)snprintf(ret_reason, IO_REASON_BYTES, "io_uring_setup: %s", strerror(-failed));
-        free(self);
-        return nullptr;
-    }
-    self->base.engine = &ENGINE;
-    self->memory = aligned_alloc(4096, (size_t)BUFFERS * BUFFER_BYTES);
-    self->buffers = io_uring_setup_buf_ring(&self->ring, BUFFERS, BUFFER_GROUP, 0, &failed);
-    if (self->memory != nullptr && self->buffers != nullptr) {
-        for (unsigned i = 0; i < BUFFERS; i++) {
-            give_buffer(self, i);
-        }
-        failed = restrict_ring(&self->ring);
-    }
-    if (self->memory == nullptr || self->buffers == nullptr || failed != 0) {
-        (void)snprintf(ret_reason, IO_REASON_BYTES, "io_uring_register: %s", strerror(-failed));
-        free_ring(self);
-        return nullptr;
-    }
-    return self;
-}
-
-/* One byte through a socket, by the operations and features that are used: a kernel may know the
- * ring and not these. */
-static bool try_ring(char ret_reason[static IO_REASON_BYTES]) {
-    int pair[2] = {-1, -1};
-    struct io_ring *self = make_ring(ret_reason);
-    bool is_good = false;
-    if (self != nullptr && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 &&
-        io_uring_enable_rings(&self->ring) == 0 && write(pair[1], "x", 1) == 1) {
-        struct __kernel_timespec time = {.tv_sec = 1};
-        struct io_stream stream = {.fd = pair[0]};
-        struct io_uring_cqe *cqe = nullptr;
-        arm_receive(self, &stream);
-        int result = io_uring_submit_and_wait_timeout(&self->ring, &cqe, 1, &time, nullptr);
-        is_good = result >= 0 && cqe != nullptr && cqe->res == 1 &&
-                  (cqe->flags & (IORING_CQE_F_BUFFER | IORING_CQE_F_MORE)) ==
-                      (IORING_CQE_F_BUFFER | IORING_CQE_F_MORE);
-        (void)snprintf(ret_reason, IO_REASON_BYTES,
-                       is_good ? "a multishot receive worked" : "a multishot receive failed: %s",
-                       strerror(cqe != nullptr ? -cqe->res : -result));
-    }
-    fd_closep(&pair[0]);
-    fd_closep(&pair[1]);
-    if (self != nullptr) {
-        free_ring(self);
-    }
-    return is_good;
-}
-
-struct io *io_uring_new(char ret_reason[static IO_REASON_BYTES]) {
-    struct io_ring *self = try_ring(ret_reason) ? make_ring(ret_reason) : nullptr;
-    return self != nullptr ? &self->base : nullptr;
-}

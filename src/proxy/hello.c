@@ -3,7 +3,12 @@
 
 #include <string.h>
 
-enum { RECORD_HANDSHAKE = 22, HANDSHAKE_CLIENT_HELLO = 1, EXTENSION_SERVER_NAME = 0 };
+enum {
+    RECORD_HANDSHAKE = 22,
+    HANDSHAKE_CLIENT_HELLO = 1,
+    EXTENSION_SERVER_NAME = 0,
+    EXTENSION_ALPN = 16
+};
 
 static size_t read_u24(struct cursor *cursor) {
     size_t high = cursor_u8(cursor);
@@ -55,7 +60,13 @@ static enum hello_result parse_name(struct slice extension, struct slice *ret_na
                                                                             : HELLO_MALFORMED;
 }
 
-static enum hello_result parse_extensions(struct cursor *cursor, struct slice *ret_name) {
+static bool parse_protocols(struct slice extension, struct slice *ret_list) {
+    struct cursor cursor = cursor_of(extension);
+    *ret_list = cursor_bytes(&cursor, cursor_u16_be(&cursor));
+    return cursor_is_finished(&cursor) && ret_list->size > 0;
+}
+
+static enum hello_result parse_extensions(struct cursor *cursor, struct hello *hello) {
     enum hello_result result = HELLO_NO_NAME;
     if (cursor_remaining(cursor) == 0) {
         return result;
@@ -67,17 +78,23 @@ static enum hello_result parse_extensions(struct cursor *cursor, struct slice *r
         uint16_t type = cursor_u16_be(cursor);
         size_t size = cursor_u16_be(cursor);
         struct slice body = cursor_bytes(cursor, size);
-        if (type == EXTENSION_SERVER_NAME && cursor_is_ok(cursor)) {
-            if (result != HELLO_NO_NAME || parse_name(body, ret_name) != HELLO_NAME) {
+        if (!cursor_is_ok(cursor)) {
+            break;
+        }
+        if (type == EXTENSION_SERVER_NAME) {
+            if (result != HELLO_NO_NAME || parse_name(body, &hello->name) != HELLO_NAME) {
                 return HELLO_MALFORMED;
             }
             result = HELLO_NAME;
+        } else if (type == EXTENSION_ALPN &&
+                   (hello->alpn.size > 0 || !parse_protocols(body, &hello->alpn))) {
+            return HELLO_MALFORMED;
         }
     }
     return cursor_is_ok(cursor) ? result : HELLO_MALFORMED;
 }
 
-static enum hello_result parse_hello(struct slice bytes, struct slice *ret_name) {
+static enum hello_result parse_hello(struct slice bytes, struct hello *hello) {
     struct cursor cursor = cursor_of(bytes);
     uint8_t type = cursor_u8(&cursor);
     size_t size = read_u24(&cursor);
@@ -90,11 +107,12 @@ static enum hello_result parse_hello(struct slice bytes, struct slice *ret_name)
     (void)cursor_bytes(&cursor, cursor_u8(&cursor));     /* session id */
     (void)cursor_bytes(&cursor, cursor_u16_be(&cursor)); /* cipher suites */
     (void)cursor_bytes(&cursor, cursor_u8(&cursor));     /* compression */
-    return cursor_is_ok(&cursor) ? parse_extensions(&cursor, ret_name) : HELLO_MALFORMED;
+    return cursor_is_ok(&cursor) ? parse_extensions(&cursor, hello) : HELLO_MALFORMED;
 }
 
-enum hello_result hello_parse(struct slice bytes, uint8_t scratch[static HELLO_BYTES_MAX],
-                              struct slice *ret_name) {
+enum hello_result hello_parse_all(struct slice bytes, uint8_t scratch[static HELLO_BYTES_MAX],
+                                  struct hello *ret_hello) {
+    *ret_hello = (struct hello){};
     if (bytes.size == 0) {
         return HELLO_MORE;
     }
@@ -103,5 +121,13 @@ enum hello_result hello_parse(struct slice bytes, uint8_t scratch[static HELLO_B
     }
     size_t size = 0;
     enum hello_result result = join_records(bytes, scratch, &size);
-    return result == HELLO_NAME ? parse_hello(slice_of(scratch, size), ret_name) : result;
+    return result == HELLO_NAME ? parse_hello(slice_of(scratch, size), ret_hello) : result;
+}
+
+enum hello_result hello_parse(struct slice bytes, uint8_t scratch[static HELLO_BYTES_MAX],
+                              struct slice *ret_name) {
+    struct hello hello;
+    enum hello_result result = hello_parse_all(bytes, scratch, &hello);
+    *ret_name = hello.name;
+    return result;
 }

@@ -17,6 +17,14 @@ enum hello_result : uint8_t {
 
 enum { HELLO_BYTES_MAX = 16384 };
 
+struct hello { /* borrows, as hello_parse() says */
+    struct slice name;
+    struct slice alpn; /* the list of protocols (RFC 7301), without its length; empty: none */
+};
+
 /* Judges the first bytes of a connection. *ret_name borrows from `bytes` or from `scratch`. */
 enum hello_result hello_parse(struct slice bytes, uint8_t scratch[static HELLO_BYTES_MAX],
                               struct slice *ret_name);
+/* The same, with everything that connections are told apart by. */
+enum hello_result hello_parse_all(struct slice bytes, uint8_t scratch[static HELLO_BYTES_MAX],
+                                  struct hello *ret_hello);

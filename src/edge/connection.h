@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A connection from a client, and the one to a server that belongs to it.
+ *
+ *   accepted -> header (PROXY, from trusted networks) -> hello (passthrough by name)
+ *                                                     -> handshake
+ *            -> connect, on another server when one fails -> server handshake -> relay -> closed
+ *
+ * One phase at a time decides what bytes mean; connection_phase.c and connection_server.c change
+ * it. A deadline stands in every phase. What a client sends while nobody can take it is not read,
+ * or held.
+ */
+#pragma once
+
+#include "edge/leg.h"
+#include "edge/proxy_protocol.h"
+#include "edge/worker.h"
+
+enum phase : uint8_t {
+    PHASE_HEADER,
+    PHASE_HELLO,
+    PHASE_HANDSHAKE,
+    PHASE_CONNECT,
+    PHASE_SERVER_HANDSHAKE,
+    PHASE_RELAY,
+    PHASE_LINGER, /* the client is told why; what it sends is thrown away */
+    PHASE_CLOSED,
+};
+
+struct connection {
+    struct leg client; /* first */
+    struct leg server;
+    struct connection *before, *next; /* in the worker's list */
+    struct worker *worker;
+    struct tenure *tenure;
+    struct setup_listener *listener;
+    enum phase phase;
+    bool is_client_open, is_server_open; /* the engine knows the stream */
+    bool is_to_retry;                    /* when the server's stream is closed */
+    bool is_succeeded;                   /* the choice is reported as such */
+    bool has_first_byte;
+    bool is_counted; /* by source_limits */
+    struct timer timer;
+    struct tls_peer peer;
+    enum edge_group group; /* of the handshake, once it is done */
+    uint16_t group_code;
+    struct upstream_choice choice;
+    uint32_t upstream;
+    struct source_key source;
+    struct sockaddr_storage address; /* the client's, as the PROXY header says where there is one */
+    struct sockaddr_storage target;  /* what it connected to */
+    uint64_t accepted_us, handshaken_us, connecting_us, connected_us, first_byte_us, last_us;
+    uint64_t cpu_us; /* of the handshake */
+    uint64_t bytes_in, bytes_out;
+    const char *end; /* for the log: a constant */
+    bool is_refused;
+};
+
+/* Takes over what was accepted. */
+void connection_accept(struct door *door, int fd);
+/* At the end of draining. */
+void connection_abort(struct connection *connection, enum edge_error error);
+
+/* For connection_*.c. */
+void connection_begin(struct connection *connection); /* in the phase that it has */
+/* Whether its source may have one more; counts it. */
+bool connection_admit(struct connection *connection, enum edge_refusal *ret_refusal);
+uint32_t connection_random(void);
+/* Whether whoever connects from there has to send a PROXY header. */
+bool connection_is_trusted(const struct edge_listener *listener, const struct sockaddr *address);
+void connection_log(const struct connection *connection); /* it is over */
+void connection_refuse(struct connection *connection, enum edge_refusal refusal);
+/* Both legs, at once. */
+void connection_close(struct connection *connection, const char *end, bool reset);
+void connection_deadline(struct connection *connection, uint32_t after_ms);
+void connection_route(struct connection *connection);         /* the client is known: choose */
+void connection_connect(struct connection *connection);       /* the next server, or the end */
+void connection_server_failed(struct connection *connection); /* another one, or the end */
+void connection_relay(struct connection *connection);         /* both legs stand */
+void connection_linger(struct connection *connection, const char *end);
+void connection_received(struct connection *connection, struct slice bytes); /* before the relay */
+void connection_handshake(struct connection *connection, struct slice bytes);
+void connection_server_connected(struct connection *connection, int error);
+void connection_server_handshake(struct connection *connection, struct slice bytes);
+/* Relay: bytes of one leg, its end, and room on it for the other's. */
+void relay_received(struct connection *connection, struct leg *from, struct slice bytes);
+void relay_ended(struct connection *connection, struct leg *from);
+void relay_drained(struct connection *connection, struct leg *to);
+/* The PROXY header towards the server. */
+bool connection_send_header(struct connection *connection);

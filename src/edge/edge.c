@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/edge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "edge/leg.h"
+#include "edge/side.h"
+#include "edge/worker.h"
+#include "sys/fd.h"
+
+enum { HOSTS_BYTES_MAX = 1 << 20, WORKERS_MAX = 64, DRAIN_STEP_MS = 20 };
+
+struct edge {
+    const struct edge_options *options;
+    struct builder hosts;
+    struct metric_names *names;
+    struct source_limits *sources;
+    struct edge_log *log;
+    struct log_writer *writer;                /* the main thread's */
+    struct metrics *metrics[WORKERS_MAX + 1]; /* the last one the main thread's */
+    struct worker *workers[WORKERS_MAX];
+    uint32_t worker_count;
+    struct setup *setup;
+    struct side *side;
+};
+
+static uint32_t processor_count(void) {
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < 1 ? 1 : (uint32_t)count;
+}
+
+static struct metrics *own_metrics(const struct edge *edge) {
+    return edge->metrics[edge->worker_count];
+}
+
+static status_t read_hosts(struct builder *hosts, struct error *err) {
+    CLEANUP(fd_closep) int fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? fd_read_to_end(fd, "/etc/hosts", hosts, err) : STATUS_OK;
+}
+
+/* As many descriptors as may be had: each connection has two. */
+static void raise_files(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static status_t make_writer(struct edge *edge, struct metrics *metrics,
+                            struct log_writer **ret_writer, struct error *err) {
+    const struct log_writer_options options = {.clock = clock_system(), .metrics = metrics};
+    return log_writer_new(edge->log, &options, ret_writer, err);
+}
+
+static status_t make_worker(struct edge *edge, enum edge_engine engine, uint32_t index,
+                            char ret_reason[static IO_REASON_BYTES], struct error *err) {
+    struct worker_options options = {
+        .engine = engine, .metrics = edge->metrics[index], .sources = edge->sources};
+    TRY(make_writer(edge, options.metrics, &options.log, err));
+    return worker_new(&options, &edge->workers[index], ret_reason, err);
+}
+
+static status_t make_workers(struct edge *edge, const struct edge_config *config,
+                             struct error *err) {
+    char reason[IO_REASON_BYTES] = "";
+    for (uint32_t i = 0; i <= edge->worker_count; i++) {
+        TRY(metrics_new(&edge->metrics[i], err));
+    }
+    TRY(edge_log_start(edge->options->log_fd, &edge->log, err));
+    TRY(make_writer(edge, own_metrics(edge), &edge->writer, err));
+    for (uint32_t i = 0; i < edge->worker_count; i++) {
+        TRY(make_worker(edge, config->engine, i, reason, err));
+    }
+    const char *engine = io_name(edge->workers[0]->io);
+    metric_names_set_engine(edge->names, engine, reason);
+    LOG_EVENT(edge->writer, PROXY_EVENT_ENGINE, {"engine", engine, 0}, {"reason", reason, 0},
+              {"workers", nullptr, edge->worker_count});
+    return STATUS_OK;
+}
+
+static void tell_certificates(struct edge *edge) {
+    const struct setup *setup = edge->setup;
+    for (uint32_t i = 0; i < setup->config->listener_count; i++) {
+        const struct setup_listener *one = &setup->listeners[i];
+        if (one->tls != nullptr) {
+            metrics_set(own_metrics(edge), METRIC_CERTIFICATE_EXPIRY,
+                        (struct metric_at){.label_1 = one->number}, tls_server_expiry(one->tls));
+        }
+    }
+}
+
+static void tell_listeners(struct edge *edge) {
+    for (uint32_t i = 0; i < edge->setup->config->listener_count; i++) {
+        const struct edge_listener *one = &edge->setup->config->listeners[i];
+        LOG_EVENT(edge->writer, PROXY_EVENT_LISTENING, {"listener", one->name, 0},
+                  {"bind", one->bind.text, 0});
+    }
+    tell_certificates(edge);
+}
+
+static status_t start_side(struct edge *edge, struct error *err) {
+    const struct edge_config *config = edge->setup->config;
+    const struct side_options options = {
+        .metrics = config->has_metrics ? &config->metrics : nullptr,
+        .hosts = builder_slice(&edge->hosts),
+        .log = edge->log,
+        .threads = (const struct metrics *const *)edge->metrics,
+        .thread_count = edge->worker_count + 1,
+        .names = edge->names,
+        .upstreams = edge->setup->upstreams,
+        .upstream_count = config->upstream_count,
+    };
+    return side_start(&options, &edge->side, err);
+}
+
+/* In every worker; memory is all that can fail. */
+static status_t use_setup(struct edge *edge, struct setup *setup, struct error *err) {
+    for (uint32_t i = 0; i < edge->worker_count; i++) {
+        if (!worker_use(edge->workers[i], setup)) {
+            return error_set(err, ERROR_NO_MEMORY, 0, "cannot put the configuration in force");
+        }
+    }
+    return STATUS_OK;
+}
+
+static status_t begin(struct edge *edge, struct error *err) {
+    struct edge_config *config = nullptr;
+    builder_init(&edge->hosts, HOSTS_BYTES_MAX);
+    TRY(read_hosts(&edge->hosts, err));
+    TRY(edge_config_load(edge->options->file, &config, err));
+    CLEANUP(edge_config_freep) struct edge_config *owned = config;
+    edge->worker_count = config->workers > 0 ? config->workers : processor_count();
+    edge->worker_count = edge->worker_count < WORKERS_MAX ? edge->worker_count : WORKERS_MAX;
+    raise_files();
+    if (!leg_prepare()) {
+        return error_set(err, ERROR_NO_MEMORY, 0, "cannot prepare TLS");
+    }
+    TRY(metric_names_new(&edge->names, err));
+    TRY(source_limits_new((uint32_t)LIMIT_EDGE_SOURCES, &edge->sources, err));
+    TRY(make_workers(edge, config, err));
+    const struct setup_options options = {
+        .config = owned, .hosts = builder_slice(&edge->hosts), .names = edge->names};
+    owned = nullptr;
+    TRY(setup_new(&options, &edge->setup, err));
+    TRY(start_side(edge, err));
+    for (uint32_t i = 0; i < edge->worker_count; i++) {
+        TRY(worker_start(edge->workers[i], err));
+    }
+    TRY(use_setup(edge, edge->setup, err));
+    tell_listeners(edge);
+    side_set_ready(edge->side, nullptr);
+    LOG_EVENT(edge->writer, PROXY_EVENT_START, {"file", edge->setup->config->file, 0},
+              {"pid", nullptr, getpid()});
+    return STATUS_OK;
+}
+
+static status_t try_reload(struct edge *edge, struct error *err) {
+    struct edge_config *config = nullptr;
+    struct setup *setup = nullptr;
+    TRY(edge_config_load(edge->options->file, &config, err));
+    const struct setup_options options = {
+        .config = config,
+        .hosts = builder_slice(&edge->hosts),
+        .names = edge->names,
+        .previous = edge->setup,
+    };
+    TRY(setup_new(&options, &setup, err));
+    status_t status = side_use(edge->side, setup->upstreams, setup->config->upstream_count, err);
+    if (!status_is_ok(status)) {
+        setup_release(setup);
+        return status;
+    }
+    struct setup *before = edge->setup;
+    edge->setup = setup; /* the side has it already, and some workers do, whatever fails now */
+    status = use_setup(edge, setup, err);
+    setup_release(before);
+    return status;
+}
+
+static void reload(struct edge *edge) {
+    struct error err = {};
+    bool is_done = status_is_ok(try_reload(edge, &err));
+    metrics_add(own_metrics(edge), METRIC_RELOADS,
+                (struct metric_at){.label_1 = is_done ? EDGE_RELOAD_OK : EDGE_RELOAD_FAILED}, 1);
+    if (is_done) {
+        LOG_EVENT(edge->writer, PROXY_EVENT_RELOADED, {"file", edge->setup->config->file, 0});
+        tell_listeners(edge);
+    } else {
+        LOG_EVENT(edge->writer, PROXY_EVENT_RELOAD_FAILED, {"error", err.message, 0},
+                  {"detail", err.detail, 0}, {"hint", error_effective_hint(&err), 0});
+    }
+}
+
+static uint32_t live_count(const struct edge *edge) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < edge->worker_count; i++) {
+        count += edge->workers[i]->live;
+    }
+    return count;
+}
+
+/* Until nobody is served any more, the time is over, or whoever asked is out of patience. */
+static void drain(struct edge *edge, const sigset_t *signals) {
+    const struct timespec step = {.tv_nsec = DRAIN_STEP_MS * 1000000L};
+    uint64_t until_us = io_fresh_us() + (uint64_t)edge->setup->config->drain_ms * 1000u;
+    side_set_ready(edge->side, "draining");
+    LOG_EVENT(edge->writer, PROXY_EVENT_DRAINING, {"connections", nullptr, live_count(edge)});
+    for (uint32_t i = 0; i < edge->worker_count; i++) {
+        worker_drain(edge->workers[i]);
+    }
+    while (live_count(edge) > 0 && io_fresh_us() < until_us) {
+        int signal = sigtimedwait(signals, nullptr, &step);
+        if (signal == SIGTERM || signal == SIGINT) {
+            break;
+        }
+    }
+}
+
+static void finish(struct edge *edge) {
+    for (uint32_t i = 0; i < edge->worker_count; i++) {
+        if (edge->workers[i] != nullptr) {
+            worker_stop(edge->workers[i]);
+            worker_free(edge->workers[i]);
+        }
+    }
+    side_stop(edge->side);
+    setup_release(edge->setup);
+    if (edge->writer != nullptr) {
+        LOG_EVENT(edge->writer, PROXY_EVENT_STOPPED, {"pid", nullptr, getpid()});
+    }
+    edge_log_stop(edge->log);
+    source_limits_free(edge->sources);
+    metric_names_free(edge->names);
+    for (uint32_t i = 0; i <= WORKERS_MAX; i++) {
+        metrics_free(edge->metrics[i]);
+    }
+    builder_deinit(&edge->hosts);
+}
+
+static void serve(struct edge *edge, const sigset_t *signals) {
+    for (;;) {
+        int signal = sigwaitinfo(signals, nullptr);
+        if (signal == SIGHUP) {
+            reload(edge);
+        } else if (signal == SIGTERM || signal == SIGINT) {
+            drain(edge, signals);
+            return;
+        }
+    }
+}
+
+status_t edge_run(const struct edge_options *options, struct error *err) {
+    static struct edge edge;
+    sigset_t signals;
+    edge = (struct edge){.options = options};
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+        return error_set(err, ERROR_IO, errno, "cannot wait for signals");
+    }
+    status_t status = begin(&edge, err);
+    if (status_is_ok(status)) {
+        serve(&edge, &signals);
+    }
+    finish(&edge);
+    return status;
+}

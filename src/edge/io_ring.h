@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What io_uring.c, which works with a ring, and io_uring_new.c, which makes it, share.
+ */
+#pragma once
+
+#include <liburing.h>
+
+#include "edge/io_engine.h"
+
+enum {
+    IO_RING_BUFFERS = 256, /* a power of two */
+    IO_RING_BUFFER_BYTES = 16 << 10,
+    IO_RING_BUFFER_GROUP = 0,
+};
+
+struct io_slot {
+    alignas(8) struct io_watch *watch; /* nullptr: nobody waits for it any more */
+    struct io_acceptor *acceptor;
+    bool is_armed; /* the kernel refers to it */
+    struct io_slot *before, *next;
+};
+
+struct io_ring {
+    struct io base; /* first */
+    struct io_uring ring;
+    struct io_uring_buf_ring *buffers;
+    uint8_t *memory;       /* of the buffers */
+    struct io_slot *slots; /* all of them, owned */
+    bool is_enabled;
+};
+
+extern const struct io_engine IO_URING_ENGINE;
+
+void io_ring_give_buffer(struct io_ring *ring, unsigned number); /* to the kernel */
+void io_ring_arm_receive(struct io_ring *ring, struct io_stream *stream);
+struct io_slot *io_ring_take_slot(struct io_ring *ring); /* nullptr: no memory */
+void io_ring_free_slot(struct io_ring *ring, struct io_slot *slot);
+void io_ring_free(struct io_ring *ring);

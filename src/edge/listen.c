@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/listen.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "sys/fd.h"
+
+enum { BACKLOG = 4096, UNIX_MODE = 0660 }; /* the kernel takes somaxconn at most */
+
+/* Whether somebody answers at a Unix path; a path without is what a process that was killed left.
+ */
+static bool is_alive(const struct edge_bind *bind) {
+    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd >= 0 && (connect(fd, (const struct sockaddr *)&bind->address, bind->size) == 0 ||
+                       errno == EAGAIN || errno == EACCES);
+}
+
+static void take_over(const struct edge_bind *bind) {
+    const struct sockaddr_un *address = (const struct sockaddr_un *)&bind->address;
+    struct stat status;
+    if (lstat(address->sun_path, &status) == 0 && S_ISSOCK(status.st_mode) && !is_alive(bind)) {
+        (void)unlink(address->sun_path);
+    }
+}
+
+static bool set_options(int fd, const struct edge_bind *bind) {
+    const int on = 1;
+    const int off = 0;
+    bool is_set = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+    if (bind->address.ss_family == AF_INET6) {
+        is_set = is_set && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;
+    }
+    return is_set;
+}
+
+static status_t fail(const struct edge_bind *bind, int number, struct error *err) {
+    (void)error_set(err, ERROR_IO, number, "cannot listen at %s", bind->text);
+    if (number == EADDRINUSE) {
+        error_hint(err,
+                   "Another program listens there: see which with ss -ltnup, or bind elsewhere.");
+    } else if (number == EACCES) {
+        error_hint(err, "Ports below 1024 want CAP_NET_BIND_SERVICE, or a socket from systemd.");
+    } else if (number == EADDRNOTAVAIL) {
+        error_hint(err, "No interface has this address: see them with ip address, or bind [::].");
+    }
+    return (status_t){ERROR_IO};
+}
+
+status_t listen_open(const struct edge_bind *bind_to, int *ret_fd, struct error *err) {
+    bool is_udp = bind_to->transport == EDGE_UDP;
+    int type = (is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    CLEANUP(fd_closep) int fd = socket(bind_to->address.ss_family, type, 0);
+    if (fd < 0 || (bind_to->transport != EDGE_UNIX && !set_options(fd, bind_to))) {
+        return fail(bind_to, errno, err);
+    }
+    if (bind_to->transport == EDGE_UNIX) {
+        take_over(bind_to);
+    }
+    if (bind(fd, (const struct sockaddr *)&bind_to->address, bind_to->size) != 0) {
+        return fail(bind_to, errno, err);
+    }
+    if (bind_to->transport == EDGE_UNIX) {
+        const struct sockaddr_un *address = (const struct sockaddr_un *)&bind_to->address;
+        (void)chmod(address->sun_path, UNIX_MODE);
+    }
+    if (!is_udp && listen(fd, BACKLOG) != 0) {
+        return fail(bind_to, errno, err);
+    }
+    *ret_fd = fd_take(&fd);
+    return STATUS_OK;
+}

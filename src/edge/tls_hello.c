@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a ClientHello offers, and what comes of it: libssl calls here once it has read one, before
+ * it does anything for it.
+ */
+#include <openssl/ssl.h>
+#include <openssl/tls1.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "edge/tls_internal.h"
+
+enum { VERSION_1_3 = 0x0304, HOST_NAME = 0 };
+
+static struct slice extension(SSL *tls, unsigned type) {
+    const unsigned char *data = nullptr;
+    size_t size = 0;
+    return SSL_client_hello_get0_ext(tls, type, &data, &size) == 1 ? slice_of(data, size)
+                                                                   : (struct slice){};
+}
+
+static uint32_t read_offers(struct slice groups) {
+    struct cursor cursor = cursor_of(groups);
+    uint32_t offers = 0;
+    (void)cursor_u16_be(&cursor);
+    while (cursor_remaining(&cursor) >= 2) {
+        offers |= 1u << edge_group_of_code(cursor_u16_be(&cursor));
+    }
+    return offers;
+}
+
+static bool knows_1_3(struct slice versions) {
+    struct cursor cursor = cursor_of(versions);
+    (void)cursor_u8(&cursor);
+    while (cursor_remaining(&cursor) >= 2) {
+        if (cursor_u16_be(&cursor) == VERSION_1_3) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Bytes that are no name of a host stand for none, as libssl does not judge them. */
+static void read_name(struct slice names, char ret_name[static HOST_TEXT_BYTES]) {
+    struct cursor cursor = cursor_of(names);
+    struct host host;
+    (void)cursor_u16_be(&cursor);
+    uint8_t type = cursor_u8(&cursor);
+    struct slice name = cursor_bytes(&cursor, cursor_u16_be(&cursor));
+    bool is_name = cursor_is_ok(&cursor) && type == HOST_NAME &&
+                   host_parse(name, false, &host) == nullptr && !host.is_address;
+    (void)snprintf(ret_name, HOST_TEXT_BYTES, "%s", is_name ? host.text : "");
+}
+
+static struct slice alpn_list(struct slice extension) {
+    struct cursor cursor = cursor_of(extension);
+    return cursor_bytes(&cursor, cursor_u16_be(&cursor));
+}
+
+bool tls_alpn_has(struct slice list, struct slice protocol) {
+    struct cursor cursor = cursor_of(list);
+    while (cursor_remaining(&cursor) > 0) {
+        struct slice one = cursor_bytes(&cursor, cursor_u8(&cursor));
+        if (!cursor_is_ok(&cursor)) {
+            return false;
+        }
+        if (slice_equal(one, protocol)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool name_fits(const char *pattern, const char *name) {
+    if (pattern[0] == '\0') {
+        return true;
+    }
+    if (strncmp(pattern, "*.", 2) != 0) {
+        return strcmp(pattern, name) == 0;
+    }
+    const char *dot = strchr(name, '.');
+    return dot != nullptr && dot != name && strcmp(pattern + 1, dot) == 0;
+}
+
+bool edge_route_find(const struct edge_listener *listener, const char *sni, struct slice alpn,
+                     uint32_t *ret_route) {
+    for (uint32_t i = 0; i < listener->route_count; i++) {
+        const struct edge_route *route = &listener->routes[i];
+        if (name_fits(route->sni, sni) &&
+            (route->alpn[0] == '\0' || tls_alpn_has(alpn, slice_of_string(route->alpn)))) {
+            *ret_route = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool upstream_speaks(const struct edge_upstream *upstream, const char *protocol) {
+    for (uint32_t i = 0; i < upstream->alpn_count; i++) {
+        if (strcmp(upstream->alpn[i], protocol) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void choose(struct tls_peer *peer, const char *protocol) {
+    peer->alpn_size = (uint8_t)strlen(protocol);
+    memcpy(peer->alpn, protocol, peer->alpn_size);
+}
+
+/* What the route says, else the first of ours that client and upstream speak. False: the client
+ * wants one, and there is none. */
+static bool choose_protocol(struct tls_peer *peer, struct slice offered) {
+    const struct tls_server *server = peer->server;
+    const struct edge_listener *listener = server->listener;
+    const struct edge_route *route =
+        listener->mode == EDGE_ECHO ? nullptr : &listener->routes[peer->route];
+    if (offered.size == 0 || listener->alpn_count == 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < listener->alpn_count; i++) {
+        const char *protocol = listener->alpn[i];
+        bool is_meant =
+            route == nullptr || route->alpn[0] == '\0' || strcmp(route->alpn, protocol) == 0;
+        bool is_spoken = route == nullptr ||
+                         upstream_speaks(&server->config->upstreams[route->upstream], protocol);
+        if (is_meant && is_spoken && tls_alpn_has(offered, slice_of_string(protocol))) {
+            choose(peer, protocol);
+            return true;
+        }
+    }
+    return false;
+}
+
+static int refuse(struct tls_peer *peer, enum edge_refusal refusal, int *ret_alert, int alert) {
+    peer->is_refused = true;
+    peer->refusal = refusal;
+    *ret_alert = alert;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
+static int route(struct tls_peer *peer, struct slice alpn, int *ret_alert) {
+    const struct edge_listener *listener = peer->server->listener;
+    if (listener->mode != EDGE_ECHO && !edge_route_find(listener, peer->sni, alpn, &peer->route)) {
+        return refuse(peer, EDGE_REFUSED_ROUTE, ret_alert, SSL_AD_UNRECOGNIZED_NAME);
+    }
+    return choose_protocol(peer, alpn)
+               ? SSL_CLIENT_HELLO_SUCCESS
+               : refuse(peer, EDGE_REFUSED_ALPN, ret_alert, SSL_AD_NO_APPLICATION_PROTOCOL);
+}
+
+int tls_on_hello(SSL *tls, int *ret_alert, void *unused) {
+    struct tls_peer *peer = SSL_get_app_data(tls);
+    (void)unused;
+    peer->hellos++;
+    if (peer->hellos > 1) {
+        return SSL_CLIENT_HELLO_SUCCESS; /* libssl holds the second one against the first */
+    }
+    peer->offers = read_offers(extension(tls, TLSEXT_TYPE_supported_groups));
+    read_name(extension(tls, TLSEXT_TYPE_server_name), peer->sni);
+    if (!knows_1_3(extension(tls, TLSEXT_TYPE_supported_versions))) {
+        return refuse(peer, EDGE_REFUSED_VERSION, ret_alert, SSL_AD_PROTOCOL_VERSION);
+    }
+    enum edge_pq pq = peer->server->listener->pq;
+    if (pq == EDGE_PQ_REQUIRE && (peer->offers & TLS_POST_QUANTUM) == 0) {
+        return refuse(peer, EDGE_REFUSED_CLASSICAL, ret_alert, SSL_AD_HANDSHAKE_FAILURE);
+    }
+    if (pq == EDGE_PQ_OFF && (peer->offers & TLS_CLASSICAL) == 0) {
+        return refuse(peer, EDGE_REFUSED_GROUP, ret_alert, SSL_AD_HANDSHAKE_FAILURE);
+    }
+    if ((peer->offers & (TLS_POST_QUANTUM | TLS_CLASSICAL)) == 0) {
+        return refuse(peer, EDGE_REFUSED_GROUP, ret_alert, SSL_AD_HANDSHAKE_FAILURE);
+    }
+    return route(peer,
+                 alpn_list(extension(tls, TLSEXT_TYPE_application_layer_protocol_negotiation)),
+                 ret_alert);
+}
+
+int tls_on_alpn(SSL *tls, const unsigned char **ret_protocol, unsigned char *ret_size,
+                const unsigned char *offered, unsigned offered_size, void *unused) {
+    struct tls_peer *peer = SSL_get_app_data(tls);
+    (void)offered;
+    (void)offered_size;
+    (void)unused;
+    if (peer->alpn_size == 0) {
+        return SSL_TLSEXT_ERR_NOACK;
+    }
+    *ret_protocol = peer->alpn;
+    *ret_size = peer->alpn_size;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+enum edge_fallback tls_fallback(const struct tls_peer *peer) {
+    if (peer->server->listener->pq == EDGE_PQ_OFF) {
+        return EDGE_FALLBACK_OFF;
+    }
+    return (peer->offers & TLS_POST_QUANTUM) == 0 ? EDGE_FALLBACK_NOT_OFFERED
+                                                  : EDGE_FALLBACK_NOT_COMMON;
+}

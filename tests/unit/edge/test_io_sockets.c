@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Listening and connecting, the same tests on each engine.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "edge_ends.h"
+
+struct door {
+    struct io_acceptor acceptor; /* first */
+    int fds[64];
+    int count, failures;
+};
+
+static void on_accepted(struct io_acceptor *acceptor, int fd) {
+    struct door *door = (struct door *)acceptor;
+    assert_true(door->count < 64);
+    assert_true((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+    door->fds[door->count++] = fd;
+}
+
+static void on_failed(struct io_acceptor *acceptor, int error) {
+    (void)error;
+    ((struct door *)acceptor)->failures++;
+}
+
+static int listen_on_loopback(struct sockaddr_in *ret_address) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    socklen_t size = sizeof *ret_address;
+    *ret_address = (struct sockaddr_in){.sin_family = AF_INET};
+    ret_address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)ret_address, size), 0);
+    assert_int_equal(listen(fd, 128), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)ret_address, &size), 0);
+    return fd;
+}
+
+static int tcp_socket(void) {
+    return socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static void connections_are_accepted_until_it_is_stopped(void **state) {
+    struct io *io = io_of(state);
+    struct sockaddr_in address;
+    struct door door = {.acceptor = {.accepted = on_accepted, .failed = on_failed}};
+    struct end ends[40];
+    int listener = listen_on_loopback(&address);
+    door.acceptor.fd = listener;
+    assert_true(io_accept_start(io, &door.acceptor));
+    for (int i = 0; i < 40; i++) {
+        ends[i] = (struct end){.io = io, .stream.row = &ROW};
+        assert_true(io_connect(io, &ends[i].stream, tcp_socket(), (struct sockaddr *)&address,
+                               sizeof address));
+    }
+    TURN_UNTIL(io, door.count == 40);
+    for (int i = 0; i < 40; i++) {
+        TURN_UNTIL(io, ends[i].connected == 1);
+        assert_int_equal(ends[i].connect_error, 0);
+        assert_int_equal(close(door.fds[i]), 0);
+        close_end(&ends[i]);
+    }
+    io_accept_stop(io, &door.acceptor);
+    int turns = 0;
+    TURN_UNTIL(io, turns++ == 2);
+    int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(late, (struct sockaddr *)&address, sizeof address), 0);
+    turns = 0;
+    TURN_UNTIL(io, turns++ == 3);
+    assert_int_equal(door.count, 40);
+    assert_int_equal(close(late), 0);
+    assert_int_equal(close(listener), 0);
+}
+
+static void a_connection_that_is_refused_says_so(void **state) {
+    struct io *io = io_of(state);
+    struct sockaddr_in address;
+    struct end end = {.io = io, .stream.row = &ROW};
+    assert_int_equal(close(listen_on_loopback(&address)), 0);
+    int fd = tcp_socket();
+    if (io_connect(io, &end.stream, fd, (struct sockaddr *)&address, sizeof address)) {
+        TURN_UNTIL(io, end.connected == 1);
+        assert_int_equal(end.connect_error, ECONNREFUSED);
+        close_end(&end);
+    } else {
+        assert_int_equal(errno, ECONNREFUSED);
+        assert_int_equal(close(fd), 0);
+    }
+}
+
+static void output_before_the_connection_stands_waits_for_it(void **state) {
+    struct io *io = io_of(state);
+    struct sockaddr_in address;
+    struct end end = {.io = io, .stream.row = &ROW};
+    int listener = listen_on_loopback(&address);
+    assert_true(
+        io_connect(io, &end.stream, tcp_socket(), (struct sockaddr *)&address, sizeof address));
+    assert_true(io_send(io, &end.stream, SLICE_LITERAL("early")));
+    io_read_start(io, &end.stream);
+    io_shut(io, &end.stream);
+    TURN_UNTIL(io, end.connected == 1);
+    int peer = accept(listener, nullptr, nullptr);
+    assert_true(peer >= 0);
+    TURN_UNTIL(io, end.stream.waiting == 0);
+    char text[16];
+    assert_int_equal(read(peer, text, sizeof text), 5);
+    assert_int_equal(read(peer, text, sizeof text), 0);
+    assert_int_equal(write(peer, "yes", 3), 3);
+    TURN_UNTIL(io, end.seen == 3);
+    close_end(&end);
+    assert_int_equal(close(peer), 0);
+    assert_int_equal(close(listener), 0);
+}
+
+static void a_reset_is_an_error(void **state) {
+    struct io *io = io_of(state);
+    struct sockaddr_in address;
+    struct end end = {.io = io, .stream.row = &ROW};
+    int listener = listen_on_loopback(&address);
+    assert_true(
+        io_connect(io, &end.stream, tcp_socket(), (struct sockaddr *)&address, sizeof address));
+    TURN_UNTIL(io, end.connected == 1);
+    io_read_start(io, &end.stream);
+    int peer = accept(listener, nullptr, nullptr);
+    const struct linger now = {.l_onoff = 1};
+    assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+    assert_int_equal(close(peer), 0);
+    TURN_UNTIL(io, end.ended == 1);
+    assert_int_equal(end.error, ECONNRESET);
+    close_end(&end);
+    assert_int_equal(close(listener), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        ON_BOTH(a_connection_that_is_refused_says_so),
+        ON_BOTH(a_reset_is_an_error),
+        ON_BOTH(output_before_the_connection_stands_waits_for_it),
+        ON_BOTH(connections_are_accepted_until_it_is_stopped),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
