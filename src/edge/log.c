@@ -90,7 +90,6 @@ static bool serve_writer(struct edge_log *log, struct log_writer *writer) {
             return wrote;
         }
         if (is_too_late(log)) {
-            limit_hit(LIMIT_ID_EDGE_LOG_STOP_MS);
             return false;
         }
         size_t size = write_some(log, bytes);

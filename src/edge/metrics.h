@@ -68,6 +68,13 @@ enum metric : uint8_t {
     METRIC_COUNT,
 };
 
+/* Those that are looked up. */
+enum metric_other : uint8_t {
+#define METRIC_OTHER(name, text, kind, labels, help) METRIC_OTHER_##name,
+#include "metrics.def"
+    METRIC_OTHER_COUNT,
+};
+
 /* As in the table: constants, for the log too. */
 const char *edge_refusal_text(enum edge_refusal refusal);
 const char *edge_error_text(enum edge_error error);
@@ -132,10 +139,10 @@ uint16_t metric_names_server(struct metric_names *names, const char *upstream, c
 /* airlock_proxy_engine_info; said once, before the first scrape. */
 void metric_names_set_engine(struct metric_names *names, const char *engine, const char *reason);
 
-/* A gauge whose value is looked up when it is asked for: upstream.h adds "server_up" and
- * "circuit_open". `value` false: nothing is known (any more), and nothing is shown. */
+/* A gauge of each server whose value is looked up. `value` false: nothing is known (any more), and
+ * nothing is shown. */
 struct metric_state {
-    const char *name, *help;
+    enum metric_other metric;
     bool (*value)(void *context, uint16_t server, int64_t *ret_value);
     void *context;
 };

@@ -16,6 +16,14 @@
 static const char *const KIND_NAMES[] = {
     [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
 
+static const struct {
+    const char *name, *kind, *help;
+} OTHERS[] = {
+#define METRIC_OTHER(name, text, kind, labels, help) \
+    [METRIC_OTHER_##name] = {"airlock_proxy_" text, kind, help},
+#include "metrics.def"
+};
+
 static const char *const LABEL_NAMES[] = {
 #define METRIC_LABEL(name, text, values) [METRIC_LABEL_##name] = text,
 #include "metrics.def"
@@ -209,6 +217,10 @@ static void put_head(struct builder *out, const char *name, const char *kind, co
     builder_format(out, "\n# TYPE %s %s\n", name, kind);
 }
 
+static void put_other(struct builder *out, enum metric_other metric) {
+    put_head(out, OTHERS[metric].name, OTHERS[metric].kind, OTHERS[metric].help);
+}
+
 static void put_metric(struct builder *out, const struct metric_sources *sources,
                        enum metric metric) {
     const struct metric_row *row = metric_row(metric);
@@ -227,16 +239,14 @@ static void put_metric(struct builder *out, const struct metric_sources *sources
 
 static void put_state(struct builder *out, const struct metric_names *names,
                       const struct metric_state *state) {
-    char name[96];
-    (void)snprintf(name, sizeof name, "airlock_proxy_%s", state->name);
-    put_head(out, name, "gauge", state->help);
+    put_other(out, state->metric);
     for (uint16_t i = 0; i < METRIC_SERVERS; i++) {
         int64_t value;
         const char *server;
         const char *upstream = metric_names_get(names, METRIC_LABEL_SERVER, i, &server);
         if (upstream != nullptr && state->value(state->context, i, &value)) {
             char separator = '{';
-            builder_text(out, name);
+            builder_text(out, OTHERS[state->metric].name);
             put_label(out, &separator, "upstream", upstream);
             put_label(out, &separator, "server", server);
             builder_format(out, "} %lld\n", (long long)value);
@@ -249,8 +259,7 @@ static void put_engine(struct builder *out, const struct metric_names *names) {
     const char *engine = metric_names_engine(names, &reason);
     if (engine != nullptr) {
         char separator = '{';
-        put_head(out, "airlock_proxy_engine_info", "gauge",
-                 "Which engine moves the bytes, and why not the other one.");
+        put_other(out, METRIC_OTHER_ENGINE);
         builder_text(out, "airlock_proxy_engine_info");
         put_label(out, &separator, "engine", engine);
         put_label(out, &separator, "reason", reason);
@@ -259,8 +268,7 @@ static void put_engine(struct builder *out, const struct metric_names *names) {
 }
 
 static void put_limits(struct builder *out) {
-    put_head(out, "airlock_proxy_limits_hit_total", "counter",
-             "Times that a limit of the program refused or dropped something.");
+    put_other(out, METRIC_OTHER_LIMITS);
     for (unsigned id = 0; id < LIMIT_ID_COUNT; id++) {
         const struct limit_row *row = limit_row((enum limit_id)id);
         uint64_t hits = limit_hit_count((enum limit_id)id);

@@ -70,11 +70,8 @@ static bool is_circuit_open(void *context, uint16_t server, int64_t *ret_value) 
 static unsigned put_metrics(void *context, struct builder *out) {
     struct side *side = context;
     const struct metric_state states[] = {
-        {"upstream_server_up", "Whether the server has an address and passes its health checks.",
-         is_up, side},
-        {"upstream_circuit_open",
-         "Whether the server is left alone now because it failed too often.", is_circuit_open,
-         side},
+        {METRIC_OTHER_SERVER_UP, is_up, side},
+        {METRIC_OTHER_CIRCUIT_OPEN, is_circuit_open, side},
     };
     struct metric_sources sources = {
         .threads = side->threads,

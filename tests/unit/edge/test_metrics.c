@@ -217,13 +217,14 @@ static void a_state_is_shown_for_servers_that_have_one(void **state) {
     struct fixture *fixture = *state;
     (void)metric_names_server(fixture->names, "u", "a:1");
     (void)metric_names_server(fixture->names, "u", "b:1");
-    struct metric_state up = {"server_up", "Is it.", up_of_second, nullptr};
+    struct metric_state up = {METRIC_OTHER_SERVER_UP, up_of_second, nullptr};
     fixture->sources.states = &up;
     fixture->sources.state_count = 1;
     const char *text = text_of(fixture);
-    assert_true(has_line(text, "# TYPE airlock_proxy_server_up gauge"));
-    assert_true(has_line(text, "airlock_proxy_server_up{upstream=\"u\",server=\"b:1\"} 1"));
-    assert_null(strstr(text, "airlock_proxy_server_up{upstream=\"u\",server=\"a:1\"}"));
+    assert_true(has_line(text, "# TYPE airlock_proxy_upstream_server_up gauge"));
+    assert_true(
+        has_line(text, "airlock_proxy_upstream_server_up{upstream=\"u\",server=\"b:1\"} 1"));
+    assert_null(strstr(text, "airlock_proxy_upstream_server_up{upstream=\"u\",server=\"a:1\"}"));
 }
 
 /* What a scraper checks before it takes anything: of each name one HELP, one TYPE, then its lines
