@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "enclave/elf.h"
+#include "enclave/elf_file.h"
 #include "sys/fd.h"
 
 static const char *const SYSTEM_FOLDERS[] = {
@@ -37,6 +37,9 @@ status_t closure_read(const char *path, struct builder *ret_bytes, struct digest
     }
     if (!S_ISREG(status.st_mode)) {
         return error_set(err, ERROR_IO, 0, "%s is no regular file", path);
+    }
+    if (limit_past(status.st_size > LIMIT_ENCLAVE_FILE_BYTES, LIMIT_ID_ENCLAVE_FILE_BYTES)) {
+        return error_set(err, ERROR_LIMIT, 0, "%s is too long for a file of an enclave", path);
     }
     TRY(fd_read_to_end(fd, path, ret_bytes, err));
     sha256_of(builder_slice(ret_bytes), ret_digest);

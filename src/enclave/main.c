@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * airlock-enclave: what `airlock enclave` is. It makes and checks manifests for Gramine. It has
- * no state folder and writes no log.
+ * airlock-enclave: what `airlock enclave` is. It makes and checks manifests for Gramine, and
+ * runs what one says without an enclave. It has no state folder and writes no log.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,16 +15,20 @@ static void print_help(void) {
     (void)printf("airlock enclave: run the proxy in an enclave, and see what runs in one\n\n"
                  "usage: airlock enclave VERB [OPTION...] [ARGUMENT...]\n\nverbs:\n"
                  "  manifest  write the manifest for Gramine, with the hash of every file\n"
-                 "  lint      look for what is wrong with a manifest\n");
+                 "  lint      look for what is wrong with a manifest\n"
+                 "  sim       run what a manifest says, without an enclave\n");
 }
 
-static int run(int argc, char **argv) {
+static int run(int argc, char **argv, char **environment) {
     const char *verb = argc > 1 ? argv[1] : "--help";
     if (strcmp(verb, "manifest") == 0) {
         return command_manifest(argc - 1, argv + 1);
     }
     if (strcmp(verb, "lint") == 0) {
         return command_lint(argc - 1, argv + 1);
+    }
+    if (strcmp(verb, "sim") == 0) {
+        return command_sim(argc - 1, argv + 1, environment);
     }
     if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0) {
         print_help();
@@ -36,8 +40,8 @@ static int run(int argc, char **argv) {
     return report_error(&err, false);
 }
 
-int main(int argc, char **argv) {
-    int status = run(argc, argv);
+int main(int argc, char **argv, char **environment) {
+    int status = run(argc, argv, environment);
     if (fflush(stdout) == 0 && ferror(stdout) == 0) {
         return status;
     }

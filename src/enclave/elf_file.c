@@ -3,7 +3,7 @@
  * Everything is copied out of the file before it is looked at, because nothing in it need be
  * aligned, and every offset is checked against the file's end first.
  */
-#include "enclave/elf.h"
+#include "enclave/elf_file.h"
 
 #include <elf.h>
 #include <stdckdint.h>

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <elf.h>
 
-#include "enclave/elf.h"
+#include "enclave/elf_file.h"
 
 /* A file with two segments, one interpreter, one library and a path to look for it. */
 static struct {

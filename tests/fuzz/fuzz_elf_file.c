@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "enclave/elf.h"
+#include "enclave/elf_file.h"
 #include "fuzz.h"
 
 bool fuzz_seed(unsigned number, struct builder *out) {
