@@ -46,3 +46,7 @@ int cli_release(struct cli *cli, int argc, char **argv) {
 int cli_enclave(struct cli *cli, int argc, char **argv) {
     return cli_program(cli, "airlock-enclave", argc, argv);
 }
+
+int cli_proxy(struct cli *cli, int argc, char **argv) {
+    return cli_program(cli, "airlock-proxy", argc, argv);
+}

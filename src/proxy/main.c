@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * airlock-proxy --egress: the one way out of a sandbox that has one. airlock starts it for one run,
- * with a socket as fd 3, and tells it there what may be reached. It reads the two files that names
- * are resolved by, gives up everything but the network, and serves the socket that listens inside
- * the sandbox's network namespace, which has no route. It ends with the run, or with airlock.
+ * airlock-proxy is two programs. By hand it is the network edge: edge/program.h. With --egress it
+ * is the one way out of a sandbox that has one: airlock starts it for one run, with a socket as fd
+ * 3, and tells it there what may be reached. It reads the two files that names are resolved by,
+ * gives up everything but the network, and serves the socket that listens inside the sandbox's
+ * network namespace, which has no route. It ends with the run, or with airlock.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "edge/program.h"
 #include "proxy/confine.h"
 #include "proxy/server.h"
 #include "sys/fd.h"
@@ -71,9 +73,11 @@ static int run_egress(void) {
 
 int main(int argc, char **argv) {
     struct stat socket;
-    if (argc != 2 || strcmp(argv[1], "--egress") != 0 || fstat(EGRESS_FD_SOCKET, &socket) != 0 ||
-        !S_ISSOCK(socket.st_mode)) {
-        (void)fputs("airlock-proxy is started by airlock, not by hand\n", stderr);
+    if (argc < 2 || strcmp(argv[1], "--egress") != 0) {
+        return edge_program(argc, argv);
+    }
+    if (argc != 2 || fstat(EGRESS_FD_SOCKET, &socket) != 0 || !S_ISSOCK(socket.st_mode)) {
+        (void)fputs("airlock-proxy --egress is started by airlock, not by hand\n", stderr);
         return 2;
     }
     /* libcrypto compares times with mktime(3), which looks for the time zone's file unless a zone
