@@ -21,6 +21,8 @@
 
 enum { PIECE_BYTES = 16384, REQUEST_HEAD_BYTES = 8192 };
 
+const struct http_options CALL_RESPONSES = {.head_bytes_max = LIMIT_ENGINE_HEAD_BYTES};
+
 uint64_t call_now_ms(void) {
     struct clock clock = clock_system();
     return clock_monotonic_ns(&clock) / 1000000;
@@ -222,7 +224,7 @@ static void receive_all(struct program *program, struct reading *reading, int fd
     size_t capacity = hijack != nullptr ? hijack->capacity : sizeof own;
     uint32_t ms = reading->call->deadline_ms;
     uint64_t deadline = call_now_ms() + (ms != 0 ? ms : (uint32_t)LIMIT_ENGINE_CALL_MS);
-    http_init(&reading->response);
+    http_init(&reading->response, &CALL_RESPONSES);
     for (bool is_done = false; !is_done;) {
         ssize_t got = recv(fd, buffer, capacity, 0);
         if (got > 0) {

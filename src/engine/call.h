@@ -4,8 +4,8 @@
  */
 #pragma once
 
+#include "codec/http.h"
 #include "engine/dialer.h"
-#include "engine/http.h"
 #include "engine/protocol.h"
 
 struct session;
@@ -27,6 +27,9 @@ struct call {
     bool (*sink)(void *context, struct slice piece);
     void *context;
 };
+
+/* How responses of engines are read. */
+extern const struct http_options CALL_RESPONSES;
 
 struct answer {
     enum engine_outcome outcome;

@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "engine/call.h"
 #include "engine/scan.h"
 #include "sys/fd.h"
 
 void trickle_start(struct trickle *trickle, int fd, size_t bytes_max) {
     trickle->fd = fd;
-    http_init(&trickle->response);
+    http_init(&trickle->response, &CALL_RESPONSES);
     builder_init(&trickle->body, bytes_max);
 }
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "engine/http.h"
+#include "codec/http.h"
 
 struct trickle {
     int fd; /* owned; -1: it has ended */

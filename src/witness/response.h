@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An HTTP/1.1 response (RFC 9112) to a POST, parsed whole and strictly: what a witness's server
- * sends in practice, and nothing that two readers could read in two ways. Why not a library:
- * docs/adr/0007-witness-client.md.
+ * A witness's response to a POST, parsed whole and strictly (codec/http.h).
  */
 #pragma once
 

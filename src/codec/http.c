@@ -4,15 +4,16 @@
  * a colon, Content-Length and Transfer-Encoding at most once each and never both, chunks without
  * extensions, no trailers. Go's server, which all engines use, sends nothing else.
  */
-#include "engine/http.h"
+#include "codec/http.h"
 
+#include <stdckdint.h>
 #include <string.h>
 
 enum { STATUS_LINE_MIN = 12, FIELDS_MAX = 64, CHUNK_DIGITS_MAX = 8 };
 
-void http_init(struct http_response *response) {
-    *response = (struct http_response){.phase = HTTP_PHASE_HEAD};
-    builder_init(&response->head, LIMIT_ENGINE_HEAD_BYTES);
+void http_init(struct http_response *response, const struct http_options *options) {
+    *response = (struct http_response){.options = options, .phase = HTTP_PHASE_HEAD};
+    builder_init(&response->head, options->head_bytes_max);
 }
 
 void http_deinit(struct http_response *response) {
@@ -27,7 +28,7 @@ static uint8_t lower(uint8_t byte) {
     return byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + ('a' - 'A')) : byte;
 }
 
-static bool is_word(struct slice bytes, const char *lower_case) {
+bool http_is_word(struct slice bytes, const char *lower_case) {
     bool is_equal = bytes.size == strlen(lower_case);
     for (size_t i = 0; is_equal && i < bytes.size; i++) {
         is_equal = lower(bytes.data[i]) == (uint8_t)lower_case[i];
@@ -35,9 +36,10 @@ static bool is_word(struct slice bytes, const char *lower_case) {
     return is_equal;
 }
 
-static bool status_read(struct slice line, unsigned *ret_status) {
+static bool status_read(struct slice line, bool takes_old, unsigned *ret_status) {
     const uint8_t *at = line.data;
-    if (line.size < STATUS_LINE_MIN || memcmp(at, "HTTP/1.1 ", 9) != 0 || !is_digit(at[9]) ||
+    if (line.size < STATUS_LINE_MIN || memcmp(at, "HTTP/1.", 7) != 0 ||
+        (at[7] != '1' && !(takes_old && at[7] == '0')) || at[8] != ' ' || !is_digit(at[9]) ||
         !is_digit(at[10]) || !is_digit(at[11]) || (line.size > STATUS_LINE_MIN && at[12] != ' ')) {
         return false;
     }
@@ -50,13 +52,15 @@ struct fields {
     uint64_t length;
 };
 
+/* Decimal digits only. A number without measure is no error of form. */
 static bool length_read(struct slice text, uint64_t *ret_length) {
     uint64_t length = 0;
     for (size_t i = 0; i < text.size; i++) {
-        if (!is_digit(text.data[i]) || length > UINT32_MAX) {
+        if (!is_digit(text.data[i])) {
             return false;
         }
-        length = length * 10 + (text.data[i] - '0');
+        bool fits = !ckd_mul(&length, length, 10) && !ckd_add(&length, length, text.data[i] - '0');
+        length = fits ? length : UINT64_MAX / 10;
     }
     *ret_length = length;
     return text.size > 0;
@@ -72,61 +76,57 @@ static struct slice trim(struct slice text) {
     return text;
 }
 
-static bool field_read(struct slice line, struct fields *fields) {
-    const uint8_t *colon = memchr(line.data, ':', line.size);
-    if (colon == nullptr || colon == line.data) {
-        return false;
-    }
-    struct slice name = slice_of(line.data, (size_t)(colon - line.data));
-    struct slice value = trim(slice_of(colon + 1, line.size - name.size - 1));
+static bool is_token(struct slice name) {
+    static const char OTHERS[] = "!#$%&'*+-.^_`|~";
     for (size_t i = 0; i < name.size; i++) {
-        if (name.data[i] <= ' ' || name.data[i] >= 0x7f) {
+        uint8_t byte = lower(name.data[i]);
+        if (!is_digit(byte) && !(byte >= 'a' && byte <= 'z') &&
+            memchr(OTHERS, byte, sizeof OTHERS - 1) == nullptr) {
             return false;
         }
     }
-    if (is_word(name, "content-length")) {
+    return name.size > 0;
+}
+
+static bool field_read(struct slice line, const struct http_options *options,
+                       struct fields *fields) {
+    struct cursor cursor = cursor_of(line);
+    struct slice name = cursor_until(&cursor, ':');
+    struct slice value = trim(cursor_bytes(&cursor, cursor_remaining(&cursor)));
+    if (!cursor_is_ok(&cursor) || !is_token(name)) {
+        return false;
+    }
+    if (http_is_word(name, "content-length")) {
         bool is_first = !fields->has_length;
         fields->has_length = true;
         return is_first && length_read(value, &fields->length);
     }
-    if (is_word(name, "transfer-encoding")) {
+    if (http_is_word(name, "transfer-encoding")) {
         bool is_first = !fields->is_chunked;
         fields->is_chunked = true;
-        return is_first && is_word(value, "chunked");
+        return is_first && http_is_word(value, "chunked");
     }
-    return true;
+    return options->field == nullptr || options->field(options->context, name, value);
 }
 
-/* One line up to CR LF; false when there is none or it holds another control character. */
-static bool line_read(struct cursor *cursor, struct slice *ret_line) {
-    struct slice line = cursor_until(cursor, '\n');
-    if (!cursor_is_ok(cursor) || line.size == 0 || line.data[line.size - 1] != '\r') {
-        return false;
-    }
-    line.size--;
-    for (size_t i = 0; i < line.size; i++) {
-        if ((line.data[i] < ' ' && line.data[i] != '\t') || line.data[i] == 0x7f) {
-            return false;
-        }
-    }
-    *ret_line = line;
-    return true;
+/* One line of a head whose every CR is followed by LF, and LF preceded by CR. */
+static struct slice line_read(struct cursor *cursor) {
+    struct slice line = cursor_until(cursor, '\r');
+    (void)cursor_bytes(cursor, 1);
+    return line;
 }
 
 static bool head_read(struct http_response *response, struct fields *fields) {
     struct cursor cursor = cursor_of(builder_slice(&response->head));
-    struct slice line;
-    if (!line_read(&cursor, &line) || !status_read(line, &response->status)) {
+    if (!status_read(line_read(&cursor), response->options->takes_old, &response->status)) {
         return false;
     }
     for (size_t i = 0; i <= FIELDS_MAX; i++) {
-        if (!line_read(&cursor, &line)) {
-            return false;
-        }
+        struct slice line = line_read(&cursor);
         if (line.size == 0) {
             return cursor_is_finished(&cursor) && !(fields->has_length && fields->is_chunked);
         }
-        if (!field_read(line, fields)) {
+        if (!field_read(line, response->options, fields)) {
             return false;
         }
     }
@@ -163,10 +163,20 @@ static uint8_t take(struct slice *bytes) {
     return byte;
 }
 
+/* CR LF ends a line and stands nowhere else; no control characters but tabs. */
+static bool fits_head(struct slice head, uint8_t byte) {
+    bool ends_line = head.size > 0 && head.data[head.size - 1] == '\r';
+    return ends_line ? byte == '\n' : byte == '\r' || byte == '\t' || (byte >= ' ' && byte != 0x7f);
+}
+
 static enum http_result feed_head(struct http_response *response, bool hijacked,
                                   struct slice *bytes) {
     while (bytes->size > 0) {
-        builder_u8(&response->head, take(bytes));
+        uint8_t byte = take(bytes);
+        if (!fits_head(builder_slice(&response->head), byte)) {
+            return HTTP_MALFORMED;
+        }
+        builder_u8(&response->head, byte);
         if (!builder_is_ok(&response->head)) {
             return HTTP_TOO_LONG;
         }

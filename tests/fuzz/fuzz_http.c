@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An engine's HTTP response: it is read the same in however many pieces it comes, and nothing is in
+ * An HTTP response: it is read the same in however many pieces it comes, and nothing is in
  * its body that did not come. The first byte says whether the connection was asked for (bit 0) and
  * how large the pieces are.
  */
 #include "base/assert.h"
-#include "engine/http.h"
+#include "codec/http.h"
 #include "fuzz.h"
 
 bool fuzz_seed(unsigned number, struct builder *out) {
@@ -34,7 +34,8 @@ struct reading {
 /* Until it ends; what comes behind that is left. */
 static void read_in_pieces(struct slice all, size_t piece, bool hijacked, struct reading *ret) {
     struct http_response response;
-    http_init(&response);
+    static const struct http_options options = {.head_bytes_max = 16384};
+    http_init(&response, &options);
     builder_init(&ret->body, all.size + 1);
     ret->result = HTTP_MORE;
     ret->taken = 0;

@@ -7,14 +7,24 @@
 
 #include <cmocka.h>
 
-#include "engine/http.h"
+#include "codec/http.h"
+
+enum { HEAD_BYTES_MAX = 16384 };
+
+/* The field "X-No" is one that is refused. */
+static bool take_field(void *context, struct slice name, struct slice value) {
+    (void)context;
+    return !http_is_word(name, "x-no") && (value.size == 0 || value.data[value.size - 1] != ' ');
+}
+
+static struct http_options options = {.head_bytes_max = HEAD_BYTES_MAX, .field = take_field};
 
 /* Feeds `text` in pieces; the body is gathered in `body`. */
 static enum http_result feed(const char *text, size_t piece, bool hijacked, struct builder *body) {
     struct http_response response;
     enum http_result result = HTTP_MORE;
     size_t size = strlen(text);
-    http_init(&response);
+    http_init(&response, &options);
     builder_reset(body);
     for (size_t at = 0; at < size && result != HTTP_WHOLE; at += piece) {
         struct slice bytes = slice_of(text + at, size - at < piece ? size - at : piece);
@@ -60,6 +70,12 @@ static void what_is_no_response(void **state) {
         "HTTP/1.1 200 OK\r\nA : a\r\n\r\n",
         "HTTP/1.1 200 OK\r\n A: a\r\n\r\n",
         "HTTP/1.1 200 OK\r\nA: \x01\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA\x7f: a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA(: a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: a\r\n b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nx-NO: a\r\n\r\n",
+        "HTTP/1.1 200 OK\rA: a\r\n\r\n",
+        "HTTP/1.1 200 OK\nA: a\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
         "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\na",
         "HTTP/1.1 200 OK\r\nContent-Length: 1 1\r\n\r\na",
@@ -84,13 +100,22 @@ static void what_is_no_response(void **state) {
 static void a_head_has_a_maximum(void **state) {
     (void)state;
     struct http_response response;
-    static uint8_t text[LIMIT_ENGINE_HEAD_BYTES + 1];
+    static uint8_t text[HEAD_BYTES_MAX + 1];
     memset(text, 'a', sizeof text);
     struct slice bytes = slice_of(text, sizeof text);
     struct slice part;
-    http_init(&response);
+    http_init(&response, &options);
     assert_int_equal(http_feed(&response, false, &bytes, &part), HTTP_TOO_LONG);
     http_deinit(&response);
+}
+
+static void an_old_one_is_taken_when_asked_for(void **state) {
+    (void)state;
+    options.takes_old = true;
+    expect("HTTP/1.0 200 OK\r\nA: a \t\r\n\r\nold", false, HTTP_WHOLE, "old");
+    expect("HTTP/1.2 200 OK\r\n\r\nnew", false, HTTP_MALFORMED, nullptr);
+    expect("HTTP/0.9 200 OK\r\n\r\nancient", false, HTTP_MALFORMED, nullptr);
+    options.takes_old = false;
 }
 
 static void bodies(void **state) {
@@ -111,6 +136,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_response),
         cmocka_unit_test(a_head_has_a_maximum),
+        cmocka_unit_test(an_old_one_is_taken_when_asked_for),
         cmocka_unit_test(bodies),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
