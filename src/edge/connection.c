@@ -221,8 +221,7 @@ static void idle_fired(struct connection *connection) {
     uint64_t first_us = (uint64_t)limits_of(connection)->first_byte_ms * 1000u;
     if (first_us > 0 && !connection->has_first_byte &&
         io_now_us(connection->worker->io) - connection->connected_us >= first_us) {
-        upstream_failed(connection->tenure->chooser, &connection->choice,
-                        io_now_ms(connection->worker->io), connection_random());
+        connection_blame_server(connection);
         connection_abort(connection, EDGE_ERROR_FIRST_BYTE_TIMEOUT);
     } else if (idle_us >= limit_us) {
         connection_abort(connection, EDGE_ERROR_IDLE_TIMEOUT);
@@ -256,6 +255,7 @@ static void on_deadline(struct timer *timer) {
         break;
     case PHASE_CONNECT:
     case PHASE_SERVER_HANDSHAKE:
+        connection->is_late = true;
         connection_server_failed(connection);
         break;
     case PHASE_RELAY:

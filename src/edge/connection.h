@@ -38,6 +38,7 @@ struct connection {
     bool is_client_open, is_server_open; /* the engine knows the stream */
     bool is_to_retry;                    /* when the server's stream is closed */
     bool is_succeeded;                   /* the choice is reported as such */
+    bool is_late;                        /* the last server did not accept in time */
     bool has_first_byte;
     bool is_counted; /* by source_limits */
     struct timer timer;
@@ -76,7 +77,9 @@ void connection_deadline(struct connection *connection, uint32_t after_ms);
 void connection_route(struct connection *connection);         /* the client is known: choose */
 void connection_connect(struct connection *connection);       /* the next server, or the end */
 void connection_server_failed(struct connection *connection); /* another one, or the end */
-void connection_relay(struct connection *connection);         /* both legs stand */
+/* To whoever chooses servers: the one that was chosen is no good. */
+void connection_blame_server(struct connection *connection);
+void connection_relay(struct connection *connection); /* both legs stand */
 void connection_linger(struct connection *connection, const char *end);
 void connection_received(struct connection *connection, struct slice bytes); /* before the relay */
 void connection_handshake(struct connection *connection, struct slice bytes);

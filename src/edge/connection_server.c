@@ -61,10 +61,16 @@ static bool start_connect(struct connection *connection) {
     return connection->is_server_open;
 }
 
-static void report_failure(struct connection *connection) {
+void connection_blame_server(struct connection *connection) {
     struct worker *worker = connection->worker;
-    upstream_failed(connection->tenure->chooser, &connection->choice, io_now_ms(worker->io),
-                    connection_random());
+    const struct upstream_choice *choice = &connection->choice;
+    if (upstream_failed(connection->tenure->chooser, choice, io_now_ms(worker->io),
+                        connection_random())) {
+        const struct edge_config *config = connection->tenure->setup->config;
+        LOG_EVENT(worker->log, PROXY_EVENT_CIRCUIT_OPENED,
+                  {"upstream", config->upstreams[choice->upstream].name, 0},
+                  {"server", choice->config->address, 0});
+    }
 }
 
 void connection_connect(struct connection *connection) {
@@ -73,21 +79,23 @@ void connection_connect(struct connection *connection) {
     connection->server.is_handshaken = true;
     while (
         upstream_choose(connection->tenure->chooser, &connection->choice, io_now_ms(worker->io))) {
+        connection->is_late = false;
         if (start_connect(connection)) {
             connection_deadline(connection, limits_of(connection)->connect_ms);
             return;
         }
-        report_failure(connection);
+        connection_blame_server(connection);
     }
     if (connection->choice.tries == 0) {
         connection_refuse(connection, EDGE_REFUSED_SERVER);
     } else {
-        connection_abort(connection, EDGE_ERROR_CONNECT);
+        connection_abort(connection,
+                         connection->is_late ? EDGE_ERROR_CONNECT_TIMEOUT : EDGE_ERROR_CONNECT);
     }
 }
 
 void connection_server_failed(struct connection *connection) {
-    report_failure(connection);
+    connection_blame_server(connection);
     connection->is_to_retry = true;
     io_timer_clear(connection->worker->io, &connection->timer);
     io_close(connection->worker->io, &connection->server.stream, true);
@@ -98,7 +106,6 @@ static void server_ready(struct connection *connection) {
     struct metric_at at = {.label_1 = connection->choice.number};
     upstream_succeeded(connection->tenure->chooser, &connection->choice, io_now_ms(worker->io));
     connection->is_succeeded = true;
-    metrics_add(worker->metrics, METRIC_UPSTREAM_CONNECTIONS, at, 1);
     metrics_add(worker->metrics, METRIC_UPSTREAM_LIVE, at, 1);
     connection_relay(connection);
 }

@@ -53,8 +53,7 @@ static void pass_end_on(struct connection *connection, struct leg *from) {
     leg_shut(to);
     if (to->is_ended) {
         if (!connection->has_first_byte && connection->is_succeeded && connection->bytes_in > 0) {
-            upstream_failed(connection->tenure->chooser, &connection->choice,
-                            io_now_ms(connection->worker->io), connection_random());
+            connection_blame_server(connection);
             metrics_error(connection->worker->metrics, EDGE_ERROR_UPSTREAM_SILENT);
             connection_close(connection, edge_error_text(EDGE_ERROR_UPSTREAM_SILENT), false);
             return;
