@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-sandbox cover shell install tidy clang-tidy reproducible supply
+.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-sandbox cover shell install tidy clang-tidy reproducible supply release
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -85,6 +85,9 @@ cover: ## line coverage; base, audit and sandbox must reach 85 %
 
 reproducible: ## build twice, in two folders, and compare every byte of every program
 	@$(ENTER) tools/reproducible
+
+release: ## a release of what is committed, built twice, into dist/; KEYS=DIR, else throwaway keys
+	@$(ENTER) tools/release $(if $(KEYS),--keys '$(KEYS)',--dev-keys $(BUILD)-keys) --out dist
 
 supply: build ## the tests of releases again, with cosign, published schemas, systemd and podman
 	@$(CHECK) tools/run-tests $(BUILD) --match 'e2e/supply'

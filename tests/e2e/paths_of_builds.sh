@@ -16,6 +16,9 @@ sys.exit(options["b_sanitize"] in ("", "none", []) and not options["b_coverage"]
     exit
 fi
 
+same "tools/install knows every program there is" "$(tr ' ' '\n' <<<"$programs" | LC_ALL=C sort)" \
+    "$(find "$build/src" -maxdepth 1 -type f -perm -u+x -name 'airlock*' ! -name '*-glibc' -printf '%f\n' | LC_ALL=C sort)"
+
 # The test can fail: the same search finds a name that is there.
 printf 'x\0%s/src/main.c\0' "$source" >"$SCRATCH/told"
 check "the search finds a path" grep -qaF "$source" "$SCRATCH/told"
