@@ -20,7 +20,9 @@ static const char HELP[] =
     "airlock proxy: the network edge: TLS 1.3 with post-quantum key exchange, in front of "
     "anything\n"
     "\n"
-    "usage: airlock proxy check -c FILE | init [DIR]\n"
+    "usage: airlock proxy -c FILE | check -c FILE | init [DIR]\n"
+    "\n"
+    "With -c alone it serves until SIGTERM; the log goes to standard error, a JSON object a line.\n"
     "\n"
     "verbs:\n"
     "  check                    read the configuration and its certificates, and show what it "
@@ -35,7 +37,8 @@ static const char HELP[] =
     "\n"
     "examples:\n"
     "  airlock proxy init edge\n"
-    "  airlock proxy check -c edge/proxy.yaml\n";
+    "  airlock proxy check -c edge/proxy.yaml\n"
+    "  airlock proxy -c edge/proxy.yaml\n";
 
 static const struct {
     const char *name;
@@ -127,7 +130,8 @@ static status_t parse(int argc, char **argv, struct program_call *call, bool *re
 static status_t run_verb(struct program_call *call, int *ret_exit, struct error *err) {
     const char *verb = call->operand_count > 0 ? call->operands[0] : nullptr;
     if (verb == nullptr) {
-        return program_usage(err, "proxy needs a verb");
+        return call->file != nullptr ? program_serve(call, ret_exit, err)
+                                     : program_usage(err, "proxy needs -c FILE, or a verb");
     }
     call->operands++;
     call->operand_count--;

@@ -62,7 +62,9 @@ static void print(const struct init_paths *paths, bool is_json, bool is_made) {
     } else {
         (void)printf("kept %s and %s\n", paths->certificate, paths->key);
     }
-    (void)printf("\nnext:\n  airlock proxy check -c %s\n", paths->config);
+    (void)printf("\nnext:\n  airlock proxy check -c %s\n  airlock proxy -c %s\n"
+                 "  curl --cacert %s https://localhost:8443/    (with something on port 8080)\n",
+                 paths->config, paths->config, paths->certificate);
 }
 
 status_t program_init(const struct program_call *call, int *ret_exit, struct error *err) {

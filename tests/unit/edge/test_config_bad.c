@@ -48,7 +48,7 @@ static const struct bad TOP[] = {
     {HEAD "listeners: {}\n", "2:12: listeners must be a list", "- "},
     {HEAD "listeners: []\n", "2:12: listeners is empty", "Give it one"},
     {HEAD "engine: uring\n" ECHO, "2:9: engine cannot be \"uring\"", "io_uring"},
-    {HEAD "workers: 257\n" ECHO, "2:10: workers cannot be 257", "from 0 to 256"},
+    {HEAD "workers: 65\n" ECHO, "2:10: workers cannot be 65", "from 0 to 64"},
     {HEAD "workers: -1\n" ECHO, "2:10: workers must be a number, not \"-1\"", "digits"},
     {HEAD "drain: 30\n" ECHO, "2:8: drain is no time: \"30\" has no unit", "500ms, 10s"},
     {HEAD "drain: 25h\n" ECHO, "2:8: drain cannot be 25h", "from 0 ms to 86400000 ms"},
