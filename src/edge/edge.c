@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "edge/confine.h"
 #include "edge/leg.h"
 #include "edge/side.h"
 #include "edge/worker.h"
@@ -134,34 +135,47 @@ static status_t use_setup(struct edge *edge, struct setup *setup, struct error *
     return STATUS_OK;
 }
 
+static status_t start_workers(struct edge *edge, struct error *err) {
+    for (uint32_t i = 0; i < edge->worker_count; i++) {
+        TRY(worker_start(edge->workers[i], err));
+    }
+    return use_setup(edge, edge->setup, err);
+}
+
+/* What needs files, then files are given up; what needs system calls that nobody else does, then
+ * these; and then the first client. */
 static status_t begin(struct edge *edge, struct error *err) {
     struct edge_config *config = nullptr;
     builder_init(&edge->hosts, HOSTS_BYTES_MAX);
     TRY(read_hosts(&edge->hosts, err));
     TRY(edge_config_load(edge->options->file, &config, err));
-    CLEANUP(edge_config_freep) struct edge_config *owned = config;
     edge->worker_count = config->workers > 0 ? config->workers : processor_count();
     edge->worker_count = edge->worker_count < WORKERS_MAX ? edge->worker_count : WORKERS_MAX;
     raise_files();
-    if (!leg_prepare()) {
-        return error_set(err, ERROR_NO_MEMORY, 0, "cannot prepare TLS");
+    status_t status = leg_prepare() ? metric_names_new(&edge->names, err)
+                                    : error_set(err, ERROR_NO_MEMORY, 0, "cannot prepare TLS");
+    if (!status_is_ok(status)) {
+        edge_config_free(config);
+        return status;
     }
-    TRY(metric_names_new(&edge->names, err));
+    const struct setup_options options = {
+        .config = config, .hosts = builder_slice(&edge->hosts), .names = edge->names};
+    TRY(setup_new(&options, &edge->setup, err));
+    if (!edge->options->is_unconfined) {
+        TRY(edge_confine_files(config, err));
+    }
     TRY(source_limits_new((uint32_t)LIMIT_EDGE_SOURCES, &edge->sources, err));
     TRY(make_workers(edge, config, err));
-    const struct setup_options options = {
-        .config = owned, .hosts = builder_slice(&edge->hosts), .names = edge->names};
-    owned = nullptr;
-    TRY(setup_new(&options, &edge->setup, err));
     TRY(start_side(edge, err));
-    for (uint32_t i = 0; i < edge->worker_count; i++) {
-        TRY(worker_start(edge->workers[i], err));
+    if (!edge->options->is_unconfined) {
+        TRY(edge_confine_calls(err));
     }
-    TRY(use_setup(edge, edge->setup, err));
+    TRY(start_workers(edge, err));
     tell_listeners(edge);
     side_set_ready(edge->side, nullptr);
-    LOG_EVENT(edge->writer, PROXY_EVENT_START, {"file", edge->setup->config->file, 0},
-              {"pid", nullptr, getpid()});
+    LOG_EVENT(edge->writer, PROXY_EVENT_START, {"file", config->file, 0},
+              {"pid", nullptr, getpid()},
+              {"confined", edge->options->is_unconfined ? "no" : "yes", 0});
     return STATUS_OK;
 }
 

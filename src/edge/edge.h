@@ -9,6 +9,9 @@
 struct edge_options {
     const char *file; /* the configuration */
     int log_fd;       /* borrowed; -1: no log */
+    /* Keeps what it could give up: files, system calls, capabilities. For where the walls around it
+     * are another's and these cannot be had: an enclave, a container that forbids seccomp. */
+    bool is_unconfined;
 };
 
 /* Serves until SIGTERM or SIGINT, then drains: whoever is being served may finish, as long as

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Runs while Airlock is built: writes a table of calls (SECCOMP_TABLE, a seccomp.def) as a filter,
- * an array in C: seccomp_gen FILE NAME. airlock-keys and airlock-witness each have one.
+ * an array in C: seccomp_gen FILE NAME. Each program that is confined by one has its own.
  */
+#include <errno.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -10,7 +12,7 @@
 
 #include "sys/filter_build.h"
 
-enum action { KILL, ALLOW, NO_EXEC, INTERNET };
+enum action { KILL, ALLOW, NO_EXEC, INTERNET, SOCKETS, THREAD, ABSENT };
 
 static const struct {
     const char *name;
@@ -41,6 +43,23 @@ static void emit_action(struct filter_code *code, unsigned action) {
         filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AF_INET6);
         filter_emit_return(code, SECCOMP_RET_KILL_PROCESS);
         filter_emit_return(code, SECCOMP_RET_ALLOW);
+        break;
+    case SOCKETS: /* the same, and of this machine's */
+        filter_emit_load(code, 0);
+        filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 3, 0, AF_INET);
+        filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 2, 0, AF_INET6);
+        filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AF_UNIX);
+        filter_emit_return(code, SECCOMP_RET_KILL_PROCESS);
+        filter_emit_return(code, SECCOMP_RET_ALLOW);
+        break;
+    case THREAD: /* the flags are the first argument of clone(2) */
+        filter_emit_load(code, 0);
+        filter_emit(code, BPF_JMP | BPF_JSET | BPF_K, 1, 0, CLONE_THREAD);
+        filter_emit_return(code, SECCOMP_RET_KILL_PROCESS);
+        filter_emit_return(code, SECCOMP_RET_ALLOW);
+        break;
+    case ABSENT: /* the C library does without */
+        filter_emit_return(code, SECCOMP_RET_ERRNO | ENOSYS);
         break;
     }
 }

@@ -53,9 +53,9 @@ bool confine_no_files_but_port(uint16_t port) {
            prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && landlock_set(port);
 }
 
-bool confine_calls_to(const struct sock_filter *lines, size_t count) {
+static bool set_filter(const struct sock_filter *lines, size_t count, unsigned flags) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return lines != nullptr && count > 0;
+    return lines != nullptr && count + flags > 0;
 #else
     /* The kernel reads the lines; its interface only does not say so. */
     union {
@@ -63,6 +63,14 @@ bool confine_calls_to(const struct sock_filter *lines, size_t count) {
         struct sock_filter *taken;
     } filter = {.given = lines};
     const struct sock_fprog program = {(unsigned short)count, filter.taken};
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) == 0;
 #endif
+}
+
+bool confine_calls_to(const struct sock_filter *lines, size_t count) {
+    return set_filter(lines, count, 0);
+}
+
+bool confine_all_calls_to(const struct sock_filter *lines, size_t count) {
+    return set_filter(lines, count, SECCOMP_FILTER_FLAG_TSYNC);
 }

@@ -13,6 +13,18 @@
 bool confine_no_files(void);
 /* The same, but that TCP port can be connected to. */
 bool confine_no_files_but_port(uint16_t port);
+/* What may be done with a path and what is below it. */
+struct confine_path {
+    const char *path;
+    bool has_sockets; /* sockets may be made and removed there, else it is only read */
+};
+/* No core, no debugger, no way to more privilege, no capability but that of binding ports below
+ * 1024; with Landlock no file but these, nothing of them executed, and nobody outside signalled.
+ * For this thread and those it starts. False with errno: what every supported kernel can do failed.
+ */
+bool confine_files_to(const struct confine_path *paths, size_t count);
 /* Every system call that the filter does not let through ends as it says. Under a sanitizer, whose
  * own calls are no part of the product, nothing happens. */
 bool confine_calls_to(const struct sock_filter *lines, size_t count);
+/* The same for all threads that the process has already. */
+bool confine_all_calls_to(const struct sock_filter *lines, size_t count);
