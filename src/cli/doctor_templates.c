@@ -66,6 +66,8 @@ static void add_row(struct json *all, const struct template_row *row, const char
     json_set_integer(object, "stage_bytes_max", (int64_t)row->limits.stage_bytes_max);
     json_set_integer(object, "file_bytes_max", (int64_t)row->limits.file_bytes_max);
     json_set_integer(object, "output_bytes_max", (int64_t)row->limits.output_bytes_max);
+    json_set_integer(object, "read_rate_max", (int64_t)row->limits.read_rate_max);
+    json_set_integer(object, "write_rate_max", (int64_t)row->limits.write_rate_max);
     json_append(all, object);
 }
 

@@ -158,6 +158,17 @@ static void print_limits(const struct printer *p, const struct run_exec_result *
     }
 }
 
+static void print_disk_rate(const struct printer *p, const struct sandbox_levels *levels) {
+    if (strcmp(levels->disk_rate, "none") == 0) {
+        (void)fprintf(p->out,
+                      "  %slimit%s    the rate of disk access is not held here: airlock doctor\n",
+                      p->yellow, p->plain);
+    } else if (levels->disk_rate[0] != '\0') {
+        (void)fprintf(p->out, "  %slimit%s    the rate of disk access is held by %s\n", p->dim,
+                      p->plain, levels->disk_rate);
+    }
+}
+
 static void print_caches(const struct printer *p, const struct run_exec_result *result) {
     (void)fprintf(p->out, "  %scaches%s  ", p->dim, p->plain);
     for (size_t i = 0; i < result->caches.count; i++) {
@@ -208,6 +219,7 @@ void summary_print(const struct cli *cli, const struct run_exec_result *result,
         print_caches(&p, result);
     }
     print_limits(&p, result);
+    print_disk_rate(&p, &result->levels);
     print_usage(&p, &result->exit);
     (void)fprintf(out,
                   "  %swalls%s    files %s, namespaces %s, landlock %d, seccomp %s, limits %s\n",
@@ -246,6 +258,9 @@ static struct json *walls_json(const struct sandbox_levels *levels) {
     json_set_integer(object, "landlock", levels->landlock_abi);
     json_set_text(object, "seccomp", levels->seccomp);
     json_set_text(object, "limits", levels->limits);
+    if (levels->disk_rate[0] != '\0') {
+        json_set_text(object, "disk_rate", levels->disk_rate);
+    }
     return object;
 }
 

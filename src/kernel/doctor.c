@@ -48,6 +48,31 @@ static void add_limits(struct doctor *doctor, const char *level) {
     }
 }
 
+/* Asked for by a template of its own, which nobody else sees. */
+static void try_disk_rate(struct doctor *doctor, const struct state *state) {
+    enum : uint64_t { SOME_RATE = 1024 * 1024 * 1024 };
+    struct template_row row = *template_find(DEFAULT_TEMPLATE);
+    struct wall_sandbox sandbox;
+    struct error err = {};
+    row.limits.read_rate_max = row.limits.write_rate_max = SOME_RATE;
+    if (!status_is_ok(wall_try_sandbox(state, &row, &sandbox, &err))) {
+        return; /* what is wrong stands in another row */
+    }
+    struct wall *wall = wall_add(&doctor->walls, "disk rate");
+    const char *level = sandbox.levels.disk_rate;
+    if (strcmp(level, "none") == 0) {
+        wall->state = WALL_LESS;
+        wall_level(wall, "not held");
+        wall_how(wall,
+                 "read_rate and write_rate of a template need the io controller: as root with "
+                 "blkio below /sys/fs/cgroup, or where cgroup v2 hands io down, and a state "
+                 "folder on a disk.");
+    } else {
+        bool is_2 = strcmp(level, "cgroup-v2") == 0;
+        wall_level(wall, "by %s%s", level, is_2 ? "" : ", but for what is written back later");
+    }
+}
+
 static void try_template(struct doctor *doctor, const struct state *state,
                          const struct template_row *row) {
     struct wall *wall = wall_add(&doctor->templates, row->name);
@@ -188,6 +213,9 @@ void doctor_examine(const char *workspace, const struct engine_places *places,
     }
     for (size_t i = 0; has_state && i < template_count(); i++) {
         try_template(ret_doctor, &state, template_at(i));
+    }
+    if (has_state) {
+        try_disk_rate(ret_doctor, &state);
     }
     if (has_state) {
         try_state(ret_doctor, &state);

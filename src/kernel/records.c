@@ -126,6 +126,9 @@ static struct json *levels_object(const struct sandbox_levels *levels) {
     json_set_integer(object, "landlock", levels->landlock_abi);
     json_set_text(object, "seccomp", levels->seccomp);
     json_set_text(object, "limits", levels->limits);
+    if (levels->disk_rate[0] != '\0') {
+        json_set_text(object, "disk_rate", levels->disk_rate);
+    }
     return object;
 }
 

@@ -29,6 +29,8 @@ static status_t check_template(const struct template_row *row, struct error *err
         what = "a network through the egress proxy";
     } else if (row->caches != TEMPLATE_CACHES_NONE) {
         what = "the caches of package managers";
+    } else if (row->limits.read_rate_max != 0 || row->limits.write_rate_max != 0) {
+        what = "a rate of disk access";
     }
     if (what == nullptr) {
         return STATUS_OK;

@@ -25,10 +25,12 @@
 /* A short period: a payload at a quarter of a processor answers after 15 ms, not after 75. */
 enum { REMOVE_TRIES = 200, REMOVE_PAUSE_US = 500, CPU_PERIOD_US = 20000, WEIGHT_DEFAULT = 100 };
 
-static const char *const controller_names[JAIL_CONTROLLER_COUNT] = {
-    [JAIL_MEMORY] = "memory",
-    [JAIL_PIDS] = "pids",
-    [JAIL_CPU] = "cpu",
+/* By version 2, and by version 1. */
+static const char *const controller_names[JAIL_CONTROLLER_COUNT][2] = {
+    [JAIL_MEMORY] = {"memory", "memory"},
+    [JAIL_PIDS] = {"pids", "pids"},
+    [JAIL_CPU] = {"cpu", "cpu"},
+    [JAIL_IO] = {"io", "blkio"},
 };
 
 bool jail_group_write(const struct jail_cgroup *cgroup, const char *folder, const char *name,
@@ -206,6 +208,8 @@ static bool set_limits(const struct jail_cgroup *cgroup, enum jail_controller co
         return write_number(cgroup, group->folder, "pids.max", limits->pid_count_max + 1u);
     case JAIL_CPU:
         return set_cpu(cgroup, group, limits);
+    case JAIL_IO: /* when the disks are known */
+        return true;
     case JAIL_CONTROLLER_COUNT:
         break;
     }
@@ -236,9 +240,9 @@ static void remove_one(const struct jail_cgroup *cgroup, enum jail_controller co
 static bool make_one(struct jail_cgroup *cgroup, const struct jail_cgroup_host *host,
                      const struct plan_view *plan, enum jail_controller controller) {
     struct jail_group *group = &cgroup->group[controller];
-    const char *name = controller_names[controller];
-    bool is_placed = place_version_2(host, plan->run_id, name, group) ||
-                     place_version_1(host, plan->run_id, name, group);
+    const char *const *names = controller_names[controller];
+    bool is_placed = place_version_2(host, plan->run_id, names[0], group) ||
+                     place_version_1(host, plan->run_id, names[1], group);
     bool made = is_placed && (is_shared(cgroup, controller) || mkdir(group->folder, 0755) == 0);
     if (made && set_limits(cgroup, controller, &plan->limits)) {
         return true;
@@ -251,7 +255,8 @@ static bool make_one(struct jail_cgroup *cgroup, const struct jail_cgroup_host *
 }
 
 static void start_over(struct jail_cgroup *cgroup) {
-    *cgroup = (struct jail_cgroup){.level = "rlimit", .test_flags = cgroup->test_flags};
+    *cgroup =
+        (struct jail_cgroup){.level = "rlimit", .disk_rate = "", .test_flags = cgroup->test_flags};
 }
 
 void jail_cgroup_make_on(struct jail_cgroup *cgroup, const struct jail_cgroup_host *host,
@@ -270,6 +275,9 @@ void jail_cgroup_make_on(struct jail_cgroup *cgroup, const struct jail_cgroup_ho
         (limits->cpu_weight != 0 && limits->cpu_weight != WEIGHT_DEFAULT)) {
         (void)make_one(cgroup, host, plan, JAIL_CPU);
     }
+    if (limits->read_rate_max != 0 || limits->write_rate_max != 0) {
+        (void)make_one(cgroup, host, plan, JAIL_IO);
+    }
     bool is_memory_2 = cgroup->group[JAIL_MEMORY].is_version_2;
     bool is_pids_2 = cgroup->group[JAIL_PIDS].is_version_2;
     cgroup->level = is_memory_2 && is_pids_2   ? "cgroup-v2"
@@ -279,16 +287,18 @@ void jail_cgroup_make_on(struct jail_cgroup *cgroup, const struct jail_cgroup_ho
 
 void jail_cgroup_make(struct jail_cgroup *cgroup, const struct plan_view *plan) {
     char table[4096] = "";
-    *cgroup = (struct jail_cgroup){.level = "rlimit"};
+    *cgroup = (struct jail_cgroup){.level = "rlimit", .disk_rate = ""};
     if (jail_group_read("/proc/self", "cgroup", table, sizeof table)) {
-        struct jail_cgroup_host host = {"/sys/fs/cgroup", table, geteuid() == 0};
+        struct jail_cgroup_host host = {
+            .root = "/sys/fs/cgroup", .table = table, .is_root = geteuid() == 0};
         jail_cgroup_make_on(cgroup, &host, plan);
     }
 }
 
 bool jail_cgroup_place(const char *run_id, const char *controller, struct jail_group *ret_group) {
     char table[4096] = "";
-    struct jail_cgroup_host host = {"/sys/fs/cgroup", table, geteuid() == 0};
+    struct jail_cgroup_host host = {
+        .root = "/sys/fs/cgroup", .table = table, .is_root = geteuid() == 0};
     return jail_group_read("/proc/self", "cgroup", table, sizeof table) &&
            place_version_1(&host, run_id, controller, ret_group);
 }
@@ -354,6 +364,7 @@ void jail_cgroup_look(struct jail_cgroup *cgroup) {
                                       ? read_labelled(cpu, "cpu.stat", "throttled_usec ")
                                       : read_labelled(cpu, "cpu.stat", "throttled_time ") / 1000;
     }
+    jail_disk_look(cgroup);
 }
 
 void jail_cgroup_remove(struct jail_cgroup *cgroup) {

@@ -6,8 +6,14 @@
 
 #include "sandbox/plan_format.h"
 
-enum jail_controller : uint8_t { JAIL_MEMORY, JAIL_PIDS, JAIL_CPU, JAIL_CONTROLLER_COUNT };
-enum { JAIL_GROUP_BYTES = 512 };
+enum jail_controller : uint8_t {
+    JAIL_MEMORY,
+    JAIL_PIDS,
+    JAIL_CPU,
+    JAIL_IO,
+    JAIL_CONTROLLER_COUNT,
+};
+enum { JAIL_GROUP_BYTES = 512, JAIL_DISK_COUNT = 4 };
 
 /* The group for one controller. */
 struct jail_group {
@@ -22,6 +28,11 @@ struct jail_usage {
     uint32_t pid_count_peak;
     uint64_t memory_peak_bytes;
     uint64_t cpu_throttled_us;
+    uint64_t io_read_bytes, io_write_bytes;
+};
+
+struct jail_disk {
+    unsigned major, minor;
 };
 
 struct jail_cgroup {
@@ -30,6 +41,9 @@ struct jail_cgroup {
     struct jail_usage usage;
     int test_flags; /* O_CREAT where a plain folder stands for a cgroup tree */
     bool launcher_is_inside;
+    const char *disk_rate; /* what holds it: a version, or "none"; "": nobody asked */
+    struct jail_disk disk[JAIL_DISK_COUNT];
+    unsigned disk_count;
 };
 
 /* The tree of groups that limits are looked for in. */
@@ -37,6 +51,7 @@ struct jail_cgroup_host {
     const char *root;  /* "/sys/fs/cgroup" */
     const char *table; /* what stands in /proc/self/cgroup */
     bool is_root;
+    const char *devices; /* "/sys/dev/block" */
 };
 
 /* A sandbox that stands still. Time in a pause is nobody's: it counts against no limit. */
@@ -60,6 +75,13 @@ bool jail_cgroup_has(const struct jail_cgroup *cgroup, enum jail_controller cont
  * again. Version 2: the child is moved. */
 status_t jail_cgroup_step_in(struct jail_cgroup *cgroup, struct error *err);
 status_t jail_cgroup_step_out(struct jail_cgroup *cgroup, pid_t pid, struct error *err);
+/* jail_disk.c: holds the rate of disk access that the plan asks for, and sets cgroup->disk_rate. */
+void jail_disk_hold(struct jail_cgroup *cgroup, const struct plan_view *plan);
+void jail_disk_hold_on(struct jail_cgroup *cgroup, const struct jail_cgroup_host *host,
+                       const struct plan_view *plan);
+/* Whoever waits for a disk may go on, and can be killed. */
+void jail_disk_release(struct jail_cgroup *cgroup);
+void jail_disk_look(struct jail_cgroup *cgroup);
 /* Brings cgroup->usage up to date. */
 void jail_cgroup_look(struct jail_cgroup *cgroup);
 /* How long until the kernel's kills are asked for again, of a run that took so long already. */

@@ -34,7 +34,7 @@ static void send_kernel(struct supervisor *run, const struct protocol_message *m
 }
 
 static void end_init(struct supervisor *run) {
-    jail_pause_end(&run->jail); /* what is frozen does not die */
+    jail_let_die(&run->jail);
     if (run->jail.init > 0) {
         (void)kill(run->jail.init, SIGKILL);
         while (waitpid(run->jail.init, nullptr, __WALL) < 0 && errno == EINTR) {
@@ -177,12 +177,12 @@ static void read_exec_pipe(struct supervisor *run) {
 
 static void on_ready(struct supervisor *run, const struct jail_report *report) {
     run->ready_ns = report->time_ns;
-    run->landlock_abi = report->landlock_abi;
     struct protocol_message message = {.type = PROTOCOL_READY};
-    message.levels.landlock_abi = report->landlock_abi;
-    message.levels.seccomp = run->jail.plan.seccomp;
-    (void)snprintf(message.levels.limits, sizeof message.levels.limits, "%s",
-                   run->jail.cgroup.level);
+    struct protocol_levels *levels = &message.levels;
+    run->landlock_abi = levels->landlock_abi = report->landlock_abi;
+    levels->seccomp = run->jail.plan.seccomp;
+    (void)snprintf(levels->limits, sizeof levels->limits, "%s", run->jail.cgroup.level);
+    (void)snprintf(levels->disk_rate, sizeof levels->disk_rate, "%s", run->jail.cgroup.disk_rate);
     send_kernel(run, &message, -1);
     run->state = PROTOCOL_STATE_READY;
 }

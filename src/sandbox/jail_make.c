@@ -35,6 +35,7 @@ struct jail jail_nothing(int kernel) {
         .upper = -1,
         .caches = -1,
         .overlay = {.context = -1, .userns = -1},
+        .cgroup = {.disk_rate = ""},
         .lock = -1,
         .root = -1,
         .parent = -1,
@@ -255,6 +256,9 @@ static status_t send_plan(struct jail *jail, const struct socket_fds *fds, struc
 
 status_t jail_make_rest(struct jail *jail, struct socket_fds *fds, struct error *err) {
     status_t status = send_plan(jail, fds, err);
+    if (status_is_ok(status)) {
+        jail_disk_hold(&jail->cgroup, &jail->plan);
+    }
     if (jail->lock >= 0) {
         fds->count--; /* stays open */
     }

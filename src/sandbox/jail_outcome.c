@@ -25,6 +25,10 @@ static enum launcher_outcome outcome_of(const struct supervisor *run,
     return report->by_signal ? LAUNCHER_OUTCOME_SIGNAL : LAUNCHER_OUTCOME_EXIT;
 }
 
+static uint64_t most(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
 struct protocol_exit jail_outcome(struct supervisor *run, const struct jail_report *report) {
     struct jail_usage *usage = &run->jail.cgroup.usage;
     jail_cgroup_look(&run->jail.cgroup);
@@ -44,11 +48,16 @@ struct protocol_exit jail_outcome(struct supervisor *run, const struct jail_repo
         .cpu_system_us = report->cpu_system_us,
         .memory_peak_bytes = memory_peak != 0 ? memory_peak : report->memory_peak_bytes,
         .pid_count_peak = pid_peak != 0 ? pid_peak : 1, /* it ended before anybody looked */
-        .io_read_bytes = report->io_read_bytes,
-        .io_write_bytes = report->io_write_bytes,
+        .io_read_bytes = most(usage->io_read_bytes, report->io_read_bytes),
+        .io_write_bytes = most(usage->io_write_bytes, report->io_write_bytes),
         .cpu_throttled_us = usage->cpu_throttled_us + report->cpu_held_us,
         .setup_ns = run->ready_ns - run->received_ns + (run->executing_ns - run->go_ns),
     };
+}
+
+void jail_let_die(struct jail *jail) {
+    jail_pause_end(jail);
+    jail_disk_release(&jail->cgroup);
 }
 
 /* By init, which knows what everything has used; one that does not is killed a moment later. A
@@ -56,7 +65,7 @@ struct protocol_exit jail_outcome(struct supervisor *run, const struct jail_repo
 void jail_end(struct supervisor *run) {
     struct error ignored = {};
     struct jail_order order = {.kind = ORDER_END};
-    jail_pause_end(&run->jail);
+    jail_let_die(&run->jail);
     if (run->end_by_ns == 0) {
         run->end_by_ns = jail_now_ns() + (uint64_t)END_PATIENCE_MS * 1000000u;
         (void)jail_order_send(&run->jail, &order, nullptr, &ignored).code;

@@ -27,3 +27,5 @@ struct supervisor {
 struct protocol_exit jail_outcome(struct supervisor *run, const struct jail_report *report);
 /* Has init kill everything, thawed first; end_by_ns says when it has had its time. */
 void jail_end(struct supervisor *run);
+/* What is frozen, or waits for a disk that is held to a rate, does not die. */
+void jail_let_die(struct jail *jail);

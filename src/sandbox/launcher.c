@@ -131,6 +131,8 @@ status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_le
                    seccomp_profile_text(is_strict ? SECCOMP_STRICT : SECCOMP_STANDARD));
     (void)snprintf(levels.limits, sizeof levels.limits, "%.*s", (int)sizeof levels.limits - 1,
                    message.levels.limits);
+    (void)snprintf(levels.disk_rate, sizeof levels.disk_rate, "%.*s",
+                   (int)sizeof levels.disk_rate - 1, message.levels.disk_rate);
     *ret_levels = levels;
     return STATUS_OK;
 }

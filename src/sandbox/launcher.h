@@ -21,6 +21,7 @@ struct sandbox_levels {
     int landlock_abi;    /* 1.. */
     char seccomp[16];    /* "standard" */
     char limits[32];     /* "cgroup-v2", "cgroup-v1", "cgroup-hybrid", "rlimit" */
+    char disk_rate[16];  /* "": nobody asked; "cgroup-v2", "cgroup-v1", "none" */
 };
 
 enum launcher_message_type : uint8_t {

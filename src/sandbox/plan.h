@@ -33,6 +33,7 @@ struct template_limits {
     uint64_t stage_bytes_max;
     uint64_t file_bytes_max;
     uint64_t output_bytes_max; /* kept in runs/<id>/output; streaming goes on past it */
+    uint64_t read_rate_max, write_rate_max; /* bytes from and to disk in a second */
 };
 
 /* Rows of caches.def. */

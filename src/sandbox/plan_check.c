@@ -276,7 +276,8 @@ static status_t check_limits(const struct plan_view *view, struct error *err) {
         return refuse(err, "memory, processes, stage and file size must have limits", "");
     }
     if (limits->memory_bytes_max > INT64_MAX || limits->stage_bytes_max > INT64_MAX ||
-        limits->file_bytes_max > INT64_MAX || limits->wall_ms_max > INT64_MAX / 1000000) {
+        limits->file_bytes_max > INT64_MAX || limits->read_rate_max > INT64_MAX ||
+        limits->write_rate_max > INT64_MAX || limits->wall_ms_max > INT64_MAX / 1000000) {
         return refuse(err, "a limit is out of range", "");
     }
     return STATUS_OK;
@@ -358,7 +359,8 @@ static bool limits_equal(const struct template_limits *a, const struct template_
     return a->memory_bytes_max == b->memory_bytes_max && a->pid_count_max == b->pid_count_max &&
            a->cpu_weight == b->cpu_weight && a->cpu_percent_max == b->cpu_percent_max &&
            a->wall_ms_max == b->wall_ms_max && a->stage_bytes_max == b->stage_bytes_max &&
-           a->file_bytes_max == b->file_bytes_max && a->output_bytes_max == b->output_bytes_max;
+           a->file_bytes_max == b->file_bytes_max && a->output_bytes_max == b->output_bytes_max &&
+           a->read_rate_max == b->read_rate_max && a->write_rate_max == b->write_rate_max;
 }
 
 static bool operation_equals(const struct plan_operation *a, const struct plan_operation *b) {

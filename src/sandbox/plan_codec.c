@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "sandbox/plan_format.h"
 
-enum { PLAN_MAGIC = 0x4e4c5041, PLAN_VERSION = 3 };
+enum { PLAN_MAGIC = 0x4e4c5041, PLAN_VERSION = 4 };
 
 static void encode_header(const struct plan_view *view, struct builder *builder) {
     builder_u32(builder, PLAN_MAGIC);
@@ -26,6 +26,8 @@ static void encode_header(const struct plan_view *view, struct builder *builder)
     builder_u64(builder, view->limits.stage_bytes_max);
     builder_u64(builder, view->limits.file_bytes_max);
     builder_u64(builder, view->limits.output_bytes_max);
+    builder_u64(builder, view->limits.read_rate_max);
+    builder_u64(builder, view->limits.write_rate_max);
     builder_string(builder, view->run_id);
     builder_string(builder, view->template_name);
     builder_string(builder, view->run_folder);
@@ -104,6 +106,8 @@ static void decode_header(struct cursor *cursor, struct plan_view *view) {
     view->limits.stage_bytes_max = cursor_u64(cursor);
     view->limits.file_bytes_max = cursor_u64(cursor);
     view->limits.output_bytes_max = cursor_u64(cursor);
+    view->limits.read_rate_max = cursor_u64(cursor);
+    view->limits.write_rate_max = cursor_u64(cursor);
     view->run_id = cursor_string(cursor);
     view->template_name = cursor_string(cursor);
     view->run_folder = cursor_string(cursor);

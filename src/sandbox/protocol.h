@@ -42,6 +42,7 @@ struct protocol_levels {
     int32_t landlock_abi;
     uint8_t seccomp; /* enum seccomp_profile, as installed */
     char limits[32];
+    char disk_rate[16]; /* "": nobody asked */
 };
 
 struct protocol_failure {

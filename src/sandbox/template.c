@@ -20,7 +20,9 @@
 #include "codec/yaml.h"
 #include "crypto/hash.h"
 
-enum value_kind : uint8_t { BYTES, COUNT, CPU, TIME, WEIGHT };
+enum value_kind : uint8_t { BYTES, COUNT, CPU, TIME, WEIGHT, RATE };
+/* Who waits for a disk cannot be killed: so slow, a MiB takes a second. */
+enum { RATE_LEAST = 1024 * 1024 };
 
 struct limit_key {
     const char *name;
@@ -44,6 +46,8 @@ static const struct limit_key limit_keys[] = {
     {"stage", BYTES, false, AT(limits.stage_bytes_max), LIMIT_ID_TEMPLATE_STAGE},
     {"file", BYTES, false, AT(limits.file_bytes_max), LIMIT_ID_TEMPLATE_STAGE},
     {"output", BYTES, false, AT(limits.output_bytes_max), LIMIT_ID_TEMPLATE_OUTPUT},
+    {"read_rate", RATE, true, AT(limits.read_rate_max), LIMIT_ID_TEMPLATE_RATE},
+    {"write_rate", RATE, true, AT(limits.write_rate_max), LIMIT_ID_TEMPLATE_RATE},
 };
 
 static const char *const top_keys[] = {"version", "name",    "summary", "based_on",
@@ -149,6 +153,7 @@ static bool parse_value(enum value_kind kind, const struct yaml_node *node, uint
     uint32_t count = 0;
     switch (kind) {
     case BYTES:
+    case RATE:
         return units_parse_bytes(text, ret_value) == UNITS_OK;
     case TIME:
         return units_parse_duration(text, ret_value) == UNITS_OK;
@@ -195,6 +200,7 @@ static status_t read_limit(const struct reader *reader, const struct limit_key *
         [CPU] = "Write processors, like: 0.25, 1.0, 2",
         [TIME] = "Write it like: 500ms, 30s, 5m, 2h",
         [WEIGHT] = "Write a number; 100 is usual.",
+        [RATE] = "Write what is read or written in a second, like: 50MiB",
     };
     uint64_t value = 0;
     bool is_scalar = node->kind == YAML_KIND_SCALAR;
@@ -208,6 +214,9 @@ static status_t read_limit(const struct reader *reader, const struct limit_key *
     if (value == 0 || limit_past(value > (uint64_t)limit_row(key->most)->value, key->most)) {
         return refuse(reader, node, "The hard limits are listed by: airlock explain limit",
                       "%s is %s", key->name, value == 0 ? "zero" : "past its hard limit");
+    }
+    if (key->kind == RATE && value < RATE_LEAST) {
+        return refuse(reader, node, hints[RATE], "%s is less than 1 MiB in a second", key->name);
     }
     store_number(&reader->definition->row, key, value);
     return STATUS_OK;
@@ -370,7 +379,8 @@ void template_definition_freep(struct template_definition **definition) {
 
 void template_format(const struct template_row *row, struct builder *out) {
     static const char *const units[] = {
-        [BYTES] = " bytes", [COUNT] = "", [CPU] = " %", [TIME] = " ms", [WEIGHT] = "",
+        [BYTES] = " bytes", [COUNT] = "",  [CPU] = " %",
+        [TIME] = " ms",     [WEIGHT] = "", [RATE] = " bytes a second",
     };
     builder_format(out, "name: %s\nsummary: %s\nnetwork: %s\nseccomp: %s\ncaches: %s\nlimits:\n",
                    row->name, row->summary, network_words[row->network],

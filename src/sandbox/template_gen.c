@@ -19,10 +19,11 @@ static void print(FILE *out, const struct template_row *row) {
             (unsigned)row->seccomp, (unsigned)row->network, (unsigned)row->caches);
     fprintf(out,
             "        .limits = {%" PRIu64 "u, %u, %u, %u, %" PRIu64 "u, %" PRIu64 "u, %" PRIu64
-            "u, %" PRIu64 "u},\n",
+            "u, %" PRIu64 "u, %" PRIu64 "u, %" PRIu64 "u},\n",
             limits->memory_bytes_max, limits->pid_count_max, limits->cpu_weight,
             limits->cpu_percent_max, limits->wall_ms_max, limits->stage_bytes_max,
-            limits->file_bytes_max, limits->output_bytes_max);
+            limits->file_bytes_max, limits->output_bytes_max, limits->read_rate_max,
+            limits->write_rate_max);
     fprintf(out, "        .agent_wall_ms_max = %" PRIu64 "u,\n        .digest = \"%s\",\n    },\n",
             row->agent_wall_ms_max, row->digest);
 }

@@ -188,4 +188,42 @@ else
     check "bytes to disk" test "$(field io_write_bytes)" -ge 3000000
 fi
 check "all of it in the entry" grep -Eq '"io_read_bytes":[0-9]+,"io_write_bytes":[0-9]+.*"pids_peak":[4-9]' <(newest run_finished)
+
+# The rate of disk access, where it can be held.
+cat >"$own/quiet.yaml" <<'END'
+version: 1
+name: quiet
+based_on: code-executor
+summary: "a MiB of disk in a second"
+limits: { read_rate: 512MiB, write_rate: 1MiB }
+END
+held=$("$AIRLOCK" doctor | grep '^ *disk rate')
+three='dd if=/dev/zero of=f bs=1M count=3 conv=fsync 2>/dev/null'
+run --json --template quiet -- sh -c "$three"
+slow=$(field wall_us)
+case $held in
+*'by cgroup'*)
+    check "the rate of disk access is told as held" says '"disk_rate":"cgroup-v'
+    check "what is written takes as long as it says" test "$slow" -gt 1500000
+    run --json --template quiet --timeout 2s -- sh -c 'dd if=/dev/zero of=f bs=1M count=200 conv=fsync 2>/dev/null'
+    check "what waits for the disk is ended at its time" says '"outcome":"timeout"'
+    check "and not when all is written" test "$(field duration_us)" -lt 30000000
+    run --template quiet -- true
+    check "the summary tells it" says "the rate of disk access is held by cgroup-v"
+    check "and the entry" grep -q '"disk_rate":"cgroup-v' <(newest run_finished)
+    same "no group is left" 0 "$(airlock_cgroups)"
+    ;;
+*)
+    check "a rate of disk access that cannot be held is told" says '"disk_rate":"none"'
+    run --template quiet -- true
+    check "in the summary" says "the rate of disk access is not held here"
+    check "and by doctor, with what it takes" grep -q 'io controller' <("$AIRLOCK" doctor)
+    check "and the entry" grep -q '"disk_rate":"none"' <(newest run_finished)
+    ;;
+esac
+run --json -- sh -c "$three"
+refuse "control: nobody asked" says disk_rate
+sed -i 's/write_rate: 1MiB/write_rate: 100KiB/' "$own/quiet.yaml"
+check "a rate at which nothing ends is refused" status 125 run --template quiet -- true
+check "with the least there is" says "write_rate is less than 1 MiB in a second"
 finish

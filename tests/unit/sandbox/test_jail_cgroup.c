@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -101,7 +102,7 @@ static const struct plan_view quarter = {
 
 static struct jail_cgroup make(const char *table, bool is_root, const struct plan_view *plan) {
     struct jail_cgroup cgroup = {.test_flags = O_CREAT};
-    struct jail_cgroup_host host = {root, table, is_root};
+    struct jail_cgroup_host host = {.root = root, .table = table, .is_root = is_root};
     jail_cgroup_make_on(&cgroup, &host, plan);
     return cgroup;
 }
@@ -231,6 +232,114 @@ static void test_only_what_is_needed(void **state) {
     assert_string_equal(cgroup.level, "rlimit");
 }
 
+/* A host whose devices are in a folder, with the disk that the tests run on as a partition or not.
+ */
+static struct plan_view rates(void) {
+    struct plan_view plan = quarter;
+    plan.run_folder = plan.workspace = root;
+    plan.limits.read_rate_max = 50 << 20;
+    plan.limits.write_rate_max = 20 << 20;
+    return plan;
+}
+
+static void hold(struct jail_cgroup *cgroup, const struct plan_view *plan) {
+    static char devices[300];
+    (void)snprintf(devices, sizeof devices, "%s/block", root);
+    struct jail_cgroup_host host = {.devices = devices};
+    jail_disk_hold_on(cgroup, &host, plan);
+}
+
+static void name_device(char name[static 64], const char *before, const char *after) {
+    struct stat status;
+    assert_int_equal(stat(root, &status), 0);
+    (void)snprintf(name, 64, "%s%u:%u%s", before, major(status.st_dev), minor(status.st_dev),
+                   after);
+}
+
+static void test_disk_version_2(void **state) {
+    (void)state;
+    struct plan_view plan = rates();
+    char text[64];
+    make_folder("own");
+    put("cgroup.controllers", "cpu io memory pids");
+    put("cgroup.subtree_control", "cpu io memory pids\n");
+    struct jail_cgroup cgroup = make("0::/own\n", false, &plan);
+    assert_true(jail_cgroup_has(&cgroup, JAIL_IO));
+    hold(&cgroup, &plan); /* memory, or several disks: nothing to write a row for */
+    assert_string_equal(cgroup.disk_rate, "none");
+    name_device(text, "block/", "");
+    make_folder(text);
+    hold(&cgroup, &plan);
+    assert_string_equal(cgroup.disk_rate, "cgroup-v2");
+    name_device(text, "", " rbps=52428800 wbps=20971520");
+    holds("airlock-r/io.max", text);
+    put("airlock-r/io.stat", "8:0 rbytes=4096 wbytes=100 rios=1 wios=2 dbytes=7 dios=0\n"
+                             "8:16 rbytes=4 wbytes=11 rios=1 wios=2 dbytes=7 dios=0\n");
+    jail_cgroup_look(&cgroup);
+    assert_int_equal(cgroup.usage.io_read_bytes, 4100);
+    assert_int_equal(cgroup.usage.io_write_bytes, 111);
+    jail_disk_release(&cgroup);
+    name_device(text, "", " rbps=max wbps=max");
+    char seen[64] = "";
+    assert_true(jail_group_read(cgroup.group[JAIL_IO].folder, "io.max", seen, sizeof seen));
+    assert_memory_equal(seen, text, strlen(text)); /* a plain file is not cut as a cgroup's is */
+}
+
+static void test_disk_version_1(void **state) {
+    (void)state;
+    struct plan_view plan = rates();
+    char text[64];
+    make_folder("memory");
+    make_folder("pids");
+    make_folder("blkio/b");
+    make_folder("cpu");
+    const char *table = "4:memory:/\n3:cpu:/\n7:blkio:/b\n2:pids:/\n";
+    struct jail_cgroup cgroup = make(table, true, &plan);
+    assert_string_equal(cgroup.level, "cgroup-v1");
+    /* A partition's rows are those of its disk. */
+    make_folder("block/disk");
+    put("block/disk/dev", "8:0\n");
+    make_folder("block/disk/part");
+    put("block/disk/part/partition", "1\n");
+    name_device(text, "block/", "");
+    char path[512];
+    path_of(path, text);
+    assert_int_equal(symlink("disk/part", path), 0);
+    hold(&cgroup, &plan);
+    assert_string_equal(cgroup.disk_rate, "cgroup-v1");
+    holds("blkio/b/airlock-r/blkio.throttle.read_bps_device", "8:0 52428800");
+    holds("blkio/b/airlock-r/blkio.throttle.write_bps_device", "8:0 20971520");
+    put("blkio/b/airlock-r/blkio.throttle.io_service_bytes_recursive",
+        "8:0 Read 8192\n8:0 Write 12\n8:0 Sync 3\n8:0 Total 8204\nTotal 8204\n");
+    jail_cgroup_look(&cgroup);
+    assert_int_equal(cgroup.usage.io_read_bytes, 8192);
+    assert_int_equal(cgroup.usage.io_write_bytes, 12);
+}
+
+/* Asked for, and no such controller; or nobody asked. */
+static void test_disk_is_not_held(void **state) {
+    (void)state;
+    struct plan_view plan = rates();
+    char text[64];
+    make_folder("memory");
+    make_folder("pids");
+    make_folder("cpu");
+    name_device(text, "block/", "");
+    make_folder(text);
+    const char *table = "4:memory:/\n3:cpu:/\n2:pids:/\n";
+    struct jail_cgroup cgroup = make(table, true, &plan);
+    assert_string_equal(cgroup.level, "cgroup-v1");
+    hold(&cgroup, &plan);
+    assert_string_equal(cgroup.disk_rate, "none");
+    assert_false(is_there("io.max"));
+    cgroup = make("", false, &plan); /* no group at all */
+    hold(&cgroup, &plan);
+    assert_string_equal(cgroup.disk_rate, "none");
+    hold(&cgroup, &quarter);
+    assert_string_equal(cgroup.disk_rate, "");
+    jail_disk_release(&cgroup);
+}
+
 /* The meter of init, where no group holds a quota. Half a processor, looked at every 50 ms. */
 static void test_meter(void **state) {
     (void)state;
@@ -274,6 +383,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_version_1, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hybrid, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_what_is_needed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_disk_version_2, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_disk_version_1, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_disk_is_not_held, set_up, tear_down),
         cmocka_unit_test(test_meter),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

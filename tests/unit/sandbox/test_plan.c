@@ -99,6 +99,8 @@ static void print_plan(FILE *out, const struct plan_view *view) {
     fprintf(out, "limits memory %llu pids %u cpu %u%% weight %u time %llu ms\n",
             (unsigned long long)limits->memory_bytes_max, limits->pid_count_max,
             limits->cpu_percent_max, limits->cpu_weight, (unsigned long long)limits->wall_ms_max);
+    fprintf(out, "limits read %llu a second write %llu a second\n",
+            (unsigned long long)limits->read_rate_max, (unsigned long long)limits->write_rate_max);
     fprintf(out, "limits stage %llu file %llu output %llu\n",
             (unsigned long long)limits->stage_bytes_max, (unsigned long long)limits->file_bytes_max,
             (unsigned long long)limits->output_bytes_max);
