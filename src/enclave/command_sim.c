@@ -80,9 +80,8 @@ int command_sim(int argc, char **argv, char **environment) {
         {"manifest", 'm', "FILE", "what to run", .ret_text = &file},
         {"json", '\0', nullptr, "say what it is as one object", .ret_flag = &as_json},
     };
-    const struct verb verb = {
-        "sim", "", "run what a manifest says, without an enclave", 0, rows,
-        sizeof rows / sizeof rows[0]};
+    const struct verb verb = {"sim", "",   "run what a manifest says, without an enclave",
+                              0,     rows, sizeof rows / sizeof rows[0]};
     status_t status = options_parse(&verb, argc, argv, &operands, &is_help, &err);
     if (is_help) {
         return 0;

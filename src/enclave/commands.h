@@ -7,3 +7,4 @@
 int command_manifest(int argc, char **argv);
 int command_lint(int argc, char **argv);
 int command_sim(int argc, char **argv, char **environment);
+int command_verify(int argc, char **argv);

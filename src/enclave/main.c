@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * airlock-enclave: what `airlock enclave` is. It makes and checks manifests for Gramine, and
- * runs what one says without an enclave. It has no state folder and writes no log.
+ * airlock-enclave: what `airlock enclave` is. It makes and checks manifests for Gramine,
+ * runs what one says without an enclave, and verifies evidence of one. It has no state folder and
+ * writes no log.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,8 @@ static void print_help(void) {
                  "usage: airlock enclave VERB [OPTION...] [ARGUMENT...]\n\nverbs:\n"
                  "  manifest  write the manifest for Gramine, with the hash of every file\n"
                  "  lint      look for what is wrong with a manifest\n"
-                 "  sim       run what a manifest says, without an enclave\n");
+                 "  sim       run what a manifest says, without an enclave\n"
+                 "  verify    ask a server for evidence, and judge it\n");
 }
 
 static int run(int argc, char **argv, char **environment) {
@@ -29,6 +31,9 @@ static int run(int argc, char **argv, char **environment) {
     }
     if (strcmp(verb, "sim") == 0) {
         return command_sim(argc - 1, argv + 1, environment);
+    }
+    if (strcmp(verb, "verify") == 0) {
+        return command_verify(argc - 1, argv + 1);
     }
     if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0) {
         print_help();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Two processes: this one holds the key that signs quotes and waits; the program is the first
- * process of its own namespaces, as it is the first one in Gramine. What it needs of its parent (the
- * ids it has in its user namespace) and what its parent needs of it (whether it could be started)
- * goes over two pipes. The network is the host's, as it is with Gramine.
+ * process of its own namespaces, as it is the first one in Gramine. What it needs of its parent
+ * (the ids it has in its user namespace) and what its parent needs of it (whether it could be
+ * started) goes over two pipes. The network is the host's, as it is with Gramine.
  */
 #include "enclave/sim.h"
 
@@ -136,8 +136,8 @@ static void serve_quote(const struct sim *sim) {
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
         recv(fd, report_data, sizeof report_data, MSG_WAITALL) == (ssize_t)sizeof report_data &&
-        status_is_ok(quote_simulate(sim->root, &sim->plan->measurement, report_data, &quote,
-                                    &ignored))) {
+        status_is_ok(
+            quote_simulate(sim->root, &sim->plan->measurement, report_data, &quote, &ignored))) {
         (void)send(fd, quote.data, quote.size, MSG_NOSIGNAL);
     }
     builder_deinit(&quote);
@@ -217,8 +217,7 @@ static status_t prepare(struct sim *sim, struct error *err) {
     sim->root = EVP_EC_gen("P-256");
     sim->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (sim->root == nullptr || sim->listener < 0 || pipe2(sim->go, O_CLOEXEC) != 0 ||
-        pipe2(sim->failed, O_CLOEXEC) != 0 ||
-        sigprocmask(SIG_BLOCK, &signals, nullptr) != 0 ||
+        pipe2(sim->failed, O_CLOEXEC) != 0 || sigprocmask(SIG_BLOCK, &signals, nullptr) != 0 ||
         (sim->signals = signalfd(-1, &signals, SFD_CLOEXEC)) < 0) {
         return error_set(err, ERROR_IO, errno, "cannot prepare a simulation");
     }

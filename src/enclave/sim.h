@@ -37,8 +37,8 @@ struct sim_plan {
     size_t kept_count;
     uint64_t descriptors, stack_bytes, memory_bytes; /* 0: no limit */
     uint32_t uid, gid;
-    bool has_resolver_file;     /* /etc/resolv.conf is the host's */
-    bool may_terminate;         /* SIGTERM is handed on, once */
+    bool has_resolver_file; /* /etc/resolv.conf is the host's */
+    bool may_terminate;     /* SIGTERM is handed on, once */
     bool may_start_processes, may_eventfd, may_flock;
     struct digest measurement; /* of the manifest's text */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the program may not do, as Gramine does not do it. Two filters: the list of calls, made while
- * Airlock is built, and the few that a manifest has to permit first. The kernel takes the stricter
- * answer of both.
+ * What the program may not do, as Gramine does not do it. Two filters: the list of calls, made
+ * while Airlock is built, and the few that a manifest has to permit first. The kernel takes the
+ * stricter answer of both.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -52,8 +52,8 @@ static void add_threads_only(struct extra *extra) {
 /* The other filter has looked at the architecture. */
 static bool extra_set(const struct sim_plan *plan) {
     struct extra extra = {};
-    add(&extra, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-                                             offsetof(struct seccomp_data, nr)));
+    add(&extra,
+        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
     if (!plan->may_eventfd) {
         add_missing(&extra, SYS_eventfd);
         add_missing(&extra, SYS_eventfd2);

@@ -67,10 +67,9 @@ static status_t add_mount(struct sim_plan *plan, const struct manifest *manifest
     switch (mount->type) {
     case MANIFEST_TMPFS:
         /* The root is one already. */
-        return strcmp(mount->path, "/") == 0
-                   ? STATUS_OK
-                   : add_step(plan, (struct sim_step){.kind = SIM_TMPFS}, mount->path, mount->at,
-                              err);
+        return strcmp(mount->path, "/") == 0 ? STATUS_OK
+                                             : add_step(plan, (struct sim_step){.kind = SIM_TMPFS},
+                                                        mount->path, mount->at, err);
     case MANIFEST_CHROOT:
         return mount->host == nullptr ? refuse(mount->at, "a mount without a file: URI", err)
                                       : add_chroot(plan, manifest, mount, err);
@@ -146,8 +145,8 @@ static const char *host_variable(char **environment, const char *name) {
 
 static status_t read_variable(struct sim_plan *plan, const struct toml_value *variable,
                               char **environment, struct error *err) {
-    const char *value = variable->kind == TOML_TEXT ? variable->text
-                                                    : toml_find_text(variable, "value");
+    const char *value =
+        variable->kind == TOML_TEXT ? variable->text : toml_find_text(variable, "value");
     struct builder text;
     size_t size = 0;
     if (value == nullptr) {
@@ -213,8 +212,7 @@ static void read_limits(struct sim_plan *plan, const struct manifest *manifest) 
             : size_of(manifest, "sgx.enclave_size", MEMORY_DEFAULT);
     plan->uid = (uint32_t)number_of(manifest, "loader.uid", 0);
     plan->gid = (uint32_t)number_of(manifest, "loader.gid", 0);
-    plan->has_resolver_file =
-        toml_find_true(root, "sys.enable_extra_runtime_domain_names_conf");
+    plan->has_resolver_file = toml_find_true(root, "sys.enable_extra_runtime_domain_names_conf");
     plan->may_terminate = toml_find_true(root, "sys.enable_sigterm_injection");
     plan->may_start_processes = !toml_find_true(root, "sys.disallow_subprocesses");
     plan->may_eventfd = toml_find_true(root, "sys.insecure__allow_eventfd");
@@ -224,7 +222,9 @@ static void read_limits(struct sim_plan *plan, const struct manifest *manifest) 
 /* What would have to come from elsewhere. */
 static status_t check_sources(const struct manifest *manifest, struct error *err) {
     static const char *const KEYS[] = {
-        "loader.argv_src_file", "loader.env_src_file", "loader.insecure__use_cmdline_argv",
+        "loader.argv_src_file",
+        "loader.env_src_file",
+        "loader.insecure__use_cmdline_argv",
         "loader.insecure__use_host_env",
     };
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
@@ -233,10 +233,9 @@ static status_t check_sources(const struct manifest *manifest, struct error *err
             return refuse(at, "arguments and environment are taken from the manifest alone", err);
         }
     }
-    return manifest->entrypoint[0] == '/'
-               ? STATUS_OK
-               : refuse(toml_find(manifest->root, "libos.entrypoint"),
-                        "libos.entrypoint is no absolute path", err);
+    return manifest->entrypoint[0] == '/' ? STATUS_OK
+                                          : refuse(toml_find(manifest->root, "libos.entrypoint"),
+                                                   "libos.entrypoint is no absolute path", err);
 }
 
 static void measure(struct slice text, struct digest *ret_measurement) {
@@ -251,8 +250,8 @@ static status_t fill(struct sim_plan *plan, const struct manifest *manifest, cha
                      struct error *err) {
     TRY(check_sources(manifest, err));
     TRY(read_files(plan, manifest, err));
-    plan->step_count_max = ((size_t)manifest->trusted_count + manifest->allowed_count + 1) * 4 +
-                           manifest->mount_count;
+    plan->step_count_max =
+        ((size_t)manifest->trusted_count + manifest->allowed_count + 1) * 4 + manifest->mount_count;
     plan->steps = calloc(plan->step_count_max, sizeof *plan->steps);
     if (plan->steps == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "no memory for a plan");

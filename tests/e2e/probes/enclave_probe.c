@@ -99,8 +99,7 @@ static void try_sockets(void) {
     say("netlink", socket(AF_NETLINK, SOCK_DGRAM, 0));
     say("packet", socket(AF_PACKET, SOCK_RAW, 0));
     for (size_t i = 0; i < sizeof OPTIONS / sizeof OPTIONS[0]; i++) {
-        say(OPTIONS[i].name,
-            setsockopt(fd, OPTIONS[i].level, OPTIONS[i].option, &one, sizeof one));
+        say(OPTIONS[i].name, setsockopt(fd, OPTIONS[i].level, OPTIONS[i].option, &one, sizeof one));
     }
     say("send-zerocopy", send(fd, "x", 1, MSG_ZEROCOPY | MSG_NOSIGNAL));
     say("send-oob", send(fd, "x", 1, MSG_OOB | MSG_NOSIGNAL));
@@ -157,8 +156,9 @@ static void ask_for_quote(void) {
         size = read(fd, quote, sizeof quote);
     }
     (void)printf("quote %.24s %s\n", quote,
-                 size > 0 && memmem(quote, (size_t)size, report, sizeof report) != nullptr ? "holds"
-                                                                                       : "fails");
+                 size > 0 && memmem(quote, (size_t)size, report, sizeof report) != nullptr
+                     ? "holds"
+                     : "fails");
 }
 
 static void hold(int number) {
