@@ -109,6 +109,7 @@ static void forget(struct connection *connection) {
     connection->listener->live--;
     leg_deinit(&connection->client);
     leg_deinit(&connection->server);
+    connection_attest_forget(connection);
     if (connection->before != nullptr) {
         connection->before->next = connection->next;
     } else {
@@ -252,6 +253,9 @@ static void on_deadline(struct timer *timer) {
         break;
     case PHASE_HANDSHAKE:
         handshake_late(connection);
+        break;
+    case PHASE_ATTEST:
+        connection_abort(connection, EDGE_ERROR_IDLE_TIMEOUT);
         break;
     case PHASE_CONNECT:
     case PHASE_SERVER_HANDSHAKE:

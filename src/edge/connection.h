@@ -4,6 +4,7 @@
  *
  *   accepted -> header (PROXY, from trusted networks) -> hello (passthrough by name)
  *                                                     -> handshake
+ *            -> attest (ALPN airlock-attest/1) -> closed
  *            -> connect, on another server when one fails -> server handshake -> relay -> closed
  *
  * One phase at a time decides what bytes mean; connection_phase.c and connection_server.c change
@@ -20,6 +21,7 @@ enum phase : uint8_t {
     PHASE_HEADER,
     PHASE_HELLO,
     PHASE_HANDSHAKE,
+    PHASE_ATTEST, /* reads one request about itself */
     PHASE_CONNECT,
     PHASE_SERVER_HANDSHAKE,
     PHASE_RELAY,
@@ -53,7 +55,8 @@ struct connection {
     uint64_t accepted_us, handshaken_us, connecting_us, connected_us, first_byte_us, last_us;
     uint64_t cpu_us; /* of the handshake */
     uint64_t bytes_in, bytes_out;
-    const char *end; /* for the log: a constant */
+    struct builder *request; /* of PHASE_ATTEST; owned */
+    const char *end;         /* for the log: a constant */
     bool is_refused;
 };
 
@@ -85,6 +88,10 @@ void connection_received(struct connection *connection, struct slice bytes); /* 
 void connection_handshake(struct connection *connection, struct slice bytes);
 void connection_server_connected(struct connection *connection, int error);
 void connection_server_handshake(struct connection *connection, struct slice bytes);
+/* attestation.c: evidence about the connection, instead of a server. */
+void connection_attest(struct connection *connection);
+void connection_attest_received(struct connection *connection, struct slice bytes);
+void connection_attest_forget(struct connection *connection);
 /* Relay: bytes of one leg, its end, and room on it for the other's. */
 void relay_received(struct connection *connection, struct leg *from, struct slice bytes);
 void relay_ended(struct connection *connection, struct leg *from);

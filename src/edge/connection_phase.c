@@ -154,6 +154,10 @@ void connection_received(struct connection *connection, struct slice bytes) {
         connection_handshake(connection, bytes);
         return;
     }
+    if (connection->phase == PHASE_ATTEST) {
+        connection_attest_received(connection, bytes);
+        return;
+    }
     if (!leg_hold(&connection->client, bytes)) {
         connection_abort(connection, EDGE_ERROR_MEMORY);
         return;

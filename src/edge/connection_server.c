@@ -23,6 +23,10 @@ static const struct edge_limits *limits_of(const struct connection *connection) 
 
 void connection_route(struct connection *connection) {
     const struct edge_listener *config = connection->listener->config;
+    if (connection->peer.is_attestation) {
+        connection_attest(connection);
+        return;
+    }
     if (config->mode == EDGE_ECHO) {
         connection_relay(connection);
         return;

@@ -263,6 +263,35 @@ enum leg_result leg_move(struct leg *leg, struct slice bytes, struct leg *to, ui
     return result;
 }
 
+enum leg_result leg_take(struct leg *leg, struct slice bytes, struct builder *text) {
+    enum leg_result result = LEG_DONE;
+    if (!gather(leg, bytes, &leg->input)) {
+        return LEG_NO_MEMORY;
+    }
+    while (result == LEG_DONE) {
+        uint8_t piece[SSL3_RT_MAX_PLAIN_LENGTH];
+        size_t size = 0;
+        size_t room = text->size_max - text->size;
+        ERR_clear_error();
+        int got = room == 0 ? 0
+                            : SSL_read_ex(leg->tls, piece,
+                                          room < sizeof piece ? room : sizeof piece, &size);
+        int error = room == 0 || got == 1 ? SSL_ERROR_NONE : SSL_get_error(leg->tls, got);
+        builder_bytes(text, slice_of(piece, size));
+        if (error == SSL_ERROR_WANT_READ) {
+            break;
+        }
+        if (room == 0 || !builder_is_ok(text)) {
+            result = room == 0 ? LEG_FULL : LEG_NO_MEMORY;
+        } else if (error != SSL_ERROR_NONE) {
+            result = error == SSL_ERROR_ZERO_RETURN ? LEG_END : failure(leg);
+        }
+    }
+    struct slice rest = leg->input;
+    leg->input = (struct slice){};
+    return keep(leg, rest) ? result : LEG_NO_MEMORY;
+}
+
 bool leg_say(struct leg *leg, struct slice bytes) {
     return seal(leg, bytes);
 }

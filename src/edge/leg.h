@@ -54,6 +54,8 @@ enum leg_result leg_handshake(struct leg *leg, struct slice bytes);
  * they are in TLS. FULL: the rest is held. *ret_moved counts bytes of payload. `to` may be `leg`.
  */
 enum leg_result leg_move(struct leg *leg, struct slice bytes, struct leg *to, uint64_t *ret_moved);
+/* Appends what was received, opened, to `text`. FULL: it has no room for more. A leg in TLS. */
+enum leg_result leg_take(struct leg *leg, struct slice bytes, struct builder *text);
 /* Sends payload that is ours. */
 bool leg_say(struct leg *leg, struct slice bytes);
 /* After what was sent, says that nothing follows. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "edge/listen.h"
+#include "enclave/es256.h"
 #include "sys/fd.h"
 
 /* What the setup before has open already, so that nobody who waits there is turned away. */
@@ -41,8 +42,23 @@ static status_t prepare_listener(const struct setup_options *options, struct set
     if (config->tls.is_there) {
         TRY(tls_server_new(options->config, config, &one->tls, err));
     }
+    if (config->tls.attest && !es256_is_key(tls_server_key(one->tls))) {
+        (void)error_set(err, ERROR_PROXY_CONFIG, 0, "attest is for a key that signs with ES256");
+        error_hint(err, "Give the listener an ECDSA key on P-256, or leave attest out.");
+        return (status_t){ERROR_PROXY_CONFIG};
+    }
     one->fd = find_open(options->previous, &config->bind);
     return one->fd >= 0 ? STATUS_OK : listen_open(&config->bind, &one->fd, err);
+}
+
+/* Only where evidence is given: a kind of quotes that is not known then stops everything. */
+static status_t prepare_provider(struct setup *setup, struct error *err) {
+    for (uint32_t i = 0; i < setup->config->listener_count; i++) {
+        if (setup->config->listeners[i].tls.attest) {
+            return provider_open(PROVIDER_FOLDER, &setup->provider_socket, &setup->provider, err);
+        }
+    }
+    return STATUS_OK;
 }
 
 static status_t prepare(const struct setup_options *options, struct setup *setup,
@@ -70,6 +86,7 @@ static status_t prepare(const struct setup_options *options, struct setup *setup
         .previous = options->previous != nullptr ? options->previous->upstreams : nullptr,
     };
     TRY(upstreams_new(&servers, &setup->upstreams, err));
+    TRY(prepare_provider(setup, err));
     for (uint32_t i = 0; i < config->listener_count; i++) {
         if (!status_is_ok(prepare_listener(options, &setup->listeners[i], err))) {
             return error_context(err, "in listener %s", config->listeners[i].name);

@@ -12,6 +12,7 @@
 #include "edge/tls_client.h"
 #include "edge/tls_server.h"
 #include "edge/upstream.h"
+#include "enclave/provider.h"
 
 struct setup_listener {
     const struct edge_listener *config;
@@ -23,6 +24,8 @@ struct setup_listener {
 };
 
 struct setup {
+    struct evidence_provider provider; /* of quotes; where a listener attests */
+    struct provider_socket provider_socket;
     atomic_uint references;
     struct edge_config *config;       /* owned */
     struct setup_listener *listeners; /* owned, as many as in the configuration */

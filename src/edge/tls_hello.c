@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "edge/tls_internal.h"
+#include "enclave/evidence.h"
 
 enum { VERSION_1_3 = 0x0304, HOST_NAME = 0 };
 
@@ -142,6 +143,11 @@ static int refuse(struct tls_peer *peer, enum edge_refusal refusal, int *ret_ale
 
 static int route(struct tls_peer *peer, struct slice alpn, int *ret_alert) {
     const struct edge_listener *listener = peer->server->listener;
+    if (listener->tls.attest && tls_alpn_has(alpn, SLICE_LITERAL(EVIDENCE_ALPN))) {
+        peer->is_attestation = true;
+        choose(peer, EVIDENCE_ALPN);
+        return SSL_CLIENT_HELLO_SUCCESS;
+    }
     if (listener->mode != EDGE_ECHO && !edge_route_find(listener, peer->sni, alpn, &peer->route)) {
         return refuse(peer, EDGE_REFUSED_ROUTE, ret_alert, SSL_AD_UNRECOGNIZED_NAME);
     }

@@ -27,7 +27,8 @@ struct tls_peer {
     enum edge_refusal refusal;
     bool has_certificate; /* accepted; `spki` is the SHA-256 of its public key */
     uint8_t spki[EDGE_SPKI_BYTES];
-    uint32_t route; /* index among the listener's, where it has some */
+    bool is_attestation; /* it speaks airlock-attest/1 */
+    uint32_t route;      /* index among the listener's, where it has some */
     uint8_t alpn_size;
     uint8_t alpn[255];
     char sni[HOST_TEXT_BYTES]; /* in lower case; "" when it named none */
