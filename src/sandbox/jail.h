@@ -66,11 +66,12 @@ uint64_t jail_now_ns(void);
  * is optional and not there. */
 status_t jail_source_open(const struct jail *jail, const struct plan_operation *operation,
                           int *ret_fd, struct error *err);
-/* The operations of jail->plan from `first` on, up to `end`; the last one of a plan is pivot_root.
- * In the child. */
+/* The operations of jail->plan from `first` on, up to `end`; the last one of a plan makes the
+ * root read-only. In the child. */
 status_t jail_mount_some(struct jail *jail, uint32_t first, uint32_t end, struct error *err);
-/* After pivot_root: the host's root goes, and with it every mount of the host. */
-status_t jail_mount_let_go(struct error *err);
+/* jail->root becomes the root of every process here; the host's goes, and with it every mount of
+ * the host. */
+status_t jail_mount_enter(const struct jail *jail, struct error *err);
 
 /* jail_target.c: where mounts go, below jail->root. All return -1 with errno. */
 /* The folder that holds a target's last part, made when it is not there, and that part. The folder

@@ -319,8 +319,8 @@ static status_t receive_plan(struct init *init, struct error *err) {
         return error_set(err, ERROR_JAIL_PROTOCOL, 0, "the plan did not come");
     }
     jail_lock_take(jail, &fds);
+    /* The ground's stays until the process ends: to unmap it would be waited for. */
     jail->done_count = jail->plan.operation_count;
-    plan_view_deinit(&jail->plan);
     status_t status = jail_plan_read(fds.fd[0], &jail->plan, err);
     if (status_is_ok(status) && jail->plan.listener) {
         status = jail_listener_open(jail, err);
@@ -347,7 +347,9 @@ static status_t mount_rest(struct init *init, struct error *err) {
     struct socket_fds root = {.fd = {jail->root}, .count = 1};
     TRY(tell(init, "t", &root, err));
     TRY(jail_mount_some(jail, overlay, plan->operation_count, err));
-    TRY(jail_mount_let_go(err));
+    if (!jail->is_root) {
+        TRY(jail_mount_enter(jail, err));
+    }
     fd_closep(&jail->root);
     return tell(init, "d", nullptr, err);
 }
@@ -358,9 +360,10 @@ static status_t set_up(struct init *init, struct error *err) {
     TRY(start_payload(init, err));
     (void)umask(0);
     TRY(jail_mount_some(jail, 0, jail->plan.operation_count, err));
-    if (!jail->is_root) {
-        TRY(jail_overlay_begin(jail, err));
-    }
+    /* The launcher of root opens whatever of the host is still to come, so the host can go now,
+     * when nobody waits for it: the kernel does, for all its processors. A plain user's init opens
+     * it itself, and lets go of the host last. */
+    TRY(jail->is_root ? jail_mount_enter(jail, err) : jail_overlay_begin(jail, err));
     TRY(enter_network(init, err));
     TRY(receive_plan(init, err));
     TRY(mount_rest(init, err));

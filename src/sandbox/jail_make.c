@@ -242,7 +242,6 @@ static status_t send_plan(struct jail *jail, const struct socket_fds *fds, struc
     if (status_is_ok(status)) {
         status = plan_check_stands_on(&plan, &ground, err);
     }
-    plan_view_deinit(&ground);
     struct socket_fds streams = *fds;
     jail_lock_take(jail, &streams);
     if (status_is_ok(status) && streams.count != (plan.terminal ? 1u : 4u)) {
@@ -251,6 +250,7 @@ static status_t send_plan(struct jail *jail, const struct socket_fds *fds, struc
     if (status_is_ok(status)) {
         status = jail_order_send(jail, &(struct jail_order){.kind = ORDER_PLAN}, fds, err);
     }
+    plan_view_deinit(&ground);
     return status;
 }
 

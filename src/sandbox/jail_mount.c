@@ -300,6 +300,11 @@ static status_t receive_overlay(struct jail *jail, int *measured, int *ret_fd, s
 static status_t do_overlay(struct jail *jail, const struct plan_operation *operation,
                            struct error *err) {
     CLEANUP(fd_closep) int fd = -1;
+    /* First, because the launcher is still at work on the overlay. */
+    CLEANUP(fd_closep) int target = jail_target_open(jail, operation->target, true);
+    if (target < 0) {
+        return mount_error(err, "make the place of an overlay", operation->target);
+    }
     if (jail->is_root) {
         bool is_cache = operation->type == PLAN_CACHE;
         TRY(receive_overlay(jail, is_cache ? &jail->caches : &jail->upper, &fd, err));
@@ -307,8 +312,7 @@ static status_t do_overlay(struct jail *jail, const struct plan_operation *opera
         TRY(jail_overlay_open(jail, operation, -1, &fd, err));
     }
     TRY(verify_flags(fd, true, false, operation->target, err));
-    CLEANUP(fd_closep) int target = jail_target_open(jail, operation->target, true);
-    if (target < 0 || !move(jail, fd, target, operation->target)) {
+    if (!move(jail, fd, target, operation->target)) {
         return mount_error(err, "put an overlay in place", operation->target);
     }
     return STATUS_OK;
@@ -337,20 +341,19 @@ static status_t do_root(const struct plan_operation *operation, int *ret_root, s
     return STATUS_OK;
 }
 
-/* Read-only from here on, then the root of every process here. The host's lies over it until
- * jail_mount_let_go(). */
 static status_t do_seal(int root, struct error *err) {
     if (!set_flags(root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false)) {
         return mount_error(err, "make the root read-only", "/");
     }
-    TRY(verify_flags(root, false, false, "/", err));
-    if (fchdir(root) != 0 || syscall(SYS_pivot_root, ".", ".") != 0) {
-        return mount_error(err, "change to the sandbox's root", "/");
-    }
-    return STATUS_OK;
+    return verify_flags(root, false, false, "/", err);
 }
 
-status_t jail_mount_let_go(struct error *err) {
+/* Between the two calls the host's root lies over ours, and ".." at the root leads to it: nobody
+ * here looks at a path meanwhile. */
+status_t jail_mount_enter(const struct jail *jail, struct error *err) {
+    if (fchdir(jail->root) != 0 || syscall(SYS_pivot_root, ".", ".") != 0) {
+        return mount_error(err, "change to the sandbox's root", "/");
+    }
     if (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) {
         return mount_error(err, "let go of the host's root", "/");
     }

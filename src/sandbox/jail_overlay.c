@@ -49,6 +49,7 @@ void jail_overlay_forget(struct jail *jail) {
     jail->overlay.layer_count = 0;
     fd_closep(&jail->overlay.userns);
     fd_closep(&jail->overlay.context);
+    (void)!chdir("/");
 }
 
 static status_t overlay_error(struct error *err, const char *what, const char *path) {
@@ -219,6 +220,10 @@ static status_t begin(int *ret_context, struct error *err) {
 }
 
 status_t jail_overlay_begin(struct jail *jail, struct error *err) {
+    /* To stay there: nobody waits for this, as for the rest. */
+    if (chdir("/proc/self/fd") != 0) {
+        return overlay_error(err, "read /proc/self/fd", "overlay");
+    }
     return begin(&jail->overlay.context, err);
 }
 
@@ -289,14 +294,8 @@ status_t jail_overlay_open(struct jail *jail, const struct plan_operation *opera
         .work = -1,
     };
     TRY(open_parts(jail, operation, userns, &overlay, err));
-    if (chdir("/proc/self/fd") != 0) {
-        return overlay_error(err, "read /proc/self/fd", operation->target);
-    }
     int fd = mount_overlay(&overlay);
-    int number = errno;
-    (void)!chdir("/");
     if (fd < 0) {
-        errno = number;
         return overlay_error(err, "mount an overlay", operation->source);
     }
     if (operation->type == PLAN_OVERLAY) {
