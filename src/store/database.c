@@ -6,11 +6,18 @@
  * its syncs, because it makes the filesystem write its journal. Our layer over the system's file
  * functions takes the flag away when the log is there and holds a commit: SQLite syncs the log's
  * header, and with it the folder, before it writes the first frame behind that header.
+ *
+ * Whoever opens a database that nobody else has open empties the index of its write-ahead log
+ * (audit.db-shm) by cutting it to three bytes, and lets it grow again. On disk that gives blocks
+ * back and takes others, and waits for the filesystem's journal, milliseconds where others write.
+ * Zeros say the same: what grows again is zeros, and an index whose header is zeros is made anew
+ * from the log.
  */
 #include "store/database.h"
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
@@ -99,6 +106,21 @@ static int open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file
     return system_files->xOpen(system_files, name, file, flags, ret_flags);
 }
 
+enum { INDEX_CUT_BYTES = 3, INDEX_BYTES = 32768 };
+
+/* Takes the place of ftruncate(2). No other file is ever cut to three bytes. An index that has
+ * grown past its first part, by a log of thousands of pages, is cut. */
+static int cut_file(int fd, off_t size) {
+    static const uint8_t zeros[INDEX_BYTES];
+    struct stat status;
+    bool is_index =
+        size == INDEX_CUT_BYTES && fstat(fd, &status) == 0 && status.st_size == INDEX_BYTES;
+    if (is_index && pwrite(fd, zeros, sizeof zeros, 0) == (ssize_t)sizeof zeros) {
+        return 0;
+    }
+    return ftruncate(fd, size);
+}
+
 /* Not the default one: SQLCipher opens files of its own by that. */
 static const char *register_files(void) {
     if (system_files == nullptr) {
@@ -109,6 +131,8 @@ static const char *register_files(void) {
         our_files.pNext = nullptr;
         our_files.xOpen = open_file;
         ASSERT(sqlite3_vfs_register(&our_files, 0) == SQLITE_OK);
+        ASSERT(system_files->xSetSystemCall(system_files, "ftruncate",
+                                            (sqlite3_syscall_ptr)cut_file) == SQLITE_OK);
     }
     return our_files.zName;
 }
