@@ -67,7 +67,12 @@ static status_t make_writer(struct edge *edge, struct metrics *metrics,
 static status_t make_worker(struct edge *edge, enum edge_engine engine, uint32_t index,
                             char ret_reason[static IO_REASON_BYTES], struct error *err) {
     struct worker_options options = {
-        .engine = engine, .metrics = edge->metrics[index], .sources = edge->sources};
+        .engine = engine,
+        .metrics = edge->metrics[index],
+        .sources = edge->sources,
+        .index = index,
+        .count = edge->worker_count,
+    };
     TRY(make_writer(edge, options.metrics, &options.log, err));
     return worker_new(&options, &edge->workers[index], ret_reason, err);
 }

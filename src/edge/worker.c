@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "edge/connection.h"
+#include "edge/worker_udp.h"
 #include "sys/fd.h"
 
 static void on_accepted(struct io_acceptor *acceptor, int fd) {
@@ -88,6 +89,10 @@ static bool use(struct worker *worker, struct setup *setup) {
     }
     setup_reference(setup);
     *tenure = (struct tenure){worker, setup, chooser, doors, 0, false};
+    if (!worker->is_draining && !worker_udp_use(worker, tenure)) {
+        tenure_free(tenure);
+        return false;
+    }
     for (uint32_t i = 0; i < count; i++) {
         doors[i] = (struct door){
             .acceptor = {.fd = setup->listeners[i].fd,
@@ -109,6 +114,7 @@ static void drain(struct worker *worker) {
     if (worker->tenure != nullptr) {
         close_doors(worker, worker->tenure);
     }
+    worker_udp_drain(worker);
 }
 
 static void stop(struct worker *worker) {
@@ -152,6 +158,7 @@ static void *run(void *argument) {
         }
         metrics_count(worker->metrics, METRIC_TURNS, 1);
     }
+    worker_udp_close(worker);
     tenure_end(worker);
     io_watch_remove(worker->io, &worker->wake_watch);
     return nullptr;
@@ -167,6 +174,8 @@ status_t worker_new(const struct worker_options *options, struct worker **ret_wo
         .metrics = options->metrics,
         .log = options->log,
         .sources = options->sources,
+        .index = options->index,
+        .count = options->count,
         .wake = {-1, -1},
         .wake_watch = {.fd = -1, .ready = on_wake},
     };

@@ -35,7 +35,10 @@ struct worker {
     struct metrics *metrics;
     struct log_writer *log;
     struct source_limits *sources;
-    struct tenure *tenure;          /* in force */
+    struct tenure *tenure; /* in force */
+    struct udp **udps;     /* owned: the UDP listeners that this worker serves */
+    uint32_t udp_count;
+    uint32_t index, count;          /* which of the workers it is */
     struct connection *connections; /* all of them, in a list */
     uint32_t connection_count;
     bool is_draining, is_stopping;
@@ -56,6 +59,7 @@ struct worker_options {
     struct metrics *metrics;
     struct log_writer *log;
     struct source_limits *sources;
+    uint32_t index, count; /* which worker, of how many: each serves some of the UDP listeners */
 };
 /* Everything is borrowed until worker_free(). ret_reason: why this engine. */
 status_t worker_new(const struct worker_options *options, struct worker **ret_worker,
