@@ -119,7 +119,6 @@ static status_t start_side(struct edge *edge, struct error *err) {
     const struct edge_config *config = edge->setup->config;
     const struct side_options options = {
         .metrics = config->has_metrics ? &config->metrics : nullptr,
-        .hosts = builder_slice(&edge->hosts),
         .log = edge->log,
         .threads = (const struct metrics *const *)edge->metrics,
         .thread_count = edge->worker_count + 1,
@@ -127,7 +126,7 @@ static status_t start_side(struct edge *edge, struct error *err) {
         .upstreams = edge->setup->upstreams,
         .upstream_count = config->upstream_count,
     };
-    return side_start(&options, &edge->side, err);
+    return side_start(edge->side, &options, err);
 }
 
 /* In every worker; memory is all that can fail. */
@@ -153,6 +152,7 @@ static status_t begin(struct edge *edge, struct error *err) {
     struct edge_config *config = nullptr;
     builder_init(&edge->hosts, HOSTS_BYTES_MAX);
     TRY(read_hosts(&edge->hosts, err));
+    TRY(side_new(builder_slice(&edge->hosts), &edge->side, err));
     TRY(edge_config_load(edge->options->file, &config, err));
     edge->worker_count = config->workers > 0 ? config->workers : processor_count();
     edge->worker_count = edge->worker_count < WORKERS_MAX ? edge->worker_count : WORKERS_MAX;

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "proxy/resolve.h"
-
 enum { RETRY_FIRST_MS = 1000 };
 
 struct asked {
@@ -17,7 +15,6 @@ struct asked {
 
 struct names {
     struct names_options options;
-    struct resolver *resolver; /* nullptr: nobody has to be asked */
     uint32_t count;
     struct asked asked[];
 };
@@ -63,7 +60,8 @@ static void ask(struct timer *timer) {
     struct asked *asked = (struct asked *)((char *)timer - offsetof(struct asked, timer));
     const char *host = view_of(asked).server->host;
     /* The answer may be there before the call returns. */
-    struct resolve_query *query = resolver_start(asked->names->resolver, host, on_addresses, asked);
+    struct resolve_query *query =
+        resolver_start(asked->names->options.resolver, host, on_addresses, asked);
     asked->query = query;
 }
 
@@ -77,9 +75,6 @@ static status_t start(struct names *names, struct error *err) {
         asked->timer.fire = ask;
         if (!view_of(asked).is_asked_for) {
             continue;
-        }
-        if (names->resolver == nullptr) {
-            TRY(resolver_new(options->loop, options->hosts, &names->resolver, err));
         }
         if (!loop_timer_set(options->loop, &asked->timer, 0)) {
             return error_set(err, ERROR_NO_MEMORY, 0, "cannot ask for the names of servers");
@@ -95,7 +90,7 @@ status_t names_new(const struct names_options *options, struct names **ret_names
     if (names == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot ask for the names of servers");
     }
-    *names = (struct names){*options, nullptr, count};
+    *names = (struct names){*options, count};
     status_t started = start(names, err);
     if (!status_is_ok(started)) {
         names_free(names);
@@ -113,6 +108,5 @@ void names_free(struct names *names) {
         loop_timer_clear(names->options.loop, &names->asked[i].timer);
         resolve_cancel(names->asked[i].query);
     }
-    resolver_free(names->resolver);
     free(names);
 }

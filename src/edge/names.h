@@ -8,13 +8,13 @@
 
 #include "edge/log.h"
 #include "edge/upstream.h"
-#include "proxy/loop.h"
+#include "proxy/resolve.h"
 
 struct names;
 
 struct names_options {
     struct loop *loop;
-    struct slice hosts; /* the text of /etc/hosts */
+    struct resolver *resolver;
     struct upstreams *upstreams;
     struct metrics *metrics;
     struct log_writer *log;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/cleanup.h"
 #include "codec/json.h"
 #include "edge/health.h"
@@ -25,6 +26,8 @@ struct side {
     struct metrics *metrics;
     struct log_writer *log;
     struct loop *loop;
+    struct resolver *resolver;
+    bool is_started;
     struct admin *admin; /* nullptr: there is none */
     struct health *health;
     struct names *names;
@@ -134,8 +137,7 @@ static unsigned put_ready(void *context, struct builder *out) {
 static status_t make_parts(struct side *side, struct upstreams *upstreams,
                            struct health **ret_health, struct names **ret_names,
                            struct error *err) {
-    struct names_options names = {side->loop, side->options.hosts, upstreams, side->metrics,
-                                  side->log};
+    struct names_options names = {side->loop, side->resolver, upstreams, side->metrics, side->log};
     TRY(health_new(side->loop, upstreams, side->metrics, side->log, ret_health, err));
     status_t made = names_new(&names, ret_names, err);
     if (!status_is_ok(made)) {
@@ -227,7 +229,6 @@ static status_t make_all(struct side *side, struct error *err) {
     side->threads[options->thread_count] = side->metrics;
     struct log_writer_options log = {clock_system(), side->metrics};
     TRY(log_writer_new(options->log, &log, &side->log, err));
-    TRY(loop_new(&side->loop, err));
     TRY(make_parts(side, options->upstreams, &side->health, &side->names, err));
     TRY(make_admin(side, err));
     side->wake.ready = on_wake;
@@ -241,6 +242,7 @@ static void side_free(struct side *side) {
     admin_free(side->admin);
     health_free(side->health);
     names_free(side->names);
+    resolver_free(side->resolver);
     loop_free(side->loop);
     fd_closep(&side->wake_fds[0]);
     fd_closep(&side->wake_fds[1]);
@@ -264,25 +266,33 @@ static status_t start_thread(struct side *side, struct error *err) {
                : error_set(err, ERROR_NO_MEMORY, failed, "cannot start the thread of /metrics");
 }
 
-status_t side_start(const struct side_options *options, struct side **ret_side, struct error *err) {
+status_t side_new(struct slice hosts, struct side **ret_side, struct error *err) {
     struct side *side = calloc(1, sizeof *side);
     if (side == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot make the thread of /metrics");
     }
-    side->options = *options;
     side->wake.fd = side->wake_fds[0] = side->wake_fds[1] = -1;
     atomic_store(&side->not_ready, "starting");
     (void)pthread_mutex_init(&side->lock, nullptr);
     (void)pthread_cond_init(&side->taken, nullptr);
-    status_t made = make_all(side, err);
+    status_t made = loop_new(&side->loop, err);
     if (status_is_ok(made)) {
-        made = start_thread(side, err);
+        made = resolver_new(side->loop, hosts, &side->resolver, err);
     }
     if (!status_is_ok(made)) {
         side_free(side);
         return made;
     }
     *ret_side = side;
+    return STATUS_OK;
+}
+
+status_t side_start(struct side *side, const struct side_options *options, struct error *err) {
+    ASSERT(!side->is_started);
+    side->options = *options;
+    TRY(make_all(side, err));
+    TRY(start_thread(side, err));
+    side->is_started = true;
     return STATUS_OK;
 }
 
@@ -294,11 +304,13 @@ void side_stop(struct side *side) {
     if (side == nullptr) {
         return;
     }
-    (void)pthread_mutex_lock(&side->lock);
-    side->is_stopping = true;
-    (void)pthread_mutex_unlock(&side->lock);
-    wake(side);
-    (void)pthread_join(side->thread, nullptr);
+    if (side->is_started) {
+        (void)pthread_mutex_lock(&side->lock);
+        side->is_stopping = true;
+        (void)pthread_mutex_unlock(&side->lock);
+        wake(side);
+        (void)pthread_join(side->thread, nullptr);
+    }
     side_free(side);
 }
 

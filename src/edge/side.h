@@ -12,7 +12,6 @@ struct side;
 
 struct side_options {
     const struct edge_bind *metrics; /* where /metrics is; nullptr: nowhere */
-    struct slice hosts;              /* the text of /etc/hosts; borrowed until side_stop() */
     struct edge_log *log;
     const struct metrics *const *threads; /* whose numbers are shown; borrowed until side_stop() */
     size_t thread_count;                  /* the side's own are added */
@@ -21,9 +20,13 @@ struct side_options {
     uint32_t upstream_count;
 };
 
-/* Binds, then starts the thread. /ready says "starting" until side_set_ready(). */
-status_t side_start(const struct side_options *options, struct side **ret_side, struct error *err);
-void side_stop(struct side *side); /* nullptr is fine */
+/* What needs files: reads which DNS servers to ask. `hosts`, the text of /etc/hosts, is borrowed
+ * until side_stop(). */
+status_t side_new(struct slice hosts, struct side **ret_side, struct error *err);
+/* Binds, then starts the thread; once. /ready says "starting" until side_set_ready(). */
+status_t side_start(struct side *side, const struct side_options *options, struct error *err);
+/* Also of one that was not started; nullptr is fine. */
+void side_stop(struct side *side);
 
 /* After a reload. When it returns, the upstreams of before are not used any more here; if it fails,
  * they still are. */

@@ -106,4 +106,7 @@ def lines(port, *names):
             print(line)
 
 
-globals()[sys.argv[1]](*sys.argv[2:])
+try:
+    globals()[sys.argv[1]](*sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{sys.argv[1:]}: {error}")

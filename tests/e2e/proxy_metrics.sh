@@ -54,7 +54,7 @@ END
 wait_page() { # path status
     local got
     for _ in $(seq 200); do
-        $load page "$metrics" "$1" >"$SCRATCH/page" 2>/dev/null
+        $load page "$metrics" "$1" >"$SCRATCH/page" 2>&1
         got=$?
         [ $got = "$2" ] && return 0
         sleep 0.05
@@ -69,6 +69,7 @@ write_config 3 1
 "$proxy" -c "$SCRATCH/proxy.yaml" 2>proxy.log &
 proxy_pid=$!
 check "it becomes ready" wait_page /ready 0
+[ $failed = 0 ] || { finish; exit; }
 check "and healthy" wait_page /health 0
 
 # The load: 8 hybrid, 5 classical through front; 3 hybrid and 4 classical through strict; 6 plain.

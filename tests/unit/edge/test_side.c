@@ -114,7 +114,8 @@ static int setup(void **state) {
         .upstreams = fixture.state,
         .upstream_count = 2,
     };
-    assert_true(status_is_ok(side_start(&options, &fixture.side, &err)));
+    assert_true(status_is_ok(side_new((struct slice){}, &fixture.side, &err)));
+    assert_true(status_is_ok(side_start(fixture.side, &options, &err)));
     *state = &fixture;
     return 0;
 }
@@ -291,11 +292,13 @@ static void a_bind_that_is_taken_is_an_error_and_leaves_nothing(void **state) {
     };
     struct side *side = nullptr;
     struct error err;
-    assert_false(status_is_ok(side_start(&options, &side, &err)));
-    assert_null(side);
+    assert_true(status_is_ok(side_new((struct slice){}, &side, &err)));
+    assert_false(status_is_ok(side_start(side, &options, &err)));
     assert_non_null(strstr(err.message, "tcp://127.0.0.1"));
+    side_stop(side);
     options.metrics = nullptr;
-    assert_true(status_is_ok(side_start(&options, &side, &err)));
+    assert_true(status_is_ok(side_new((struct slice){}, &side, &err)));
+    assert_true(status_is_ok(side_start(side, &options, &err)));
     side_stop(side);
 }
 
