@@ -4,7 +4,7 @@
 # post-quantum groups, servers that are good, dead, silent, stalled, flooding, or die in the middle.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
 
-proxy=${AIRLOCK_PROXY:-$AIRLOCK_BUILD_DIR/src/airlock-proxy}
+proxy=$AIRLOCK_BUILD_DIR/src/airlock-proxy
 load="python3 $AIRLOCK_SOURCE_DIR/tests/e2e/proxy_load.py"
 python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/proxy_servers.py" "$SCRATCH" 2>"$SCRATCH/servers.err" &
 servers=$!
@@ -30,6 +30,7 @@ write_config() { # weight of good_a, and of good_b
     cat >proxy.yaml <<END
 version: 1
 workers: 2
+engine: ${engine:-auto}
 metrics: {bind: "tcp://127.0.0.1:$metrics"}
 listeners:
   - {name: front, bind: "tcp://127.0.0.1:$front", mode: terminate, pq: prefer, $tls, routes: [{to: app}]}
@@ -123,7 +124,7 @@ weighted() { # two workers, each with its own turn: off by one each at most
     [ "$of_a" -ge 15 ] && [ "$of_a" -le 18 ]
 }
 check "three of four went to the server of weight 3" weighted
-check "the engine and why" sh -c "$load lines $metrics ${m}_engine_info | grep -E 'engine=\"(io_uring|epoll)\",reason=\"[^\"]*\"} 1'"
+check "the engine and why" sh -c "$load lines $metrics ${m}_engine_info | grep -E 'engine=\"(${engine:-io_uring|epoll})\",reason=\"[^\"]*\"} 1'"
 check "the certificate's end" sh -c "$load lines $metrics ${m}_certificate_expiry | grep -E 'listener=\"front\"} 1[0-9]{9}'"
 
 # Servers that do not do what they should.
