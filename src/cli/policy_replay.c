@@ -5,10 +5,10 @@
 #include "kernel/policy_replay.h"
 
 #include "base/cleanup.h"
-#include "cli/bar.h"
 #include "cli/log_view.h"
 #include "cli/policy_commands.h"
 #include "cli/replay_view.h"
+#include "codec/bar.h"
 
 struct showing {
     struct replay_view view;

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "cli/bar.h"
 #include "cli/policy_commands.h"
 #include "cli/replay_view.h"
+#include "codec/bar.h"
 #include "codec/text.h"
 #include "policy/default.h"
 #include "sys/fd.h"

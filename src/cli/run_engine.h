@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "cli/bar.h"
 #include "cli/cli.h"
+#include "codec/bar.h"
 #include "engine/engine.h"
 #include "kernel/run_exec.h"
 

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "codec/nearest.h"
 #include "codec/text.h"
+#include "codec/units.h"
 #include "edge/program_verbs.h"
 #include "version.h"
 
@@ -20,7 +21,7 @@ static const char HELP[] =
     "airlock proxy: the network edge: TLS 1.3 with post-quantum key exchange, in front of "
     "anything\n"
     "\n"
-    "usage: airlock proxy -c FILE | check -c FILE | init [DIR]\n"
+    "usage: airlock proxy -c FILE | check -c FILE | init [DIR] | bench [OPTION...]\n"
     "\n"
     "With -c alone it serves until SIGTERM; the log goes to standard error, a JSON object a line.\n"
     "\n"
@@ -28,9 +29,15 @@ static const char HELP[] =
     "  check                    read the configuration and its certificates, and show what it "
     "means\n"
     "  init [DIR]               write a proxy.yaml that works at once, and a certificate for it\n"
+    "  bench                    measure what a hop through the edge costs on this machine\n"
     "\n"
     "options:\n"
     "  -c, --config FILE        the configuration\n"
+    "      --unconfined         keep files and system calls that serving does not need; for "
+    "enclaves,\n"
+    "                           and containers that forbid giving them up\n"
+    "      --to ADDRESS:PORT    bench: a TCP service that echoes, instead of our own\n"
+    "      --seconds N          bench: for how long, 1 to 600 (default: 10)\n"
     "      --json               answer as JSON\n"
     "      --version            print the version\n"
     "      --help               show this text\n"
@@ -47,10 +54,20 @@ static const struct {
 } VERBS[] = {
     {"check", program_check, 0},
     {"init", program_init, 1},
+    {"bench", program_bench, 0},
 };
 enum { VERB_COUNT = sizeof VERBS / sizeof VERBS[0] };
 
-enum { JSON_BYTES_MAX = 16 << 20, OPTION_JSON = 1, OPTION_HELP, OPTION_VERSION };
+enum {
+    JSON_BYTES_MAX = 16 << 20,
+    OPTION_JSON = 1,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_TO,
+    OPTION_SECONDS,
+    OPTION_UNCONFINED,
+};
+enum { SECONDS_MAX = 600 };
 
 status_t program_usage(struct error *err, const char *what) {
     (void)error_set(err, ERROR_USAGE, 0, "%s", what);
@@ -89,11 +106,21 @@ static status_t refuse_verb(const char *verb, struct error *err) {
     return (status_t){ERROR_USAGE};
 }
 
+static status_t parse_seconds(const char *text, uint32_t *ret_seconds, struct error *err) {
+    return units_parse_count(slice_of_string(text), ret_seconds) == UNITS_OK && *ret_seconds >= 1 &&
+                   *ret_seconds <= SECONDS_MAX
+               ? STATUS_OK
+               : program_usage(err, "--seconds takes a number from 1 to 600");
+}
+
 /* What is left to do after the options; nullptr: nothing. */
 static status_t parse(int argc, char **argv, struct program_call *call, bool *ret_done,
                       struct error *err) {
     static const struct option OPTIONS[] = {
         {"config", required_argument, nullptr, 'c'},
+        {"unconfined", no_argument, nullptr, OPTION_UNCONFINED},
+        {"to", required_argument, nullptr, OPTION_TO},
+        {"seconds", required_argument, nullptr, OPTION_SECONDS},
         {"json", no_argument, nullptr, OPTION_JSON},
         {"help", no_argument, nullptr, OPTION_HELP},
         {"version", no_argument, nullptr, OPTION_VERSION},
@@ -105,6 +132,15 @@ static status_t parse(int argc, char **argv, struct program_call *call, bool *re
         switch (option) {
         case 'c':
             call->file = optarg;
+            break;
+        case OPTION_UNCONFINED:
+            call->is_unconfined = true;
+            break;
+        case OPTION_TO:
+            call->to = optarg;
+            break;
+        case OPTION_SECONDS:
+            TRY(parse_seconds(optarg, &call->seconds, err));
             break;
         case OPTION_JSON:
             call->report.json = true;

@@ -27,5 +27,8 @@ static status_t make_development(const char *file, struct error *err) {
 status_t program_serve(const struct program_call *call, int *ret_exit, struct error *err) {
     (void)ret_exit;
     TRY(make_development(call->file, err));
-    return edge_run(&(struct edge_options){.file = call->file, .log_fd = STDERR_FILENO}, err);
+    return edge_run(&(struct edge_options){.file = call->file,
+                                           .log_fd = STDERR_FILENO,
+                                           .is_unconfined = call->is_unconfined},
+                    err);
 }

@@ -12,6 +12,7 @@ struct program_call {
     struct error_report report;
     const char *file; /* -c */
     const char *to;   /* --to */
+    bool is_unconfined;
     uint32_t seconds; /* --seconds; 0: not given */
     int operand_count;
     char **operands;
@@ -19,7 +20,7 @@ struct program_call {
 
 /* Verbs: what could not be done is in `err`; *ret_exit is the exit status of what was done. */
 typedef status_t program_verb(const struct program_call *call, int *ret_exit, struct error *err);
-program_verb program_check, program_init, program_serve;
+program_verb program_check, program_init, program_serve, program_bench;
 
 status_t program_usage(struct error *err, const char *what);
 /* Prints it, with a line end, to standard output. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/bar.h"
+#include "codec/bar.h"
 
 #include <stdio.h>
 #include <unistd.h>
