@@ -18,7 +18,7 @@
 #include "cli/stage_names.h"
 #include "kernel/policy_files.h"
 
-enum { FRAME_BYTES_MAX = 1 << 24, TEXT_LINES_MAX = 1000000, LINE_BYTES_MAX = 8192 };
+enum { FRAME_BYTES_MAX = 1 << 24, LINE_BYTES_MAX = 8192 };
 
 struct view {
     struct cli *cli;
@@ -29,6 +29,7 @@ struct view {
     size_t run_count, chosen;
     char *text;         /* owned; of the chosen stage, with escape sequences of ours only */
     const char **lines; /* owned; into the text */
+    char more[160];     /* the last line, when not all are shown */
     size_t line_count, top;
 };
 
@@ -45,8 +46,10 @@ static status_t view_cut_lines(struct view *view, struct error *err) {
     for (const char *c = view->text; *c != '\0'; c++) {
         count += *c == '\n';
     }
-    count = count < TEXT_LINES_MAX ? count : TEXT_LINES_MAX;
-    view->lines = calloc(count, sizeof *view->lines);
+    bool is_cut = limit_past(count > (size_t)LIMIT_REVIEW_LINES, LIMIT_ID_REVIEW_LINES);
+    size_t more = is_cut ? count - (size_t)LIMIT_REVIEW_LINES : 0;
+    count -= more;
+    view->lines = calloc(count + 1, sizeof *view->lines);
     if (view->lines == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot show a stage");
     }
@@ -58,6 +61,12 @@ static status_t view_cut_lines(struct view *view, struct error *err) {
         }
         *end = '\0';
         at = end + 1;
+    }
+    if (is_cut) {
+        (void)snprintf(view->more, sizeof view->more,
+                       "%zu more lines are not shown here (limit REVIEW_LINES): airlock diff %s",
+                       more, run_short_id(view->runs[view->chosen].id));
+        view->lines[view->line_count++] = view->more;
     }
     return STATUS_OK;
 }

@@ -63,14 +63,15 @@ static void require(struct answer *answer, bool is_there) {
     }
 }
 
-void api_version(struct program *program, struct api_version *ret_version, struct answer *answer) {
+void api_version(struct program *program, uint32_t deadline_ms, struct api_version *ret_version,
+                 struct answer *answer) {
     static const char PODMAN[] = "Podman";
     static const char ROOTLESS[] = "\"name=rootless\"";
     struct scan_want wants[] = {
         {.path = "Version", .kind = SCAN_TEXT},
         {.path = "Components/0/Name", .kind = SCAN_TEXT},
     };
-    struct call call = {.method = "GET", .path = "/version"};
+    struct call call = {.method = "GET", .path = "/version", .deadline_ms = deadline_ms};
     call_put(program, &call, answer);
     if (!read_answer(answer, wants, 2)) {
         return;

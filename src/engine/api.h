@@ -15,7 +15,8 @@ struct api_version {
     bool is_podman;
     bool is_rootless;
 };
-void api_version(struct program *program, struct api_version *ret_version, struct answer *answer);
+void api_version(struct program *program, uint32_t deadline_ms, struct api_version *ret_version,
+                 struct answer *answer);
 
 struct api_image {
     char id[80];                    /* "sha256:..." */

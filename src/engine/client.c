@@ -94,6 +94,7 @@ status_t engine_open(const struct engine_options *options, struct engine **ret_e
         return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot talk to an engine");
     }
     engine->kind = options->kind;
+    engine->is_brief = options->is_brief;
     engine->program.socket = -1;
     (void)snprintf(engine->socket, sizeof engine->socket, "%s", options->socket);
     TRY(start_program(engine, err));
@@ -126,8 +127,15 @@ void engine_closep(struct engine **engine) {
 
 status_t engine_ping(struct engine *engine, struct engine_version *ret_version, struct error *err) {
     struct question question = question_of(ENGINE_VERSION, "");
-    struct engine_message reply;
-    TRY(ask_done(engine, &question, "say what it is", &reply, err));
+    struct engine_message reply = {.outcome = ENGINE_INTERNAL};
+    question.request.numbers[0] = engine->is_brief ? LIMIT_ENGINE_PING_MS : 0;
+    status_t status = ask_done(engine, &question, "say what it is", &reply, err);
+    if (engine->is_brief && !status_is_ok(status) && reply.outcome == ENGINE_TIMEOUT) {
+        limit_hit(LIMIT_ID_ENGINE_PING_MS);
+        error_detail(err, "it did not answer for %d ms (limit ENGINE_PING_MS)",
+                     (int)LIMIT_ENGINE_PING_MS);
+    }
+    TRY(status);
     struct engine_version version = {
         .is_podman = reply.numbers[0] == 1,
         .is_rootless = reply.numbers[1] == 1,

@@ -14,6 +14,7 @@ struct engine {
     enum engine_kind kind;
     char socket[LIMIT_PATH_BYTES];
     struct program program;
+    bool is_brief;
     bool has_end; /* EXITED came while a reply was waited for */
     struct engine_message end;
     uint8_t buffer[ENGINE_REPLY_BYTES];

@@ -26,6 +26,7 @@ struct engine_options {
     enum engine_kind kind;
     const char *socket; /* absolute path */
     const char *state;  /* what the label airlock.state is to say */
+    bool is_brief;      /* engine_ping() waits LIMIT_ENGINE_PING_MS only */
 };
 /* Starts airlock-engine; nothing is asked of the engine yet. ENGINE_PROGRAM when it is missing or
  * fails. */

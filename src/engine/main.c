@@ -52,9 +52,9 @@ static bool message_send(struct server *server, const struct engine_message *mes
     return is_sent;
 }
 
-static void do_version(struct server *server, struct answer *answer) {
+static void do_version(struct server *server, int64_t ms, struct answer *answer) {
     struct api_version version = {0};
-    api_version(&server->program, &version, answer);
+    api_version(&server->program, ms > 0 && ms < INT32_MAX ? (uint32_t)ms : 0, &version, answer);
     (void)snprintf(server->name, sizeof server->name, "%s", version.name);
     if (answer->outcome == ENGINE_DONE) {
         (void)snprintf(server->text, sizeof server->text, "%s", version.version);
@@ -193,7 +193,7 @@ static void perform(struct server *server, const struct engine_request *request,
     case ENGINE_OPERATION_COUNT:
         return;
     case ENGINE_VERSION:
-        do_version(server, answer);
+        do_version(server, request->numbers[0], answer);
         return;
     case ENGINE_IMAGE:
         do_image(server, request, answer);

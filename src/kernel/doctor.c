@@ -178,7 +178,8 @@ static void try_engine(struct doctor *doctor, enum engine_kind kind,
     char socket[LIMIT_PATH_BYTES];
     status_t status = engine_socket_find(kind, places, socket, &err);
     if (status_is_ok(status)) {
-        const struct engine_options options = {.kind = kind, .socket = socket, .state = ""};
+        const struct engine_options options = {
+            .kind = kind, .socket = socket, .state = "", .is_brief = true};
         status = engine_socket_open(&options, &engine, &version, &err);
     }
     bool is_absent = err.code == ERROR_ENGINE_SOCKET || err.code == ERROR_ENGINE_UNSUPPORTED;

@@ -16,6 +16,7 @@ struct search {
     bool is_committed;
     char request[ID_TEXT_BYTES];
     struct audit_position intent; /* the newest of the run */
+    struct json *automatic;       /* owned: what it says when nobody was asked; else nullptr */
     bool started;
     bool finished; /* and it has its outcome */
 };
@@ -33,6 +34,22 @@ static bool closes(const struct search *search, const struct json *entry) {
     return search->started && json_get_integer(entry, "intent_seq", &intent_seq) &&
            (uint64_t)intent_seq == search->intent.seq && outcome != nullptr &&
            (!search->is_committed || strcmp(outcome, "failed") != 0);
+}
+
+/* What an intent without anybody's asking tells, its outcome tells too. */
+static struct json *automatic_of(const struct json *intent) {
+    static const char *const keys[] = {"automatic", "auto_rule", "changed_lines", "changed_files"};
+    if (json_get(intent, keys[0]) == nullptr) {
+        return nullptr;
+    }
+    struct json *fields = json_object_new();
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const struct json *value = json_get(intent, keys[i]);
+        if (value != nullptr) {
+            json_set(fields, keys[i], json_clone(value));
+        }
+    }
+    return fields;
 }
 
 static bool look(void *context, uint64_t seq, struct slice bytes) {
@@ -54,6 +71,8 @@ static bool look(void *context, uint64_t seq, struct slice bytes) {
         merkle_leaf(bytes, &search->intent.leaf);
         (void)snprintf(search->request, sizeof search->request, "%s",
                        request != nullptr ? request : "");
+        json_freep(&search->automatic);
+        search->automatic = automatic_of(entry);
     } else if (is_event(entry, AUDIT_EVENT_STAGE_APPLIED)) {
         search->finished = search->finished || closes(search, entry);
     }
@@ -71,11 +90,13 @@ status_t kernel_close_apply(void *context, const struct run *run,
                             const struct stage_recovery *recovery, struct error *err) {
     struct kernel *kernel = context;
     struct search search = {.run = run->id, .is_committed = recovery->is_committed};
-    TRY(audit_log_scan(kernel->log, 0, look, &search, err));
+    status_t status = audit_log_scan(kernel->log, 0, look, &search, err);
+    CLEANUP(json_freep) struct json *automatic = search.automatic;
+    TRY(status);
     if (!search.started || search.finished) {
         return STATUS_OK;
     }
-    struct json *fields = json_object_new();
+    struct json *fields = automatic != nullptr ? TAKE(automatic) : json_object_new();
     json_set_text(fields, "caller", kernel->caller);
     json_set_text(fields, "operation", "stage.apply");
     json_set_text(fields, "request", search.request);

@@ -193,6 +193,10 @@ start_server hang
 run --timeout 1s -- true
 same "a time limit ends it" 124 "$status"
 check "by a kill" grep -q '/kill?signal=9' "$log"
+start_server silent
+AIRLOCK_ENGINE_SOCKET=$socket "$AIRLOCK" doctor >"$SCRATCH/doctor.out" 2>&1
+check "doctor names the limit at which it gives up an engine that never answers" grep -q 'did not answer.*ENGINE_PING_MS' "$SCRATCH/doctor.out"
+
 # A pause that is refused, or only said to be.
 begin() { # mode
     start_server "$1"

@@ -117,4 +117,13 @@ dialogue 'q quit' 'q'
 check "endless lines are shown as far as they go" says "[exit 0, terminal restored]"
 check "with their keys" says "q quit"
 check "the log is whole" "$AIRLOCK" log verify
+
+# More lines than a screen can be scrolled over.
+mkdir large
+"$AIRLOCK" run --quiet --workspace large -- sh -c 'for i in 1 2 3 4 5 6; do yes "" | head -n 190000 >$i; done'
+cd large || exit 99
+dialogue 'q quit' '\e[F' 'lines are not shown here (limit REVIEW_LINES): airlock diff' 'q'
+check "what is cut off is said" says "more lines are not shown here (limit REVIEW_LINES): airlock diff"
+check "and it leaves" says "[exit 0, terminal restored]"
+cd .. || exit 99
 finish

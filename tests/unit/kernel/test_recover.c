@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "kernel/automatic.h"
 #include "kernel/kernel.h"
 #include "sandbox/merge_steps.h"
 #include "sys/file.h"
@@ -24,6 +25,7 @@
 enum { STATUS_DIED = 42, STEP_COUNT_MAX = 100 };
 
 static unsigned steps_left;
+static bool is_automatic; /* nobody asks for it, and a rule permits that */
 static struct error failure;
 
 static void die_when_due(void) {
@@ -74,8 +76,10 @@ static int apply_in_child(const char *id, unsigned steps) {
                   status_is_ok(run_open(&kernel.state, id, &run, &failure));
         steps_left = steps;
         merge_test_hook = die_when_due;
-        (void)(ok && status_is_ok(kernel_apply(&kernel, &run, &(struct kernel_apply_options){0},
-                                               &result, &seq, &failure)));
+        struct automatic automatic;
+        automatic_init(&automatic);
+        struct kernel_apply_options options = {.automatic = is_automatic ? &automatic : nullptr};
+        (void)(ok && status_is_ok(kernel_apply(&kernel, &run, &options, &result, &seq, &failure)));
         _exit(0);
     }
     int status = 0;
@@ -89,7 +93,20 @@ struct tally {
     unsigned intents;
     unsigned outcomes;
     char outcome[32];
+    char told[2][128]; /* of intent and outcome: by which rule, and how much, when nobody asked */
 };
+
+static void take_automatic(const struct json *entry, char ret_told[static 128]) {
+    int64_t lines = 0;
+    int64_t files = 0;
+    ret_told[0] = '\0';
+    if (json_get(entry, "automatic") != nullptr) {
+        assert_true(json_get_integer(entry, "changed_lines", &lines));
+        assert_true(json_get_integer(entry, "changed_files", &files));
+        (void)snprintf(ret_told, 128, "%s %d %d", json_get_text(entry, "auto_rule"), (int)lines,
+                       (int)files);
+    }
+}
 
 static bool count(void *context, uint64_t seq, struct slice bytes) {
     (void)seq;
@@ -98,11 +115,15 @@ static bool count(void *context, uint64_t seq, struct slice bytes) {
     CLEANUP(json_freep) struct json *entry = nullptr;
     assert_int_equal(json_parse(bytes, "entry", &entry, &ignored).code, 0);
     const char *type = json_get_text(entry, "type");
-    tally->intents += strcmp(type, audit_event_text(AUDIT_EVENT_APPLY_STARTED)) == 0;
+    if (strcmp(type, audit_event_text(AUDIT_EVENT_APPLY_STARTED)) == 0) {
+        tally->intents++;
+        take_automatic(entry, tally->told[0]);
+    }
     if (strcmp(type, audit_event_text(AUDIT_EVENT_STAGE_APPLIED)) == 0) {
         tally->outcomes++;
         (void)snprintf(tally->outcome, sizeof tally->outcome, "%s",
                        json_get_text(entry, "outcome"));
+        take_automatic(entry, tally->told[1]);
     }
     return true;
 }
@@ -132,6 +153,16 @@ static int one_round(unsigned steps, struct tally *tally) {
     assert_int_equal(setenv("AIRLOCK_STATE_DIR", state_folder, 1), 0);
     assert_int_equal(mkdir(workspace, 0755), 0);
     write_text(workspace, "edit", "old\n");
+    assert_int_equal(setenv("XDG_CONFIG_HOME", folder, 1), 0);
+    if (is_automatic) {
+        char config[64];
+        (void)snprintf(config, sizeof config, "%s/airlock", folder);
+        assert_int_equal(mkdir(config, 0700), 0);
+        write_text(
+            config, "policy.yaml",
+            "version: 1\nrules:\n  - { name: small, match: { operation: stage.apply }, action: "
+            "allow, constraints: { auto_apply: { changed_lines_max: 9, files_max: 5 } } }\n");
+    }
     make_stage(state_folder, workspace, id);
     int status = apply_in_child(id, steps);
     for (int i = 0; i < 2; i++) { /* the second finds nothing to do */
@@ -141,6 +172,8 @@ static int one_round(unsigned steps, struct tally *tally) {
         kernel_close(&kernel);
         assert_int_equal(tally->intents, 1);
         assert_int_equal(tally->outcomes, 1);
+        assert_string_equal(tally->told[0], is_automatic ? "small 3 2" : "");
+        assert_string_equal(tally->told[1], tally->told[0]);
     }
     bool is_new = file_is(workspace, "edit", "new\n") && file_is(workspace, "made", "m\n");
     bool is_old = file_is(workspace, "edit", "old\n") && file_is(workspace, "made", nullptr);
@@ -150,8 +183,8 @@ static int one_round(unsigned steps, struct tally *tally) {
     return status;
 }
 
-static void every_apply_that_dies_gets_its_outcome(void **unused) {
-    (void)unused;
+static void every_apply_that_dies_gets_its_outcome(void **state) {
+    is_automatic = *state != nullptr;
     struct tally tally;
     unsigned steps = 0;
     bool seen_undone = false;
@@ -170,6 +203,7 @@ static void every_apply_that_dies_gets_its_outcome(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_apply_that_dies_gets_its_outcome),
+        cmocka_unit_test_prestate(every_apply_that_dies_gets_its_outcome, &is_automatic),
     };
     return cmocka_run_group_tests_name("kernel/recover", tests, nullptr, nullptr);
 }
