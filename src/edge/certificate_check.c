@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/limits.h"
+#include "enclave/es256.h"
 
 enum { RSA_BITS_MIN = 2048 };
 
@@ -217,6 +218,10 @@ status_t certificate_check(struct certificates *certificates, const struct edge_
     }
     TRY(check_pair(certificates, tls, err));
     TRY(check_key(X509_get0_pubkey(certificates->leaf), file, err));
+    if (tls->attest && !es256_is_key(certificates->key)) {
+        return refuse(file, "Give the listener an ECDSA key on P-256, or leave attest out.", err,
+                      "evidence is signed with ES256, and its key is of another kind");
+    }
     TRY(check_dates(certificates, certificates->leaf, file, err));
     TRY(check_purpose(certificates, file, is_server, err));
     if (is_server && X509_get_ext_by_NID(certificates->leaf, NID_subject_alt_name, -1) < 0) {

@@ -121,6 +121,16 @@ static void certificates_that_peers_would_refuse(void **state) {
                  "extendedKeyUsage");
 }
 
+static void a_key_that_evidence_is_not_signed_with(void **state) {
+    (void)state;
+    struct made made = make(&(struct made_options){.key = "EC:P-384"});
+    struct edge_tls tls =
+        tls_of(write_certificates("attest", &made, 1), write_key("attest.key", made.key, nullptr));
+    tls.attest = true;
+    refused(&tls, "evidence is signed with ES256", "P-256");
+    made_free(&made);
+}
+
 static void a_leaf_that_is_not_first(void **state) {
     (void)state;
     struct made authority = make(&(struct made_options){.is_authority = true});
@@ -266,6 +276,7 @@ int main(void) {
         cmocka_unit_test(files_that_are_no_key),
         cmocka_unit_test(a_file_that_may_not_be_read),
         cmocka_unit_test(certificates_that_peers_would_refuse),
+        cmocka_unit_test(a_key_that_evidence_is_not_signed_with),
         cmocka_unit_test(a_leaf_that_is_not_first),
         cmocka_unit_test(authorities_that_are_none),
         cmocka_unit_test(what_works_but),
