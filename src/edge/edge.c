@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "edge/certificates.h"
 #include "edge/confine.h"
 #include "edge/leg.h"
 #include "edge/side.h"
@@ -97,11 +98,22 @@ static status_t make_workers(struct edge *edge, const struct edge_config *config
 
 static void tell_certificates(struct edge *edge) {
     const struct setup *setup = edge->setup;
+    for (uint16_t i = 0; i < METRIC_LISTENERS; i++) { /* a listener may have gone */
+        metrics_set(own_metrics(edge), METRIC_CERTIFICATE_EXPIRY, (struct metric_at){.label_1 = i},
+                    0);
+    }
     for (uint32_t i = 0; i < setup->config->listener_count; i++) {
         const struct setup_listener *one = &setup->listeners[i];
-        if (one->tls != nullptr) {
-            metrics_set(own_metrics(edge), METRIC_CERTIFICATE_EXPIRY,
-                        (struct metric_at){.label_1 = one->number}, tls_server_expiry(one->tls));
+        if (one->tls == nullptr) {
+            continue;
+        }
+        int64_t expiry = tls_server_expiry(one->tls);
+        int64_t days = (expiry - time(nullptr)) / 86400;
+        metrics_set(own_metrics(edge), METRIC_CERTIFICATE_EXPIRY,
+                    (struct metric_at){.label_1 = one->number}, expiry);
+        if (days < CERTIFICATE_SOON_DAYS) {
+            LOG_EVENT(edge->writer, PROXY_EVENT_CERTIFICATE, {"listener", one->config->name, 0},
+                      {"days", nullptr, days});
         }
     }
 }

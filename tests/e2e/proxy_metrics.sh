@@ -22,7 +22,7 @@ held = [socket.socket() for _ in range(10)]
 for one in held:
     one.bind(("127.0.0.1", 0))
 print(*[one.getsockname()[1] for one in held])')
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=app.example \
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10 -subj /CN=app.example \
     -addext subjectAltName=DNS:app.example -keyout key.pem -out cert.pem 2>/dev/null
 chmod 600 key.pem
 tls="tls: {cert: cert.pem, key: key.pem}"
@@ -198,6 +198,9 @@ for event in ("proxy.start", "proxy.engine", "proxy.reloaded", "proxy.reload-fai
     assert events[event] == 1, (event, events)
 assert events["proxy.server-down"] >= 2 and events["proxy.server-up"] >= 2, events
 assert events["proxy.circuit-opened"] >= 1, events
+ending = [line for line in lines if line["event"] == "proxy.certificate"]
+assert {line["listener"] for line in ending} == {"front", "strict", "dying"}, ending
+assert all(line["days"] in (9, 10) for line in ending), ending
 connections = [line for line in lines if line["event"] == "connection"]
 strict = [line for line in connections if line["listener"] == "strict"]
 assert collections.Counter(line["end"] for line in strict) == {"done": 3, "classical": 4}, strict
