@@ -133,16 +133,23 @@ static bool send_request(SSL *tls, const char *target, struct slice nonce) {
     return is_sent;
 }
 
-/* Until the server's close_notify: a stream that only breaks off is cut short. */
+/* Until the server's close_notify: a stream that only breaks off is cut short. One that comes byte
+ * by byte has its end too. */
 static bool receive_response(SSL *tls, struct builder *ret_response) {
-    for (;;) {
+    const struct clock clock = clock_system();
+    uint64_t until_ms = clock_monotonic_ms(&clock) + LIMIT_ATTEST_MS;
+    while (builder_is_ok(ret_response)) {
         uint8_t piece[PIECE_BYTES];
         size_t size = 0;
         if (SSL_read_ex(tls, piece, sizeof piece, &size) != 1) {
-            return SSL_get_error(tls, 0) == SSL_ERROR_ZERO_RETURN && builder_is_ok(ret_response);
+            return SSL_get_error(tls, 0) == SSL_ERROR_ZERO_RETURN;
         }
         builder_bytes(ret_response, slice_of(piece, size));
+        if (limit_past(clock_monotonic_ms(&clock) > until_ms, LIMIT_ID_ATTEST_MS)) {
+            return false;
+        }
     }
+    return false;
 }
 
 bool client_response_body(struct slice response, struct slice *ret_body) {

@@ -55,7 +55,7 @@ if command -v python3 >/dev/null; then
 import sys, tomllib
 manifest = tomllib.load(open("proxy.manifest", "rb"))
 assert len(manifest["sgx"]["trusted_files"]) == 4
-assert manifest["loader"]["argv"][1] == "--edge"
+assert manifest["loader"]["argv"][1:3] == ["--unconfined", "-c"]
 assert {m["path"] for m in manifest["fs"]["mounts"]} >= {"/airlock-proxy", "/tmp"}'
 fi
 
@@ -122,4 +122,23 @@ same "--json has as many" "$(grep -c '^old.manifest:.*\]$' "$SCRATCH/fails.out")
     "$(grep -o '"rule"' old.json | wc -l)"
 echo 'sgx.debug = ' >broken.manifest
 check "no TOML" fails 65 "broken.manifest:1:13: error: a value is expected" enclave lint broken.manifest
+
+# The script for Gramine: says that there is none, and goes through its steps where there is one.
+run=$AIRLOCK_SOURCE_DIR/packaging/gramine/build-and-run
+export AIRLOCK
+if ! command -v gramine-sgx >/dev/null; then
+    check "without Gramine it says so" fails 77 "is not installed; nothing was run" "$run" proxy.yaml
+fi
+check "no configuration is a usage error" fails 2 "usage" "$run"
+mkdir tools
+for tool in gramine-manifest gramine-direct; do
+    printf '#!/bin/sh\necho "%s $*" >>steps\n[ $# = 1 ] || cp "$1" "$2"\n' $tool >tools/$tool
+    chmod +x tools/$tool
+done
+PATH=$PWD/tools:$PATH "$run" --direct proxy.yaml >run.out 2>&1
+same "its steps, with stand-ins for Gramine's programs" \
+    "0 gramine-manifest proxy.manifest.template proxy.manifest,gramine-direct proxy" \
+    "$? $(paste -sd, steps)"
+check "what Gramine gets has no errors" enclave lint proxy.manifest
+PATH=$PWD/tools:$PATH check "without SGX nothing is run in it" fails 77 "nothing was run" "$run" proxy.yaml
 finish
