@@ -35,6 +35,15 @@ bool slice_starts_with(struct slice whole, struct slice prefix) {
            (prefix.size == 0 || memcmp(whole.data, prefix.data, prefix.size) == 0);
 }
 
+bool slice_is_printable(struct slice text) {
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < ' ' || text.data[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct cursor cursor_of(struct slice bytes) {
     return (struct cursor){.data = bytes.data, .size = bytes.size};
 }

@@ -26,6 +26,8 @@ bool slice_equal(struct slice a, struct slice b);
 /* Byte order, shorter first on a common prefix: as memcmp. */
 int slice_compare(struct slice a, struct slice b);
 bool slice_starts_with(struct slice whole, struct slice prefix);
+/* Nothing but ASCII from space to tilde. */
+bool slice_is_printable(struct slice text);
 
 struct cursor {
     const uint8_t *data;

@@ -55,6 +55,13 @@ struct cli_form {
 #define CLI_FORM(rows, text) \
     ((struct cli_form){      \
         .options = (rows), .option_count = sizeof(rows) / sizeof(rows)[0], .examples = (text)})
+/* The row of --workspace, for commands that work on one. */
+#define CLI_WORKSPACE(variable) \
+    {.name = "workspace",       \
+     .letter = 'w',             \
+     .value = &(variable),      \
+     .argument = "DIR",         \
+     .help = "the workspace (default: the git top, or here)"}
 /* Parses argv in place. Operands are left in argv[1..*argc], so *argc is their number and argv[1]
  * the first one; argv[*argc + 1] is nullptr. --json sets cli->json. --help prints the row's text,
  * the options and the examples, and sets cli->is_answered. */

@@ -103,11 +103,7 @@ static status_t apply(struct cli *cli, struct kernel *kernel,
 int cli_apply(struct cli *cli, int argc, char **argv) {
     struct apply_arguments arguments = {0};
     const struct cli_option rows[] = {
-        {.name = "workspace",
-         .letter = 'w',
-         .value = &arguments.workspace,
-         .argument = "DIR",
-         .help = "the workspace (default: the git top, or here)"},
+        CLI_WORKSPACE(arguments.workspace),
         {.name = "hunks",
          .letter = 'p',
          .flag = &arguments.hunks,

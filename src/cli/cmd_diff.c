@@ -79,11 +79,7 @@ static status_t diff(const struct cli *cli, const struct diff_arguments *argumen
 int cli_diff(struct cli *cli, int argc, char **argv) {
     struct diff_arguments arguments = {0};
     const struct cli_option rows[] = {
-        {.name = "workspace",
-         .letter = 'w',
-         .value = &arguments.workspace,
-         .argument = "DIR",
-         .help = "the workspace (default: the git top, or here)"},
+        CLI_WORKSPACE(arguments.workspace),
         {.name = "stat", .flag = &arguments.stat, .help = "one line per file, with counts"},
         {.name = "names", .flag = &arguments.names, .help = "one line per path: A, M, D, T, !"},
         {.name = "digest",

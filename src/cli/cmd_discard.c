@@ -40,11 +40,7 @@ static status_t discard(const struct cli *cli, struct kernel *kernel, const char
 int cli_discard(struct cli *cli, int argc, char **argv) {
     const char *workspace = nullptr;
     const struct cli_option rows[] = {
-        {.name = "workspace",
-         .letter = 'w',
-         .value = &workspace,
-         .argument = "DIR",
-         .help = "the workspace (default: the git top, or here)"},
+        CLI_WORKSPACE(workspace),
     };
     struct error err;
     int exit_status;

@@ -84,11 +84,7 @@ static status_t patch(const struct cli *cli, struct kernel *kernel,
 int cli_patch(struct cli *cli, int argc, char **argv) {
     struct patch_arguments arguments = {0};
     const struct cli_option rows[] = {
-        {.name = "workspace",
-         .letter = 'w',
-         .value = &arguments.workspace,
-         .argument = "DIR",
-         .help = "the workspace (default: the git top, or here)"},
+        CLI_WORKSPACE(arguments.workspace),
         {.name = "on",
          .value = &arguments.on,
          .argument = "RUN",

@@ -168,11 +168,7 @@ static status_t runs(const struct cli *cli, const struct runs_arguments *argumen
 int cli_runs(struct cli *cli, int argc, char **argv) {
     struct runs_arguments arguments = {0};
     const struct cli_option rows[] = {
-        {.name = "workspace",
-         .letter = 'w',
-         .value = &arguments.workspace,
-         .argument = "DIR",
-         .help = "the workspace (default: the git top, or here)"},
+        CLI_WORKSPACE(arguments.workspace),
         {.name = "all", .letter = 'a', .flag = &arguments.all, .help = "runs of every workspace"},
         {.name = "older",
          .value = &arguments.older,

@@ -238,32 +238,6 @@ void summary_print(const struct cli *cli, const struct run_exec_result *result,
     }
 }
 
-static struct json *stage_json(const struct stage_summary *stage) {
-    struct json *object = json_object_new();
-    json_set_integer(object, "added", stage->added);
-    json_set_integer(object, "modified", stage->modified);
-    json_set_integer(object, "deleted", stage->deleted);
-    json_set_integer(object, "other", stage->other);
-    json_set_integer(object, "bytes", (int64_t)stage->bytes);
-    json_set_integer(object, "refused", stage->refused);
-    json_set_integer(object, "conflicts", stage->conflicts);
-    record_digest(object, "digest", &stage->digest);
-    return object;
-}
-
-static struct json *walls_json(const struct sandbox_levels *levels) {
-    struct json *object = json_object_new();
-    json_set_text(object, "files", levels->files);
-    json_set_text(object, "namespaces", levels->namespaces);
-    json_set_integer(object, "landlock", levels->landlock_abi);
-    json_set_text(object, "seccomp", levels->seccomp);
-    json_set_text(object, "limits", levels->limits);
-    if (levels->disk_rate[0] != '\0') {
-        json_set_text(object, "disk_rate", levels->disk_rate);
-    }
-    return object;
-}
-
 void summary_print_json(const struct run_exec_result *result, struct run_apply *apply_or_null,
                         FILE *out) {
     CLEANUP(json_freep) struct json *object = json_object_new();
@@ -296,8 +270,8 @@ void summary_print_json(const struct run_exec_result *result, struct run_apply *
     if (result->caches.count > 0) {
         json_set(object, "caches", record_caches(&result->caches));
     }
-    json_set(object, "stage", stage_json(&result->stage));
-    json_set(object, "walls", walls_json(&result->levels));
+    json_set(object, "stage", record_stage(&result->stage));
+    json_set(object, "walls", record_levels(&result->levels));
     if (result->egress != nullptr) {
         json_set(object, "egress", json_clone(result->egress));
     }

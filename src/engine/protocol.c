@@ -82,15 +82,6 @@ bool engine_message_encode(const struct engine_message *message, struct builder 
     return builder_is_ok(out);
 }
 
-static bool is_printable(const char *text) {
-    for (; *text != '\0'; text++) {
-        if (*text < ' ' || *text > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool engine_message_decode(struct slice bytes, struct engine_message *ret_message) {
     struct cursor cursor = cursor_of(bytes);
     bool magic = cursor_u32(&cursor) == MAGIC_MESSAGE;
@@ -106,9 +97,10 @@ bool engine_message_decode(struct slice bytes, struct engine_message *ret_messag
     }
     bool is_known = kind != 0 && kind < ENGINE_KIND_COUNT && operation < ENGINE_OPERATION_COUNT &&
                     outcome != 0 && outcome < ENGINE_OUTCOME_COUNT;
-    if (!magic || !cursor_is_finished(&cursor) || !is_known || !is_printable(message.text) ||
-        !is_printable(message.name) || strlen(message.text) >= ENGINE_TEXT_BYTES ||
-        strlen(message.name) >= ENGINE_NAME_BYTES) {
+    if (!magic || !cursor_is_finished(&cursor) || !is_known ||
+        !slice_is_printable(slice_of_string(message.text)) ||
+        !slice_is_printable(slice_of_string(message.name)) ||
+        strlen(message.text) >= ENGINE_TEXT_BYTES || strlen(message.name) >= ENGINE_NAME_BYTES) {
         return false;
     }
     message.kind = (enum engine_message_kind)kind;

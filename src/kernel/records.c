@@ -119,7 +119,7 @@ struct json *record_run_started(const struct kernel *kernel, const struct record
     return fields;
 }
 
-static struct json *levels_object(const struct sandbox_levels *levels) {
+struct json *record_levels(const struct sandbox_levels *levels) {
     struct json *object = json_object_new();
     json_set_text(object, "files", levels->files);
     json_set_text(object, "namespaces", levels->namespaces);
@@ -149,7 +149,7 @@ static struct json *resources_object(const struct launcher_message *exit) {
     return object;
 }
 
-static struct json *stage_object(const struct stage_summary *stage) {
+struct json *record_stage(const struct stage_summary *stage) {
     struct json *object = json_object_new();
     json_set_integer(object, "added", stage->added);
     json_set_integer(object, "modified", stage->modified);
@@ -192,13 +192,13 @@ struct json *record_run_finished(const struct kernel *kernel, const struct recor
         json_set_text(fields, "error", finish->error_slug);
     }
     if (finish->levels != nullptr) {
-        json_set(fields, "levels", levels_object(finish->levels));
+        json_set(fields, "levels", record_levels(finish->levels));
     }
     if (finish->exit != nullptr) {
         json_set(fields, "resources", resources_object(finish->exit));
     }
     if (finish->stage != nullptr) {
-        json_set(fields, "stage", stage_object(finish->stage));
+        json_set(fields, "stage", record_stage(finish->stage));
     }
     struct json *output = json_object_new();
     json_set_integer(output, "bytes", (int64_t)finish->output_bytes);

@@ -51,6 +51,9 @@ void record_digest(struct json *object, const char *key, const struct digest *di
 /* With the rules behind it: name, and file and line where there is one. */
 struct json *record_decision(const struct policy_decision *decision);
 struct json *record_caches(const struct plan_caches *caches);
+/* The walls that stood, and what the stage holds. */
+struct json *record_levels(const struct sandbox_levels *levels);
+struct json *record_stage(const struct stage_summary *stage);
 struct json *record_run_started(const struct kernel *kernel, const struct record_start *start);
 struct json *record_run_finished(const struct kernel *kernel, const struct record_finish *finish);
 /* What a command that ended so has `airlock run` exit with. */

@@ -164,13 +164,13 @@ static bool seal_is_ours(const struct token_authority *authority, const struct t
     return is_ours;
 }
 
-static struct token_verdict judge_live(struct token_authority *authority,
-                                       const struct token *token) {
-    switch (token_table_look(authority->table, &token->grant.id, UINT32_MAX)) {
+/* `caveat` is the one that says how often. */
+static struct token_verdict verdict_of(enum token_table_result result, int caveat) {
+    switch (result) {
     case TOKEN_TABLE_OK:
         return verdict(TOKEN_VALID);
     case TOKEN_TABLE_USED_UP:
-        return verdict(TOKEN_USED_UP);
+        return (struct token_verdict){TOKEN_USED_UP, caveat};
     case TOKEN_TABLE_FULL:
     case TOKEN_TABLE_KNOWN:
     case TOKEN_TABLE_UNKNOWN:
@@ -190,7 +190,8 @@ struct token_verdict token_judge(struct token_authority *authority, const struct
     }
     struct token_verdict judged = token_scope_expiry(token, facts->now_ms);
     if (judged.result == TOKEN_VALID) {
-        judged = judge_live(authority, token);
+        judged = verdict_of(token_table_look(authority->table, &token->grant.id, UINT32_MAX),
+                            TOKEN_ROOT);
     }
     if (judged.result == TOKEN_VALID) {
         judged = token_scope_judge(token, facts);
@@ -208,18 +209,7 @@ struct token_verdict token_judge(struct token_authority *authority, const struct
 struct token_verdict token_use(struct token_authority *authority, const struct token *token) {
     uint32_t max_ops;
     int caveat = token_scope_max_ops(token, &max_ops);
-    switch (token_table_use(authority->table, &token->grant.id, max_ops)) {
-    case TOKEN_TABLE_OK:
-        return verdict(TOKEN_VALID);
-    case TOKEN_TABLE_USED_UP:
-        return (struct token_verdict){TOKEN_USED_UP, caveat};
-    case TOKEN_TABLE_FULL:
-    case TOKEN_TABLE_KNOWN:
-    case TOKEN_TABLE_UNKNOWN:
-    case TOKEN_TABLE_CLOCK:
-        break;
-    }
-    return verdict(TOKEN_REVOKED);
+    return verdict_of(token_table_use(authority->table, &token->grant.id, max_ops), caveat);
 }
 
 struct token_verdict token_check(struct token_authority *authority, const struct token *token,

@@ -159,16 +159,8 @@ static status_t open_layer(const struct jail *jail, struct overlay *overlay, con
     if (is_mapped) {
         int map = -1;
         TRY(find_userns(jail, overlay, &status, userns, &map, err));
-        CLEANUP(fd_closep)
-        int tree = (int)syscall(SYS_open_tree, fd, "",
-                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-        struct mount_attr attr = {
-            .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-            .propagation = MS_PRIVATE,
-            .userns_fd = (uint64_t)map,
-        };
-        if (tree < 0 ||
-            syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) {
+        CLEANUP(fd_closep) int tree = userns_view(map, fd);
+        if (tree < 0) {
             return overlay_error(err, "map the owner of a folder to the payload", path);
         }
         if (overlay->attaches && !attach_over(tree, &fd)) {

@@ -34,14 +34,8 @@ static status_t tree_open(const struct lower_options *options, int *ret_tree, st
         return error_set(err, ERROR_SANDBOX_USERNS_DENIED, errno,
                          "cannot map the owner of the workspace to %u", options->uid);
     }
-    CLEANUP(fd_closep)
-    int tree =
-        (int)syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    struct mount_attr attr = {
-        .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-        .userns_fd = (uint64_t)map,
-    };
-    if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) {
+    CLEANUP(fd_closep) int tree = userns_view(map, fd);
+    if (tree < 0) {
         return error_set(err, ERROR_SANDBOX_MOUNT, errno,
                          "cannot map the owner of the workspace to the payload");
     }

@@ -148,14 +148,7 @@ bool merge_temporary_path(const char *run_id, const char *path, uint32_t number,
 }
 
 int merge_open_parent(int workspace_fd, const char *path, const char **ret_name) {
-    char parent[LIMIT_PATH_BYTES];
-    const char *slash = strrchr(path, '/');
-    size_t size = slash == nullptr ? 0 : (size_t)(slash - path);
-    ASSERT(size < sizeof parent);
-    memcpy(parent, path, size);
-    parent[size] = '\0';
-    *ret_name = slash == nullptr ? path : slash + 1;
-    return file_open_beneath(workspace_fd, size == 0 ? "." : parent, O_PATH | O_DIRECTORY, 0, true);
+    return file_open_parent(workspace_fd, path, O_PATH | O_DIRECTORY, true, ret_name);
 }
 
 /* Executing. */

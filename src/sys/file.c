@@ -35,6 +35,18 @@ int file_open_beneath(int folder_fd, const char *path, int flags, unsigned mode,
     return fd;
 }
 
+int file_open_parent(int folder_fd, const char *path, int flags, bool no_symlinks,
+                     const char **ret_name) {
+    char parent[LIMIT_PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == nullptr ? 0 : (size_t)(slash - path);
+    ASSERT(size < sizeof parent);
+    memcpy(parent, path, size);
+    parent[size] = '\0';
+    *ret_name = slash == nullptr ? path : slash + 1;
+    return file_open_beneath(folder_fd, size == 0 ? "." : parent, flags, 0, no_symlinks);
+}
+
 status_t file_read(int folder_fd, const char *path, struct builder *builder, bool *ret_found,
                    struct error *err) {
     CLEANUP(fd_closep) int fd = file_open_beneath(folder_fd, path, O_RDONLY | O_NOCTTY, 0, false);
@@ -68,15 +80,9 @@ static status_t file_write_temporary(int folder_fd, const char *temporary, struc
 
 /* Makes the folder that holds `path` durable, so that a rename in it survives a power loss. */
 static status_t file_sync_parent(int folder_fd, const char *path, struct error *err) {
-    char parent[LIMIT_PATH_BYTES];
-    const char *slash = strrchr(path, '/');
-    size_t size = slash == nullptr ? 0 : (size_t)(slash - path);
-    ASSERT(size < sizeof parent);
-    memcpy(parent, path, size);
-    parent[size] = '\0';
+    const char *name;
     CLEANUP(fd_closep)
-    int fd =
-        file_open_beneath(folder_fd, size == 0 ? "." : parent, O_RDONLY | O_DIRECTORY, 0, false);
+    int fd = file_open_parent(folder_fd, path, O_RDONLY | O_DIRECTORY, false, &name);
     if (fd < 0) {
         return error_set(err, ERROR_IO, errno, "cannot open the folder of %s", path);
     }

@@ -15,6 +15,11 @@
  * with errno. `no_symlinks` adds RESOLVE_NO_SYMLINKS. */
 int file_open_beneath(int folder_fd, const char *path, int flags, unsigned mode, bool no_symlinks);
 
+/* Opens the folder that holds `path`, which is at most PATH_MAX long, the same way; *ret_name is
+ * the last part of the path. */
+int file_open_parent(int folder_fd, const char *path, int flags, bool no_symlinks,
+                     const char **ret_name);
+
 /* Reads a whole file of at most the builder's maximum. A missing file is *ret_found = false. */
 status_t file_read(int folder_fd, const char *path, struct builder *builder, bool *ret_found,
                    struct error *err);

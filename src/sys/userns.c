@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -62,4 +63,17 @@ int userns_open(const struct userns_map *map) {
     (void)waitpid(pid, nullptr, 0);
     errno = number;
     return fd;
+}
+
+int userns_view(int userns, int folder) {
+    enum { CLONE_FLAGS = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH };
+    CLEANUP(fd_closep) int tree = (int)syscall(SYS_open_tree, folder, "", CLONE_FLAGS);
+    struct mount_attr attr = {
+        .attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+        .propagation = MS_PRIVATE,
+        .userns_fd = (uint64_t)userns,
+    };
+    bool is_mapped =
+        tree >= 0 && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) == 0;
+    return is_mapped ? fd_take(&tree) : -1;
 }

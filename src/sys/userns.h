@@ -16,3 +16,8 @@ struct userns_map {
 bool userns_map_write(pid_t pid, const struct userns_map *map);
 /* A descriptor of a new user namespace with this map; -1 sets errno. The caller closes it. */
 int userns_open(const struct userns_map *map);
+/* A view of the open folder in which what is the map's host ids' is its inner ids': a mount of its
+ * own that is attached nowhere, private, read-only, without devices and without programs that
+ * change who runs them. `userns` is a descriptor of userns_open(). -1 sets errno. The caller closes
+ * it. */
+int userns_view(int userns, int folder);

@@ -47,15 +47,6 @@ bool witness_reply_encode(const struct witness_reply *reply, struct builder *out
     return builder_is_ok(out);
 }
 
-static bool is_printable(const char *text) {
-    for (; *text != '\0'; text++) {
-        if (*text < ' ' || *text > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool witness_reply_decode(struct slice bytes, struct witness_reply *ret_reply) {
     struct cursor cursor = cursor_of(bytes);
     uint32_t outcome = cursor_u32(&cursor);
@@ -65,7 +56,8 @@ bool witness_reply_decode(struct slice bytes, struct witness_reply *ret_reply) {
     reply.text = cursor_string(&cursor);
     reply.body = cursor_block(&cursor);
     if (!cursor_is_finished(&cursor) || outcome == 0 || outcome >= WITNESS_OUTCOME_COUNT ||
-        is_size > 1 || strlen(reply.text) >= WITNESS_TEXT_BYTES || !is_printable(reply.text) ||
+        is_size > 1 || strlen(reply.text) >= WITNESS_TEXT_BYTES ||
+        !slice_is_printable(slice_of_string(reply.text)) ||
         reply.body.size > (size_t)LIMIT_WITNESS_BYTES) {
         return false;
     }

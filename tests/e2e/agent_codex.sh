@@ -60,10 +60,7 @@ rm -f notes.txt
 python3 model_server.py steps.json "$SCRATCH/port" "$SCRATCH/asked" 127.0.0.2 &
 server=$!
 trap 'kill $server 2>/dev/null; clean_up' EXIT
-for _ in $(seq 100); do
-    [ -s "$SCRATCH/port" ] && break
-    sleep 0.1
-done
+eventually test -s "$SCRATCH/port"
 port=$(cat "$SCRATCH/port")
 mkdir -p "$XDG_CONFIG_HOME/airlock"
 cat >"$XDG_CONFIG_HOME/airlock/policy.yaml" <<END
@@ -94,10 +91,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$S
 python3 model_server.py steps.json "$SCRATCH/tls" "$SCRATCH/asked-tls" 127.0.0.2 "$SCRATCH/ca" "$SCRATCH/key" &
 tls_server=$!
 trap 'kill $server $tls_server 2>/dev/null; clean_up' EXIT
-for _ in $(seq 100); do
-    [ -s "$SCRATCH/tls" ] && break
-    sleep 0.1
-done
+eventually test -s "$SCRATCH/tls"
 tls=$(cat "$SCRATCH/tls")
 sed -i "s/port: $port,/port: $tls,/" "$XDG_CONFIG_HOME/airlock/policy.yaml"
 SSL_CERT_FILE=$SCRATCH/ca "$AIRLOCK" run --net model --inject "127.0.0.2:$tls: Authorization: Bearer \${SCRIPTED_KEY}" \

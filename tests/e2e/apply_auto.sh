@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # airlock run --apply auto: what is applied without a person, and everything that is not.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
-
-export XDG_CONFIG_HOME=$SCRATCH/config
-policy=$XDG_CONFIG_HOME/airlock/policy.yaml
-mkdir -p "$XDG_CONFIG_HOME/airlock"
-said=$SCRATCH/said
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/said.sh"
 
 fresh() { # an empty workspace with two folders; the default policy
     rm -rf work && mkdir -p work/src work/docs && rm -f "$policy"
@@ -21,10 +17,6 @@ auto() { # shell text, options: runs it with --apply auto
     "$AIRLOCK" run --apply auto --workspace work "$@" -- sh -c "$text" >"$said" 2>&1 </dev/null
 }
 shown() { grep -qF -- "$1" "$said" || { cat "$said" && false; }; }
-newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
-holds() { # type, text of its newest entry
-    newest "$1" | grep -qF -- "$2" || { newest "$1" && false; }
-}
 applies() { "$AIRLOCK" log --json | grep -c '"type":"apply_started"'; }
 drop() { "$AIRLOCK" discard --workspace work >/dev/null 2>&1; }
 

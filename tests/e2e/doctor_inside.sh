@@ -28,10 +28,7 @@ time.sleep(600)
 END
 decoy=$!
 trap 'kill $decoy 2>/dev/null; clean_up' EXIT
-for _ in $(seq 100); do
-    [ -e ready ] && break
-    sleep 0.1
-done
+eventually test -e ready
 hidden=(--hidden "$SCRATCH/hidden.txt" --hidden "$SCRATCH/decoy.sock" --hidden "@$name")
 
 # A process namespace, so that no process but the test's own is looked at.

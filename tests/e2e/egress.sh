@@ -10,10 +10,7 @@ echo "from outside" >"$SCRATCH/served/file"
 python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/egress_server.py" "$SCRATCH/served" >"$SCRATCH/ports" 2>/dev/null &
 server=$!
 trap 'kill $server 2>/dev/null; clean_up' EXIT
-for _ in $(seq 100); do
-    [ -s "$SCRATCH/ports" ] && break
-    sleep 0.1
-done
+eventually test -s "$SCRATCH/ports"
 read -r port other <"$SCRATCH/ports"
 policy() {
     {

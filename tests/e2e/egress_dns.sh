@@ -66,10 +66,7 @@ while True:
         dns.sendto(reply, peer)
 END
 python3 "$SCRATCH/server.py" "$SCRATCH" >"$SCRATCH/ready" 2>"$SCRATCH/server.err" &
-for _ in $(seq 100); do
-    [ -s "$SCRATCH/ready" ] && break
-    sleep 0.1
-done
+eventually test -s "$SCRATCH/ready"
 names='rebind mixed mapped nat64 meta inner own empty many silent'
 {
     echo "version: 1"

@@ -35,10 +35,7 @@ END
 python3 "$SCRATCH/server.py" "$SCRATCH" >"$SCRATCH/ports" 2>/dev/null &
 server=$!
 trap 'kill $server 2>/dev/null; clean_up' EXIT
-for _ in $(seq 100); do
-    [ -s "$SCRATCH/ports" ] && break
-    sleep 0.1
-done
+eventually test -s "$SCRATCH/ports"
 read -r plain tls <"$SCRATCH/ports"
 cat >"$HOME/.config/airlock/policy.yaml" <<END
 version: 1

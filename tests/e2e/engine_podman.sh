@@ -31,10 +31,7 @@ stop_service() {
     clean_up
 }
 trap stop_service EXIT
-for _ in $(seq 100); do
-    [ -S "$SOCKET" ] && break
-    sleep 0.1
-done
+eventually test -S "$SOCKET"
 
 make_rootfs "$SCRATCH/rootfs"
 tar -C "$SCRATCH/rootfs" -cf "$SCRATCH/image.tar" .

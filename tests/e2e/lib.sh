@@ -9,6 +9,10 @@
 #                                              N, whether it prints something like PATTERN
 #   same "what" "$expected" "$got"             a row: ok when the two texts are one
 #   skip "what" "why it cannot run here"
+#   eventually command arg...                  whether it succeeds within ten seconds
+#   nothing_is_left                            two rows: no process and no cgroup of this test's
+#   newest TYPE, entries TYPE, holds TYPE TEXT the last entry of a type in the log, how many there
+#                                              are, whether the last one has this text
 #   finish                                     the plan; the last line of a script
 #
 # $AIRLOCK is the program, $AIRLOCK_STATE_DIR a fresh state folder, $SCRATCH a folder of the test's
@@ -111,6 +115,19 @@ skip() {
     echo "ok $rows - $1 # SKIP $2"
 }
 
+eventually() {
+    local _
+    for _ in $(seq 200); do
+        "$@" && return 0
+        sleep 0.05
+    done
+    return 1
+}
+
+newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
+entries() { "$AIRLOCK" log --json | grep -c "\"type\":\"$1\""; }
+holds() { newest "$1" | grep -qF -- "$2" || { newest "$1" && false; }; }
+
 # Processes of Airlock's that work on this test's state folder; other tests may run beside this one.
 airlock_processes() {
     local f count=0
@@ -132,6 +149,14 @@ airlock_cgroups() {
         count=$((count + $(find /sys/fs/cgroup -type d -name "*$run*" 2>/dev/null | wc -l)))
     done
     echo "$count"
+}
+
+no_process_is_left() { [ "$(airlock_processes)" = 0 ]; }
+
+nothing_is_left() {
+    eventually no_process_is_left
+    same "no process is left" 0 "$(airlock_processes)"
+    same "no cgroup is left" 0 "$(airlock_cgroups)"
 }
 
 finish() {

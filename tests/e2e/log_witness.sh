@@ -26,10 +26,7 @@ serve() { # folder [tls]
     python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/witness_server.py" "$folder" "$(log key)" "$@" \
         >"$folder/out" 2>&1 &
     servers+=($!)
-    for _ in $(seq 100); do
-        [ -f "$folder/ready" ] && break
-        sleep 0.1
-    done
+    eventually test -f "$folder/ready"
     read -r port vkey <"$folder/ready"
 }
 fails() { # expected slug, words of the message, command...

@@ -3,11 +3,7 @@
 # What policy says of an apply: about the whole, about each path, and about all of them together;
 # and who may answer for it.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
-
-export XDG_CONFIG_HOME=$SCRATCH/config
-policy=$XDG_CONFIG_HOME/airlock/policy.yaml
-mkdir -p "$XDG_CONFIG_HOME/airlock"
-said=$SCRATCH/said
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/said.sh"
 
 stage() { # shell text that makes the changes: a fresh workspace with one stage
     rm -rf work
@@ -18,11 +14,6 @@ stage() { # shell text that makes the changes: a fresh workspace with one stage
 apply() { "$AIRLOCK" apply --workspace work "$@" >"$said" 2>&1 </dev/null; }
 discard() { "$AIRLOCK" discard --workspace work >"$said" 2>&1 </dev/null; }
 drop() { rm -f "$policy" && "$AIRLOCK" discard --workspace work >/dev/null 2>&1; }
-says() { grep -qF -- "$1" "$said" || { cat "$said" && false; }; }
-newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
-holds() { # type, text of its newest entry
-    newest "$1" | grep -qF -- "$2" || { newest "$1" && false; }
-}
 rules() { # text of the rules
     printf 'version: 1\nrules:\n%s\n' "$1" >"$policy"
 }

@@ -3,18 +3,16 @@
 # Rules as programs: what an extension says counts, what it does wrong denies, and it reaches
 # nothing. The extension is a Python program whose first argument is what it does.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/said.sh"
 
 if ! command -v python3 >/dev/null; then
     echo "1..0 # SKIP no python3 here, which the extension of this test is written in"
     exit 0
 fi
 
-export XDG_CONFIG_HOME=$SCRATCH/config
-policy=$XDG_CONFIG_HOME/airlock/policy.yaml
-mkdir -p "$XDG_CONFIG_HOME/airlock" work program
+mkdir -p work program
 work=$(realpath work)
 program=$(realpath program)
-said=$SCRATCH/said
 chmod 755 "$SCRATCH" "$program"
 
 cat >"$program/extension.py" <<'END'
@@ -123,18 +121,6 @@ END
 rules() { cat >>"$policy"; }
 run() { # arguments of run; the status is its own, what it says is in $said
     "$AIRLOCK" run --quiet --workspace "$work" "$@" >"$said" 2>&1 </dev/null
-}
-status() { # expected, command arg...
-    local wanted=$1 got
-    shift
-    "$@"
-    got=$?
-    [ "$got" = "$wanted" ] || { echo "status $got" && cat "$said" && false; }
-}
-says() { grep -qF -- "$1" "$said" || { cat "$said" && false; }; }
-newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
-holds() { # type, text of its newest entry
-    newest "$1" | grep -qF -- "$2" || { newest "$1" && false; }
 }
 
 # What it says.

@@ -3,29 +3,13 @@
 # Whose policy decides about a run: the user's file, the default where there is none, and what a
 # workspace brings with it. What cannot be read or understood stops the run.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/said.sh"
 
-export XDG_CONFIG_HOME=$SCRATCH/config
-policy=$XDG_CONFIG_HOME/airlock/policy.yaml
-mkdir -p "$XDG_CONFIG_HOME/airlock" work
+mkdir -p work
 work=$(realpath work)
-said=$SCRATCH/said
 
 run() { # arguments of run; the status is its own, what it says is in $said
     "$AIRLOCK" run --quiet --workspace "$work" "$@" >"$said" 2>&1 </dev/null
-}
-status() { # expected, command arg...
-    local wanted=$1 got
-    shift
-    "$@"
-    got=$?
-    [ "$got" = "$wanted" ] || echo "status $got"
-    [ "$got" = "$wanted" ]
-}
-says() { grep -qF -- "$1" "$said" || { cat "$said" && false; }; }
-entries() { "$AIRLOCK" log --json | grep -c "\"type\":\"$1\""; }
-newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
-holds() { # type, text of its newest entry
-    newest "$1" | grep -qF -- "$2" || { newest "$1" && false; }
 }
 
 # The default.

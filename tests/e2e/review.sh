@@ -2,16 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The queue of stages that wait: as a list, as JSON, and on a whole screen.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/said.sh"
 
-export XDG_CONFIG_HOME=$SCRATCH/config TERM=xterm
-policy=$XDG_CONFIG_HOME/airlock/policy.yaml
-mkdir -p "$XDG_CONFIG_HOME/airlock"
-said=$SCRATCH/said
-says() { grep -qF -- "$1" "$said" || { cat -v "$said" && false; }; }
+export TERM=xterm
 dialogue() { python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/probes/dialogue.py" "$@" -- "$AIRLOCK" review >"$said" 2>&1; }
 # shellcheck disable=SC2120 # check() hands its words on
 review() { "$AIRLOCK" review "$@" >"$said" 2>&1 </dev/null; }
-newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
 leaves=$'\033[?1049l'
 
 check "nothing waits" review

@@ -12,10 +12,7 @@ begin() { # arguments of run; waits until the command has begun
     : >"$SCRATCH/out" # what the one before said would count as this one's
     "$AIRLOCK" run --workspace "$work" --json "$@" >"$SCRATCH/out" 2>"$SCRATCH/summary" </dev/null &
     host=$!
-    for _ in $(seq 200); do
-        [ -s "$SCRATCH/out" ] && break
-        sleep 0.05
-    done
+    eventually test -s "$SCRATCH/out"
 }
 end() {
     wait "$host"
@@ -23,9 +20,7 @@ end() {
 }
 ask() { "$AIRLOCK" "$@" >"$SCRATCH/said" 2>&1 </dev/null; }
 says() { grep -qF -- "$1" "$SCRATCH/said" || { cat "$SCRATCH/said" && false; }; }
-entries() { "$AIRLOCK" log --json | grep -c "\"type\":\"$1\""; }
 field() { grep -o "\"$1\":[0-9]*" "$SCRATCH/summary" | cut -d: -f2; }
-newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
 
 refuse "nothing can be paused where nothing runs" ask pause
 check "which has a slug" says run.not-live
@@ -115,12 +110,7 @@ check "paused" ask pause
 kill -KILL "$host"
 end
 "$AIRLOCK" runs >/dev/null
-for _ in $(seq 100); do
-    [ "$(airlock_processes)" = 0 ] && break
-    sleep 0.05
-done
-same "no process is left" 0 "$(airlock_processes)"
-same "no cgroup is left" 0 "$(airlock_cgroups)"
+nothing_is_left
 
 # The same with its launcher: what is frozen dies when somebody asks for it.
 begin -- bash -c 'echo go; sleep 1000.25 & sleep 1000.25'

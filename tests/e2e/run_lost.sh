@@ -8,12 +8,7 @@ pid=$!
 while ! grep -q up "$SCRATCH/up"; do sleep 0.05; done
 kill -KILL $pid
 wait $pid 2>/dev/null
-for _ in $(seq 100); do
-    [ "$(airlock_processes)" = 0 ] && break
-    sleep 0.05
-done
-same "no process is left" 0 "$(airlock_processes)"
-same "no cgroup is left" 0 "$(airlock_cgroups)"
+nothing_is_left
 check "the next command collects the run" "$AIRLOCK" run -q -- true
 check "which is shown as lost" sh -c '"$0" runs | grep -q lost' "$AIRLOCK"
 same "its intent is closed once" 1 \
@@ -35,10 +30,7 @@ wait $pid 2>/dev/null
 refuse "a run is not taken for dead while its payload lives" \
     flock -n "$AIRLOCK_STATE_DIR/runs/$live/lock" true
 kill -CONT "$launcher"
-for _ in $(seq 100); do
-    [ "$(airlock_processes)" = 0 ] && break
-    sleep 0.05
-done
+eventually no_process_is_left
 check "and is when that is gone" flock -n "$AIRLOCK_STATE_DIR/runs/$live/lock" true
 "$AIRLOCK" run -q -- true
 check "its folders are gone" sh -c 'test ! -e "$0"/*/work' "$AIRLOCK_STATE_DIR/runs"

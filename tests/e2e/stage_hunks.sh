@@ -2,13 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Applying a stage by hunks: at a terminal and by a patch.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/said.sh"
 
-export XDG_CONFIG_HOME=$SCRATCH/config
-policy=$XDG_CONFIG_HOME/airlock/policy.yaml
-mkdir -p "$XDG_CONFIG_HOME/airlock"
-said=$SCRATCH/said
 dialogue() { python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/probes/dialogue.py" "$@" >"$said" 2>&1; }
-says() { grep -qF -- "$1" "$said" || { cat "$said" && false; }; }
 line() { sed -n "$1p" work/f; }
 apply() { "$AIRLOCK" apply --workspace work "$@" >"$said" 2>&1 </dev/null; }
 changed() { "$AIRLOCK" diff --workspace work --names; }

@@ -2,16 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # A patch becomes a stage, or nothing at all.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/said.sh"
 
-export XDG_CONFIG_HOME=$SCRATCH/config
-policy=$XDG_CONFIG_HOME/airlock/policy.yaml
-mkdir -p "$XDG_CONFIG_HOME/airlock"
-said=$SCRATCH/said
-says() { grep -qF -- "$1" "$said" || { cat "$said" && false; }; }
 patch() { "$AIRLOCK" patch --workspace work "$@" >"$said" 2>&1; }
 runs() { find "$AIRLOCK_STATE_DIR/runs" -mindepth 1 -maxdepth 1 -name '[0-9a-f]*' | wc -l; }
 entries() { "$AIRLOCK" log --json | grep -c '"type"'; }
-newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
 fill() {
     rm -rf work
     mkdir -p work/src/deep work/docs

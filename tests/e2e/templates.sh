@@ -3,12 +3,11 @@
 # Templates of a user: what they may say, that they hold, that policy matches them by name, and that
 # a workspace brings none. Then what a run took, as it is told.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
+. "$AIRLOCK_SOURCE_DIR/tests/e2e/said.sh"
 
-export XDG_CONFIG_HOME=$SCRATCH/config
 own=$XDG_CONFIG_HOME/airlock/templates
 mkdir -p "$own" work/.airlock/templates
 work=$(realpath work)
-said=$SCRATCH/said
 cat >"$XDG_CONFIG_HOME/airlock/policy.yaml" <<'END'
 version: 1
 rules:
@@ -17,15 +16,6 @@ rules:
     action: allow
 END
 run() { "$AIRLOCK" run --workspace "$work" "$@" >"$said" 2>&1 </dev/null; }
-status() { # expected, command arg...
-    local wanted=$1 got
-    shift
-    "$@"
-    got=$?
-    [ "$got" = "$wanted" ] || { echo "status $got" && cat "$said" && false; }
-}
-says() { grep -qF -- "$1" "$said" || { cat "$said" && false; }; }
-newest() { "$AIRLOCK" log --json | grep "\"type\":\"$1\"" | tail -n 1; }
 field() { grep -o "\"$1\":[0-9]*" "$said" | cut -d: -f2; }
 
 cat >"$own/tiny.yaml" <<'END'

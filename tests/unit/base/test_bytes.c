@@ -67,8 +67,20 @@ static void what_is_built_is_read_back(void **state) {
     builder_deinit(&builder);
 }
 
+static void printable_is_ascii_from_space_to_tilde(void **state) {
+    (void)state;
+    static const char *const others[] = {"\t", "a\n", "\x1b[m", "\x7f", "a\xc3\xa4"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_false(slice_is_printable(slice_of_string(others[i])));
+    }
+    assert_false(slice_is_printable(SLICE_LITERAL("a\0b")));
+    assert_true(slice_is_printable(SLICE_LITERAL(" ~")));
+    assert_true(slice_is_printable(SLICE_LITERAL("")));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(printable_is_ascii_from_space_to_tilde),
         cmocka_unit_test(cursor_refuses_to_overrun),
         cmocka_unit_test(cursor_refuses_a_block_longer_than_the_data),
         cmocka_unit_test(cursor_refuses_a_string_with_a_nul_inside),

@@ -41,6 +41,31 @@ static void resolution_never_leaves_the_folder(void **state) {
     assert_int_equal(unlinkat(folder_fd, "out", 0), 0);
 }
 
+static void a_parent_is_opened_and_the_last_part_named(void **state) {
+    (void)state;
+    const char *name = nullptr;
+    const char *path = "d/e";
+    assert_int_equal(mkdirat(folder_fd, "d", 0700), 0);
+    assert_int_equal(symlinkat("d", folder_fd, "link"), 0);
+    assert_int_equal(file_open_parent(folder_fd, "../x", O_PATH, false, &name), -1);
+    assert_int_equal(file_open_parent(folder_fd, "none/x", O_PATH, false, &name), -1);
+    assert_int_equal(file_open_parent(folder_fd, "link/x", O_PATH, true, &name), -1);
+    int parent = file_open_parent(folder_fd, path, O_PATH | O_DIRECTORY, true, &name);
+    assert_true(parent >= 0);
+    assert_ptr_equal(name, path + 2);
+    (void)close(parent);
+    struct stat here;
+    struct stat top;
+    parent = file_open_parent(folder_fd, "e", O_PATH | O_DIRECTORY, true, &name);
+    assert_int_equal(fstat(parent, &here), 0);
+    assert_int_equal(fstat(folder_fd, &top), 0);
+    assert_int_equal(here.st_ino, top.st_ino);
+    assert_string_equal(name, "e");
+    (void)close(parent);
+    assert_int_equal(unlinkat(folder_fd, "link", 0), 0);
+    assert_int_equal(unlinkat(folder_fd, "d", AT_REMOVEDIR), 0);
+}
+
 static void atomic_write_replaces_whole_and_leaves_no_temporary(void **state) {
     (void)state;
     struct error err;
@@ -120,6 +145,7 @@ static void a_tree_of_any_depth_is_removed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resolution_never_leaves_the_folder),
+        cmocka_unit_test(a_parent_is_opened_and_the_last_part_named),
         cmocka_unit_test(atomic_write_replaces_whole_and_leaves_no_temporary),
         cmocka_unit_test(a_file_over_its_limit_is_an_error),
         cmocka_unit_test(a_tree_is_removed_over_modes_and_never_through_links),
