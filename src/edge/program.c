@@ -58,8 +58,8 @@ static const struct {
 };
 enum { VERB_COUNT = sizeof VERBS / sizeof VERBS[0] };
 
+enum { JSON_BYTES_MAX = 16 << 20, SECONDS_MAX = 600 };
 enum {
-    JSON_BYTES_MAX = 16 << 20,
     OPTION_JSON = 1,
     OPTION_HELP,
     OPTION_VERSION,
@@ -67,7 +67,6 @@ enum {
     OPTION_SECONDS,
     OPTION_UNCONFINED,
 };
-enum { SECONDS_MAX = 600 };
 
 status_t program_usage(struct error *err, const char *what) {
     (void)error_set(err, ERROR_USAGE, 0, "%s", what);

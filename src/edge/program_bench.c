@@ -14,6 +14,8 @@
 #include "edge/program_verbs.h"
 #include "edge/table.h"
 
+#define NS_PER_US 1000.0
+
 enum { SAMPLES_MAX = 2000000, WARM_UP = 200, TURN = 50, SECONDS_DEFAULT = 10, GROUP_COUNT = 4 };
 
 /* What a browser takes, the two of ML-KEM-1024, and a classical one to compare with. */
@@ -121,8 +123,9 @@ static uint64_t added(uint64_t through, uint64_t direct) {
 }
 
 static void add_row(struct builder *out, const char *name, const struct figures *figures) {
-    builder_format(out, "%s\t%.1f\t%.1f\t%.1f\t%zu\n", name, figures->p50 / 1000.0,
-                   figures->p99 / 1000.0, figures->p999 / 1000.0, figures->count);
+    builder_format(out, "%s\t%.1f\t%.1f\t%.1f\t%zu\n", name, (double)figures->p50 / NS_PER_US,
+                   (double)figures->p99 / NS_PER_US, (double)figures->p999 / NS_PER_US,
+                   figures->count);
 }
 
 static struct figures added_figures(const struct bench *bench) {
