@@ -21,13 +21,15 @@ static const char HELP[] =
     "airlock proxy: the network edge: TLS 1.3 with post-quantum key exchange, in front of "
     "anything\n"
     "\n"
-    "usage: airlock proxy -c FILE | check -c FILE | init [DIR] | bench [OPTION...]\n"
+    "usage: airlock proxy -c FILE | check -c FILE | health -c FILE | init [DIR] | bench "
+    "[OPTION...]\n"
     "\n"
     "With -c alone it serves until SIGTERM; the log goes to standard error, a JSON object a line.\n"
     "\n"
     "verbs:\n"
     "  check                    read the configuration and its certificates, and show what it "
     "means\n"
+    "  health                   ask the proxy that serves it whether it is well\n"
     "  init [DIR]               write a proxy.yaml that works at once, and a certificate for it\n"
     "  bench                    measure what a hop through the edge costs on this machine\n"
     "\n"
@@ -53,6 +55,7 @@ static const struct {
     int operands_max;
 } VERBS[] = {
     {"check", program_check, 0},
+    {"health", program_health, 0},
     {"init", program_init, 1},
     {"bench", program_bench, 0},
 };

@@ -20,7 +20,7 @@ struct program_call {
 
 /* Verbs: what could not be done is in `err`; *ret_exit is the exit status of what was done. */
 typedef status_t program_verb(const struct program_call *call, int *ret_exit, struct error *err);
-program_verb program_check, program_init, program_serve, program_bench;
+program_verb program_check, program_health, program_init, program_serve, program_bench;
 
 status_t program_usage(struct error *err, const char *what);
 /* Prints it, with a line end, to standard output. */
