@@ -79,7 +79,7 @@ static void on_server_ended(struct io_stream *stream, int error) {
     } else if (connection->phase == PHASE_RELAY) {
         connection_abort(connection, EDGE_ERROR_UPSTREAM_RESET);
     } else if (connection->phase == PHASE_SERVER_HANDSHAKE) {
-        connection_server_failed(connection);
+        connection_server_failed(connection, EDGE_HANDSHAKE_ABANDONED);
     } else if (connection->phase == PHASE_CLOSED) {
         io_close(connection->worker->io, stream, false);
     }
@@ -259,8 +259,7 @@ static void on_deadline(struct timer *timer) {
         break;
     case PHASE_CONNECT:
     case PHASE_SERVER_HANDSHAKE:
-        connection->is_late = true;
-        connection_server_failed(connection);
+        connection_server_failed(connection, EDGE_HANDSHAKE_TIMEOUT);
         break;
     case PHASE_RELAY:
         idle_fired(connection);

@@ -40,7 +40,7 @@ struct connection {
     bool is_client_open, is_server_open; /* the engine knows the stream */
     bool is_to_retry;                    /* when the server's stream is closed */
     bool is_succeeded;                   /* the choice is reported as such */
-    bool is_late;                        /* the last server did not accept in time */
+    enum edge_error server_error;        /* of the last server that was tried */
     bool has_first_byte;
     bool is_counted; /* by source_limits */
     struct timer timer;
@@ -77,9 +77,10 @@ void connection_refuse(struct connection *connection, enum edge_refusal refusal)
 /* Both legs, at once. */
 void connection_close(struct connection *connection, const char *end, bool reset);
 void connection_deadline(struct connection *connection, uint32_t after_ms);
-void connection_route(struct connection *connection);         /* the client is known: choose */
-void connection_connect(struct connection *connection);       /* the next server, or the end */
-void connection_server_failed(struct connection *connection); /* another one, or the end */
+void connection_route(struct connection *connection);   /* the client is known: choose */
+void connection_connect(struct connection *connection); /* the next server, or the end */
+/* Another one, or the end. */
+void connection_server_failed(struct connection *connection, enum edge_handshake how);
 /* To whoever chooses servers: the one that was chosen is no good. */
 void connection_blame_server(struct connection *connection);
 void connection_relay(struct connection *connection); /* both legs stand */

@@ -83,7 +83,7 @@ void connection_connect(struct connection *connection) {
     connection->server.is_handshaken = true;
     while (
         upstream_choose(connection->tenure->chooser, &connection->choice, io_now_ms(worker->io))) {
-        connection->is_late = false;
+        connection->server_error = EDGE_ERROR_CONNECT;
         if (start_connect(connection)) {
             connection_deadline(connection, limits_of(connection)->connect_ms);
             return;
@@ -93,12 +93,30 @@ void connection_connect(struct connection *connection) {
     if (connection->choice.tries == 0) {
         connection_refuse(connection, EDGE_REFUSED_SERVER);
     } else {
-        connection_abort(connection,
-                         connection->is_late ? EDGE_ERROR_CONNECT_TIMEOUT : EDGE_ERROR_CONNECT);
+        connection_abort(connection, connection->server_error);
     }
 }
 
-void connection_server_failed(struct connection *connection) {
+static void count_handshake(struct connection *connection, enum edge_handshake result) {
+    struct metrics *metrics = connection->worker->metrics;
+    enum edge_group group =
+        result == EDGE_HANDSHAKE_OK ? tls_group(connection->server.tls, nullptr) : EDGE_GROUP_OTHER;
+    metrics_add(metrics, METRIC_UPSTREAM_HANDSHAKES,
+                (struct metric_at){.label_1 = group, .label_2 = result}, 1);
+    if (result == EDGE_HANDSHAKE_OK) {
+        metrics_observe(metrics, METRIC_UPSTREAM_HANDSHAKE_SECONDS,
+                        (struct metric_at){.label_1 = group},
+                        io_now_us(connection->worker->io) - connection->connected_us);
+    }
+}
+
+void connection_server_failed(struct connection *connection, enum edge_handshake how) {
+    if (connection->phase == PHASE_SERVER_HANDSHAKE) {
+        count_handshake(connection, how);
+        connection->server_error = EDGE_ERROR_UPSTREAM_HANDSHAKE;
+    } else if (how == EDGE_HANDSHAKE_TIMEOUT) {
+        connection->server_error = EDGE_ERROR_CONNECT_TIMEOUT;
+    }
     connection_blame_server(connection);
     connection->is_to_retry = true;
     io_timer_clear(connection->worker->io, &connection->timer);
@@ -133,7 +151,7 @@ void connection_server_connected(struct connection *connection, int error) {
         return;
     }
     if (error != 0) {
-        connection_server_failed(connection);
+        connection_server_failed(connection, EDGE_HANDSHAKE_FAILED);
         return;
     }
     connection->connected_us = io_now_us(worker->io);
@@ -148,31 +166,17 @@ void connection_server_connected(struct connection *connection, int error) {
     }
 }
 
-static void count_handshake(struct connection *connection, enum edge_handshake result) {
-    struct metrics *metrics = connection->worker->metrics;
-    enum edge_group group =
-        result == EDGE_HANDSHAKE_OK ? tls_group(connection->server.tls, nullptr) : EDGE_GROUP_OTHER;
-    metrics_add(metrics, METRIC_UPSTREAM_HANDSHAKES,
-                (struct metric_at){.label_1 = group, .label_2 = result}, 1);
-    if (result == EDGE_HANDSHAKE_OK) {
-        metrics_observe(metrics, METRIC_UPSTREAM_HANDSHAKE_SECONDS,
-                        (struct metric_at){.label_1 = group},
-                        io_now_us(connection->worker->io) - connection->connected_us);
-    }
-}
-
 void connection_server_handshake(struct connection *connection, struct slice bytes) {
     enum leg_result result = leg_handshake(&connection->server, bytes);
     if (connection->phase != PHASE_SERVER_HANDSHAKE || result == LEG_MORE) {
         return;
     }
-    count_handshake(connection, result == LEG_DONE ? EDGE_HANDSHAKE_OK : EDGE_HANDSHAKE_FAILED);
     if (result == LEG_DONE) {
+        count_handshake(connection, EDGE_HANDSHAKE_OK);
         server_ready(connection);
-        return;
+    } else {
+        connection_server_failed(connection, EDGE_HANDSHAKE_FAILED);
     }
-    metrics_error(connection->worker->metrics, EDGE_ERROR_UPSTREAM_HANDSHAKE);
-    connection_server_failed(connection);
 }
 
 static struct proxy_endpoint endpoint_of(const struct sockaddr_storage *address) {

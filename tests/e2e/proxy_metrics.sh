@@ -16,9 +16,9 @@ for _ in $(seq 100); do
 done
 # shellcheck source=/dev/null
 . "$SCRATCH/ports"
-read -r front strict plain lone silent stalled dying flooded mixed metrics < <(python3 -c '
+read -r front strict plain lone silent stalled dying flooded mixed outer wrong metrics < <(python3 -c '
 import socket
-held = [socket.socket() for _ in range(10)]
+held = [socket.socket() for _ in range(12)]
 for one in held:
     one.bind(("127.0.0.1", 0))
 print(*[one.getsockname()[1] for one in held])')
@@ -42,7 +42,11 @@ listeners:
   - {name: dying, bind: "tcp://127.0.0.1:$dying", mode: terminate, $tls, routes: [{to: dying}]}
   - {name: flooded, bind: "tcp://127.0.0.1:$flooded", mode: passthrough, routes: [{to: flooded}]}
   - {name: mixed, bind: "tcp://127.0.0.1:$mixed", mode: passthrough, routes: [{to: mixed}]}
+  - {name: outer, bind: "tcp://127.0.0.1:$outer", mode: reencrypt, $tls, routes: [{to: again}]}
+  - {name: wrong, bind: "tcp://127.0.0.1:$wrong", mode: originate, routes: [{to: wrong}]}
 upstreams:
+  - {name: again, servers: [{addr: "127.0.0.1:$front"}], tls: {ca: cert.pem, server_name: app.example}}
+  - {name: wrong, servers: [{addr: "127.0.0.1:$front"}], tls: {ca: cert.pem, server_name: other.example}}
   - {name: app, servers: [{addr: "127.0.0.1:$good_a", weight: $1}, {addr: "127.0.0.1:$good_b", weight: $2}], health: {interval: 100ms, timeout: 100ms, rise: 2, fall: 2}}
   - {name: lone, servers: [{addr: "127.0.0.1:$gone"}]}
   - {name: silent, servers: [{addr: "127.0.0.1:$closes"}]}
@@ -127,6 +131,14 @@ check "three of four went to the server of weight 3" weighted
 check "the engine and why" sh -c "$load lines $metrics ${m}_engine_info | grep -E 'engine=\"(${engine:-io_uring|epoll})\",reason=\"[^\"]*\"} 1'"
 check "the certificate's end" sh -c "$load lines $metrics ${m}_certificate_expiry | grep -E 'listener=\"front\"} 1[0-9]{9}'"
 
+# Its own client's side: the upstream of one listener is another one.
+check "3 clients by way of TLS on both sides" $load request "$outer" 3 100 20000
+check "a server that is somebody else gets nothing" $load broken "$wrong" plain
+check "handshakes with servers" becomes "${m}_upstream_handshakes_total{group=\"X25519MLKEM768\",result=\"ok\"} 3" \
+    "${m}_upstream_handshakes_total{group=\"other\",result=\"failed\"} 1" \
+    "${m}_upstream_handshake_duration_seconds_count{group=\"X25519MLKEM768\"} 3" \
+    "${m}_errors_total{kind=\"upstream-handshake\"} 1" "${m}_bytes_total{listener=\"outer\",direction=\"out\"} 60000"
+
 # Servers that do not do what they should.
 check "nobody listens" $load broken "$lone" plain
 check "a server that closes without a byte" $load broken "$silent" plain
@@ -199,7 +211,7 @@ for event in ("proxy.start", "proxy.engine", "proxy.reloaded", "proxy.reload-fai
 assert events["proxy.server-down"] >= 2 and events["proxy.server-up"] >= 2, events
 assert events["proxy.circuit-opened"] >= 1, events
 ending = [line for line in lines if line["event"] == "proxy.certificate"]
-assert {line["listener"] for line in ending} == {"front", "strict", "dying"}, ending
+assert {line["listener"] for line in ending} == {"front", "strict", "dying", "outer"}, ending
 assert all(line["days"] in (9, 10) for line in ending), ending
 connections = [line for line in lines if line["event"] == "connection"]
 strict = [line for line in connections if line["listener"] == "strict"]
