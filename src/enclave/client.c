@@ -10,11 +10,13 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "codec/host.h"
+#include "codec/http.h"
 #include "codec/text.h"
+#include "enclave/dial.h"
 #include "enclave/es256.h"
 #include "sys/fd.h"
 
-enum { PIECE_BYTES = 4096, DIGITS_MAX = 6, GROUP_UNKNOWN_NID = 0x1000000 };
+enum { PIECE_BYTES = 4096, GROUP_UNKNOWN_NID = 0x1000000 };
 
 #define GROUPS "X25519MLKEM768:SecP384r1MLKEM1024:SecP256r1MLKEM768:MLKEM1024"
 
@@ -152,37 +154,35 @@ static bool receive_response(SSL *tls, struct builder *ret_response) {
     return false;
 }
 
-bool client_response_body(struct slice response, struct slice *ret_body) {
-    static const char LENGTH[] = "\r\nContent-Length: ";
-    const uint8_t *end = memmem(response.data, response.size, "\r\n\r\n", 4);
-    if (end == nullptr || !slice_starts_with(response, SLICE_LITERAL("HTTP/1.1 200 "))) {
-        return false;
+/* The body of a response with status 200; false when it is none. */
+static bool body_read(struct slice response, struct builder *ret_body) {
+    static const struct http_options OPTIONS = {.head_bytes_max = PIECE_BYTES};
+    struct http_response http;
+    struct slice piece;
+    http_init(&http, &OPTIONS);
+    enum http_result result;
+    while ((result = http_feed(&http, false, &response, &piece)) == HTTP_BODY) {
+        builder_bytes(ret_body, piece);
     }
-    size_t head = (size_t)(end - response.data) + 4;
-    const uint8_t *at = memmem(response.data, head, LENGTH, sizeof LENGTH - 1);
-    size_t length = 0;
-    if (at == nullptr) {
-        return false;
+    if (result == HTTP_MORE) {
+        result = http_end(&http);
     }
-    at += sizeof LENGTH - 1;
-    for (unsigned i = 0; i <= DIGITS_MAX && *at >= '0' && *at <= '9'; i++, at++) {
-        length = length * 10 + (size_t)(*at - '0');
-    }
-    *ret_body = slice_of(response.data + head, response.size - head);
-    return *at == '\r' && ret_body->size == length && length > 0;
+    bool is_good = result == HTTP_WHOLE && response.size == 0 && http.status == 200 &&
+                   builder_is_ok(ret_body) && ret_body->size > 0;
+    http_deinit(&http);
+    return is_good;
 }
 
 static status_t ask(struct session *session, const char *target, struct slice nonce,
                     struct attested *attested, struct error *err) {
     CLEANUP(builder_deinit) struct builder response;
-    struct slice body;
     builder_init(&response, (size_t)2 * LIMIT_ATTEST_BYTES);
     if (!send_request(session->tls, target, nonce) || !receive_response(session->tls, &response)) {
         (void)error_set(err, ERROR_ENCLAVE_SERVER, 0, "%s did not answer whole", target);
         error_detail(err, "%s", tls_reason());
         return (status_t){ERROR_ENCLAVE_SERVER};
     }
-    if (!client_response_body(builder_slice(&response), &body)) {
+    if (!body_read(builder_slice(&response), &attested->jwt)) {
         (void)error_set(err, ERROR_ENCLAVE_SERVER, 0, "%s has no evidence", target);
         struct builder shown;
         builder_init(&shown, 256);
@@ -191,7 +191,6 @@ static status_t ask(struct session *session, const char *target, struct slice no
         builder_deinit(&shown);
         return (status_t){ERROR_ENCLAVE_SERVER};
     }
-    builder_bytes(&attested->jwt, body);
     return STATUS_OK;
 }
 

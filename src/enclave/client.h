@@ -22,8 +22,3 @@ struct attested {
 status_t client_ask(const char *target, struct slice nonce, struct attested *ret_attested,
                     struct error *err);
 void attested_deinit(struct attested *attested);
-
-/* The body of a 200 response; false when it is none, or its length is not what it says. */
-bool client_response_body(struct slice response, struct slice *ret_body);
-/* The addresses of a host, as text behind each other; see dial.c. Returns a socket or -1. */
-int dial_host(const char *host, uint16_t port, const char **ret_why);

@@ -14,7 +14,7 @@
 #include <sys/time.h>
 
 #include "base/limits.h"
-#include "enclave/client.h"
+#include "enclave/dial.h"
 #include "sys/fd.h"
 
 struct answer {

@@ -139,6 +139,21 @@ check "a program that nothing shows" fails 65 "cannot execute /nowhere inside" s
 check "a manifest that is not there" fails 74 "cannot open" sim nowhere
 check "no manifest" fails 2 "name a manifest" "$AIRLOCK" enclave sim
 
+# A program with libraries: what the manifest lists is all it needs.
+if [ -x /usr/bin/openssl ]; then
+    printf 'version: 1\n' >empty.yaml
+    sed 's/^loader.argv = .*/loader.argv = ["openssl", "version"]/' \
+        "$AIRLOCK_SOURCE_DIR/packaging/gramine/proxy.manifest.template" >dynamic.template
+    "$AIRLOCK" enclave manifest -c empty.yaml -p /usr/bin/openssl --template dynamic.template -o dynamic
+    same "a program runs with exactly the libraries that its manifest names" "$(openssl version)" \
+        "$(sim dynamic 2>/dev/null)"
+    libz=$(sed -n 's/.*path = "\([^"]*libz\.[^"]*\)".*/\1/p' dynamic)
+    sed "/path = .*libz\./d" dynamic >lacking
+    check "and not without one of them" fails 127 "${libz##*/}" sim lacking
+else
+    skip "a program with libraries" "no openssl here"
+fi
+
 # Signals.
 manifest wait <<'END' >manifest
 sys.enable_sigterm_injection = true
