@@ -98,9 +98,9 @@ static status_t make_workers(struct edge *edge, const struct edge_config *config
 
 static void tell_certificates(struct edge *edge) {
     const struct setup *setup = edge->setup;
-    for (uint16_t i = 0; i < METRIC_LISTENERS; i++) { /* a listener may have gone */
-        metrics_set(own_metrics(edge), METRIC_CERTIFICATE_EXPIRY, (struct metric_at){.label_1 = i},
-                    0);
+    for (uint32_t i = 0; i < METRIC_LISTENERS; i++) { /* a listener may have gone */
+        metrics_set(own_metrics(edge), METRIC_CERTIFICATE_EXPIRY,
+                    (struct metric_at){.label_1 = (uint16_t)i}, 0);
     }
     for (uint32_t i = 0; i < setup->config->listener_count; i++) {
         const struct setup_listener *one = &setup->listeners[i];

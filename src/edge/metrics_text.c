@@ -240,11 +240,12 @@ static void put_metric(struct builder *out, const struct metric_sources *sources
 static void put_state(struct builder *out, const struct metric_names *names,
                       const struct metric_state *state) {
     put_other(out, state->metric);
-    for (uint16_t i = 0; i < METRIC_SERVERS; i++) {
+    for (uint32_t i = 0; i < METRIC_SERVERS; i++) {
         int64_t value;
         const char *server;
-        const char *upstream = metric_names_get(names, METRIC_LABEL_SERVER, i, &server);
-        if (upstream != nullptr && state->value(state->context, i, &value)) {
+        uint16_t number = (uint16_t)i;
+        const char *upstream = metric_names_get(names, METRIC_LABEL_SERVER, number, &server);
+        if (upstream != nullptr && state->value(state->context, number, &value)) {
             char separator = '{';
             builder_text(out, OTHERS[state->metric].name);
             put_label(out, &separator, "upstream", upstream);

@@ -65,6 +65,7 @@ struct source_key source_key_of(uint16_t listener, const struct sockaddr *client
 }
 
 static bool shard_init(struct shard *shard, uint32_t rows, uint32_t buckets) {
+    ASSERT(rows > 0 && buckets > 0);
     (void)pthread_mutex_init(&shard->lock, nullptr);
     shard->rows_used = 1;
     shard->rows_max = rows + 1;
