@@ -192,8 +192,8 @@ static void try_engine(struct doctor *doctor, enum engine_kind kind,
     } else if (version.is_rootless) {
         wall->state = WALL_LESS;
         wall_level(wall, "%.24s, rootless, at %.50s", version.version, socket);
-        wall_how(wall, "A rootless engine cannot mount the workspace. Use the system's engine, or "
-                       "Airlock's own: --engine native");
+        wall_how(wall, "Runs refuse a rootless engine, which may drop the limits of memory and "
+                       "processes. Use the system's engine, or Airlock's own: --engine native");
     } else {
         wall_level(wall, "%.24s at %.60s", version.version, socket);
     }

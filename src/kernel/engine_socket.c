@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "kernel/config.h"
@@ -12,6 +13,13 @@
 static bool is_socket(const char *path) {
     struct stat there;
     return stat(path, &there) == 0 && S_ISSOCK(there.st_mode);
+}
+
+/* A socket that nobody named counts only when it is the caller's own: whoever serves it decides
+ * what runs. */
+static bool is_own_socket(const char *path) {
+    struct stat there;
+    return stat(path, &there) == 0 && S_ISSOCK(there.st_mode) && there.st_uid == geteuid();
 }
 
 static status_t take_named(const char *path, const char *by, char ret_path[static LIMIT_PATH_BYTES],
@@ -51,7 +59,7 @@ static bool look_in_usual(enum engine_kind kind, const char *runtime,
     if (runtime != nullptr && runtime[0] == '/') {
         int size = snprintf(ret_path, LIMIT_PATH_BYTES, "%s/%s", runtime,
                             is_podman ? "podman/podman.sock" : "docker.sock");
-        if (size < LIMIT_PATH_BYTES && is_socket(ret_path)) {
+        if (size < LIMIT_PATH_BYTES && is_own_socket(ret_path)) {
             return true;
         }
     }

@@ -14,12 +14,22 @@ extern char **environ;
 
 status_t run_ahead_check_template(const struct template_row *row, size_t network_count,
                                   struct error *err) {
+    bool is_strict = row->seccomp == SECCOMP_STRICT;
+    if (row->network == TEMPLATE_NETWORK_RESTRICTED && is_strict) {
+        (void)error_set(err, ERROR_SANDBOX_NO_EGRESS, 0,
+                        "the template %s is for a client that is handed its connection: it has a "
+                        "network and permits no sockets",
+                        row->name);
+        error_hint(err, "Use another one: airlock run --net GROUP --template integration-test -- "
+                        "CMD");
+        return (status_t){ERROR_SANDBOX_NO_EGRESS};
+    }
     if (row->network == TEMPLATE_NETWORK_RESTRICTED && network_count == 0) {
         return error_set(err, ERROR_SANDBOX_NO_EGRESS, 0,
                          "the template %s has a restricted network, and no group was named",
                          row->name);
     }
-    if (network_count > 0 && row->seccomp == SECCOMP_STRICT) {
+    if (network_count > 0 && is_strict) {
         (void)error_set(err, ERROR_SANDBOX_NO_EGRESS, 0,
                         "the template %s permits no sockets, so that no group can be reached",
                         row->name);

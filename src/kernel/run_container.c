@@ -58,7 +58,8 @@ static status_t check_rootless(const struct engine_version *version, enum engine
     }
     (void)error_set(err, ERROR_ENGINE_UNSUPPORTED, 0, "this %s is rootless",
                     engine_kind_text(kind));
-    error_detail(err, "a rootless engine cannot mount the overlay that keeps changes apart");
+    error_detail(err, "with cgroups of version 1 a rootless engine drops the limits of memory and "
+                      "processes, and with version 2 none was ever tried");
     error_hint(err, "Name the socket of the system's engine with --engine-socket, or run without "
                     "--engine, which needs no root either.");
     return (status_t){ERROR_ENGINE_UNSUPPORTED};

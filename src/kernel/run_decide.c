@@ -69,6 +69,11 @@ static status_t deny(struct asking *asking, struct error *err) {
                    judged->engine, judged->image);
     } else if (asking->request->network_count > 0 && is_open) {
         hint_network(asking, err);
+    } else if (is_open && err->code == ERROR_POLICY_DENIED) {
+        error_hint(err,
+                   "Allow it with a rule (airlock policy edit): - { name: my-runs, match: { "
+                   "operation: run.exec, template: %.64s }, action: allow }",
+                   judged->template_name);
     }
     return status;
 }

@@ -41,6 +41,8 @@ before=$(whole)
 refuse "the default template shows no cache" "$AIRLOCK" run --quiet --workspace "$work" -- cat "$HOME/.npm/_cacache/package"
 check "without a rule for it the template is refused" status 125 env HOME="$SCRATCH/none" \
     "$AIRLOCK" run --workspace "$work" --template package-caches -- true
+check "with the rule that would do" says 'operation: run.exec, template: package-caches }' env HOME="$SCRATCH/none" \
+    "$AIRLOCK" run --workspace "$work" --template package-caches -- true
 for folder in .npm/_cacache .cargo/registry .cache/pip go/pkg/mod/cache/download .m2/repository; do
     check "$folder is shown where it says caches: read" inside "grep -q packed ~/$folder/package"
 done
