@@ -134,7 +134,8 @@ static bool field_read(struct slice line, struct request *request) {
 
 static enum head_result request_read(struct slice received, struct request *request) {
     struct slice end = SLICE_LITERAL("\r\n\r\n");
-    const uint8_t *mark = memmem(received.data, received.size, end.data, end.size);
+    const uint8_t *mark =
+        received.size == 0 ? nullptr : memmem(received.data, received.size, end.data, end.size);
     if (mark == nullptr) {
         return received.size >= LIMIT_ATTEST_BYTES ? HEAD_BAD : HEAD_MORE;
     }

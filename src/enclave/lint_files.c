@@ -125,6 +125,24 @@ static void check_mount(struct lint *lint, const struct manifest *manifest,
     }
 }
 
+/* Whether a path is another one, or below it. */
+static bool is_below(const char *folder, const char *path) {
+    size_t size = strlen(folder);
+    bool is_root = strcmp(folder, "/") == 0;
+    return strncmp(folder, path, size) == 0 && (is_root || path[size] == '\0' || path[size] == '/');
+}
+
+static void check_order(struct lint *lint, const struct manifest *manifest, uint32_t index) {
+    const struct manifest_mount *mount = &manifest->mounts[index];
+    for (uint32_t i = index + 1; i < manifest->mount_count; i++) {
+        if (is_below(manifest->mounts[i].path, mount->path)) {
+            lint_add(lint, LINT_HIDDEN_MOUNT, mount->at, "%s is hidden by the later mount at %s",
+                     mount->path, manifest->mounts[i].path);
+            return;
+        }
+    }
+}
+
 static void check_entrypoint(struct lint *lint, const struct manifest *manifest) {
     char host[LIMIT_PATH_BYTES];
     const struct toml_value *at = toml_find(lint->root, "libos.entrypoint");
@@ -155,6 +173,7 @@ void lint_files(struct lint *lint) {
     }
     for (uint32_t i = 0; i < manifest.mount_count; i++) {
         check_mount(lint, &manifest, &manifest.mounts[i]);
+        check_order(lint, &manifest, i);
     }
     if (toml_find(lint->root, "fs.root") == nullptr) {
         lint_add(lint, LINT_ROOT_MOUNT, nullptr, "there is no fs.root");

@@ -304,7 +304,7 @@ status_t toml_parse(struct slice text, const char *file, struct toml_fault *ret_
         (void)snprintf(noted->message, sizeof noted->message, "it is too long for a manifest");
         return error_set(err, ERROR_LIMIT, 0, "%s is too long for a manifest", file);
     }
-    if (!text_is_utf8(text) || memchr(text.data, '\0', text.size) != nullptr) {
+    if (!text_is_utf8(text) || (text.size > 0 && memchr(text.data, '\0', text.size) != nullptr)) {
         (void)snprintf(noted->message, sizeof noted->message, "it is not UTF-8 text");
         return refuse(noted, file, err);
     }
