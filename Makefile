@@ -4,13 +4,14 @@
 
 ENTER := tools/enter
 CHECK := tools/enter --check
+PEERS := tools/enter --peers
 BUILD := build
 FUZZ_SECONDS ?= 60
 PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-sandbox cover shell install tidy clang-tidy reproducible supply release
+.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-proxy bench-sandbox cover shell install tidy clang-tidy reproducible supply release
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -75,6 +76,9 @@ bench: build ## measure beside bubblewrap, runc, podman, runsc, Cedar; writes do
 
 bench-egress: build ## what the egress proxy adds to a request, beside a direct connection
 	@$(ENTER) bench/bench-egress $(BUILD)
+
+bench-proxy: build ## the data plane beside nginx, HAProxy, hitch and stunnel; writes docs/bench.md
+	@$(PEERS) bench/bench-proxy $(BUILD) --write docs/bench.md
 
 bench-sandbox: build ## start time and leaks beside bubblewrap, runc, runsc, podman, srt, codex
 	@tests/npm/install $(BUILD)/npm

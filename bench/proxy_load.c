@@ -4,16 +4,18 @@
  *
  *   proxy_load echo PORT                                    a service that sends back what it gets
  *   proxy_load source PORT                                  a service that sends without end
- *   proxy_load handshakes PORT GROUP SECONDS                connects, shakes hands, aborts; over and over
- *   proxy_load requests PORT GROUP CONNECTIONS SECONDS SIZE one request after the other on each
- *   proxy_load rate PORT GROUP CONNECTIONS SECONDS SIZE RATE    as many a second as that, come what may
- *   proxy_load bulk PORT GROUP CONNECTIONS SECONDS          reads what a source sends
- *   proxy_load idle PORT GROUP CONNECTIONS                  holds them until its standard input ends
+ *   proxy_load handshakes PORT GROUP SECONDS                connects, shakes hands, aborts; over
+ * and over proxy_load requests PORT GROUP CONNECTIONS SECONDS SIZE one request after the other on
+ * each proxy_load rate PORT GROUP CONNECTIONS SECONDS SIZE RATE    as many a second as that, come
+ * what may proxy_load bulk PORT GROUP CONNECTIONS SECONDS          reads what a source sends
+ *   proxy_load idle PORT GROUP CONNECTIONS                  holds them until its standard input
+ * ends proxy_load alone CERT GROUP COUNT KEY                   libssl's own part of a server's
+ * handshake proxy_load datagrams PORT                               a service that sends datagrams
+ * back proxy_load udp PORT plain WINDOW SECONDS SIZE           so many on their way at a time
  *
  * GROUP "plain": no TLS. All on 127.0.0.1, one thread. With a rate, the time of a request counts
  * from the moment it was due, so that a proxy that stops is not measured by what it let through.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -29,24 +31,26 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SAMPLES_MAX = 4 << 20, BUFFER = 256 << 10, BATCH = 256 };
+#include "proxy_load.h"
 
-static uint8_t buffer[BUFFER];
+enum { SAMPLES_MAX = 4 << 20, BATCH = 256 };
+
+uint8_t load_buffer[LOAD_BUFFER];
 static float *samples; /* microseconds */
 static size_t sample_count;
 
-static double now_us(void) {
+double load_now_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
-[[noreturn]] static void fail(const char *what) {
+[[noreturn]] void load_fail(const char *what) {
     (void)fprintf(stderr, "proxy_load: %s: %s\n", what, strerror(errno));
     exit(1);
 }
 
-static struct sockaddr_in loopback(const char *port) {
+struct sockaddr_in load_loopback(const char *port) {
     struct sockaddr_in address = {.sin_family = AF_INET};
     address.sin_port = htons((uint16_t)strtoul(port, nullptr, 10));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -58,7 +62,7 @@ static int compare(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static void add_sample(double us) {
+void load_add_sample(double us) {
     if (sample_count < SAMPLES_MAX) {
         samples[sample_count++] = (float)us;
     }
@@ -68,7 +72,7 @@ static double percentile(double part) {
     return sample_count == 0 ? 0 : (double)samples[(size_t)((double)(sample_count - 1) * part)];
 }
 
-static void report(const char *what, double count, double seconds) {
+void load_report(const char *what, double count, double seconds) {
     qsort(samples, sample_count, sizeof *samples, compare);
     (void)printf("{\"%s\": %.0f, \"seconds\": %.3f, \"per_second\": %.1f, \"p50_us\": %.1f, "
                  "\"p99_us\": %.1f, \"p999_us\": %.1f, \"min_us\": %.1f}\n",
@@ -76,87 +80,16 @@ static void report(const char *what, double count, double seconds) {
                  percentile(0.999), percentile(0));
 }
 
-/* Services */
-
-static int listen_at(const char *port) {
-    const int on = 1;
-    struct sockaddr_in address = loopback(port);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 4096) != 0) {
-        fail("listen");
-    }
-    return fd;
-}
-
-static void watch(int epoll, int fd, uint32_t events) {
-    struct epoll_event event = {.events = events, .data.fd = fd};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        fail("epoll_ctl");
-    }
-}
-
-static void serve_echo(int fd) {
-    ssize_t size = recv(fd, buffer, sizeof buffer, 0);
-    if (size <= 0) {
-        (void)close(fd);
-        return;
-    }
-    for (ssize_t sent = 0; sent < size;) {
-        ssize_t part = send(fd, buffer + sent, (size_t)(size - sent), MSG_NOSIGNAL);
-        if (part < 0 && errno != EAGAIN) {
-            (void)close(fd);
-            return;
-        }
-        sent += part > 0 ? part : 0;
-    }
-}
-
-static void serve_source(int fd) {
-    for (int i = 0; i < 8; i++) {
-        ssize_t size = send(fd, buffer, sizeof buffer, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (size < 0 && errno != EAGAIN) {
-            (void)close(fd);
-        }
-        if (size < (ssize_t)sizeof buffer) {
-            return;
-        }
-    }
-}
-
-static void serve(const char *port, bool is_source) {
-    const int on = 1;
-    int listener = listen_at(port);
-    int epoll = epoll_create1(0);
-    struct epoll_event batch[BATCH];
-    watch(epoll, listener, EPOLLIN);
-    for (;;) {
-        int count = epoll_wait(epoll, batch, BATCH, -1);
-        for (int i = 0; i < count; i++) {
-            int fd = batch[i].data.fd;
-            if (fd != listener) {
-                (is_source ? serve_source : serve_echo)(fd);
-                continue;
-            }
-            int client = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK);
-            if (client >= 0) {
-                (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-                watch(epoll, client, is_source ? EPOLLOUT : EPOLLIN);
-            }
-        }
-    }
-}
-
 /* Clients */
 
-static SSL_CTX *make_context(const char *group) {
+SSL_CTX *load_make_context(const char *group) {
     if (strcmp(group, "plain") == 0) {
         return nullptr;
     }
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     if (SSL_CTX_set1_groups_list(context, group) != 1 ||
         SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1) {
-        fail("groups");
+        load_fail("groups");
     }
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr); /* its cost is not the proxy's */
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
@@ -174,12 +107,12 @@ struct client {
 static void client_connect(struct client *client, const char *port, SSL_CTX *context) {
     const int on = 1;
     const struct linger now = {.l_onoff = 1};
-    struct sockaddr_in address = loopback(port);
+    struct sockaddr_in address = load_loopback(port);
     client->fd = socket(AF_INET, SOCK_STREAM, 0);
     (void)setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     if (connect(client->fd, (struct sockaddr *)&address, sizeof address) != 0) {
-        fail("connect");
+        load_fail("connect");
     }
     client->tls = nullptr;
     if (context != nullptr) {
@@ -187,7 +120,7 @@ static void client_connect(struct client *client, const char *port, SSL_CTX *con
         (void)SSL_set_fd(client->tls, client->fd);
         (void)SSL_set_tlsext_host_name(client->tls, "localhost");
         if (SSL_connect(client->tls) != 1) {
-            fail("handshake");
+            load_fail("handshake");
         }
     }
 }
@@ -199,9 +132,9 @@ static void client_close(struct client *client) {
 
 static ssize_t client_read(struct client *client) {
     if (client->tls == nullptr) {
-        return recv(client->fd, buffer, sizeof buffer, 0);
+        return recv(client->fd, load_buffer, sizeof load_buffer, 0);
     }
-    int size = SSL_read(client->tls, buffer, sizeof buffer);
+    int size = SSL_read(client->tls, load_buffer, sizeof load_buffer);
     if (size > 0) {
         return size;
     }
@@ -210,10 +143,10 @@ static ssize_t client_read(struct client *client) {
 }
 
 static void client_ask(struct client *client, size_t size, double due) {
-    ssize_t sent = client->tls == nullptr ? send(client->fd, buffer, size, MSG_NOSIGNAL)
-                                          : SSL_write(client->tls, buffer, (int)size);
+    ssize_t sent = client->tls == nullptr ? send(client->fd, load_buffer, size, MSG_NOSIGNAL)
+                                          : SSL_write(client->tls, load_buffer, (int)size);
     if (sent != (ssize_t)size) {
-        fail("send");
+        load_fail("send");
     }
     client->left = size;
     client->due = due;
@@ -221,18 +154,18 @@ static void client_ask(struct client *client, size_t size, double due) {
 }
 
 static void handshakes(const char *port, SSL_CTX *context, double seconds) {
-    double began = now_us(), until = began + seconds * 1e6, at = began;
+    double began = load_now_us(), until = began + seconds * 1e6, at = began;
     double count = 0;
     while (at < until) {
         struct client client;
         client_connect(&client, port, context);
         client_close(&client);
-        double after = now_us();
-        add_sample(after - at);
+        double after = load_now_us();
+        load_add_sample(after - at);
         at = after;
         count++;
     }
-    report("handshakes", count, (now_us() - began) / 1e6);
+    load_report("handshakes", count, (load_now_us() - began) / 1e6);
 }
 
 static struct client *open_clients(const char *port, SSL_CTX *context, int count, int epoll) {
@@ -242,7 +175,7 @@ static struct client *open_clients(const char *port, SSL_CTX *context, int count
         (void)fcntl(clients[i].fd, F_SETFL, O_NONBLOCK);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &clients[i]};
         if (epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, clients[i].fd, &event) != 0) {
-            fail("epoll_ctl");
+            load_fail("epoll_ctl");
         }
     }
     return clients;
@@ -256,7 +189,7 @@ static bool take_answer(struct client *client) {
             return false;
         }
         if (size <= 0) {
-            fail("receive");
+            load_fail("receive");
         }
         client->left -= (size_t)size < client->left ? (size_t)size : client->left;
     }
@@ -266,31 +199,31 @@ static bool take_answer(struct client *client) {
 
 static void requests(int epoll, struct client *clients, int count, double seconds, size_t size) {
     struct epoll_event batch[BATCH];
-    double began = now_us(), until = began + seconds * 1e6, done = 0;
+    double began = load_now_us(), until = began + seconds * 1e6, done = 0;
     for (int i = 0; i < count; i++) {
-        client_ask(&clients[i], size, now_us());
+        client_ask(&clients[i], size, load_now_us());
     }
-    while (now_us() < until) {
+    while (load_now_us() < until) {
         int ready = epoll_wait(epoll, batch, BATCH, 1000);
         for (int i = 0; i < ready; i++) {
             struct client *client = batch[i].data.ptr;
             if (take_answer(client)) {
-                double at = now_us();
-                add_sample(at - client->due);
+                double at = load_now_us();
+                load_add_sample(at - client->due);
                 done++;
                 client_ask(client, size, at);
             }
         }
     }
-    report("requests", done, (now_us() - began) / 1e6);
+    load_report("requests", done, (load_now_us() - began) / 1e6);
 }
 
 static void rate(int epoll, struct client *clients, int count, const double *given, size_t size) {
     struct epoll_event batch[BATCH];
-    double began = now_us(), until = began + given[0] * 1e6, step = 1e6 / given[1];
+    double began = load_now_us(), until = began + given[0] * 1e6, step = 1e6 / given[1];
     double due = began, done = 0;
-    while (now_us() < until) {
-        for (int i = 0; i < count && due <= now_us(); i++) {
+    while (load_now_us() < until) {
+        for (int i = 0; i < count && due <= load_now_us(); i++) {
             if (!clients[i].is_busy) {
                 client_ask(&clients[i], size, due);
                 due += step;
@@ -300,18 +233,18 @@ static void rate(int epoll, struct client *clients, int count, const double *giv
         for (int i = 0; i < ready; i++) {
             struct client *client = batch[i].data.ptr;
             if (client->is_busy && take_answer(client)) {
-                add_sample(now_us() - client->due);
+                load_add_sample(load_now_us() - client->due);
                 done++;
             }
         }
     }
-    report("requests", done, (now_us() - began) / 1e6);
+    load_report("requests", done, (load_now_us() - began) / 1e6);
 }
 
 static void bulk(int epoll, double seconds) {
     struct epoll_event batch[BATCH];
-    double began = now_us(), until = began + seconds * 1e6, bytes = 0;
-    while (now_us() < until) {
+    double began = load_now_us(), until = began + seconds * 1e6, bytes = 0;
+    while (load_now_us() < until) {
         int ready = epoll_wait(epoll, batch, BATCH, 1000);
         for (int i = 0; i < ready; i++) {
             ssize_t size;
@@ -319,11 +252,37 @@ static void bulk(int epoll, double seconds) {
                 bytes += (double)size;
             }
             if (errno != EAGAIN) {
-                fail("receive");
+                load_fail("receive");
             }
         }
     }
-    report("bytes", bytes, (now_us() - began) / 1e6);
+    load_report("bytes", bytes, (load_now_us() - began) / 1e6);
+}
+
+/* A window of datagrams; one that is lost is replaced when nothing came for a moment. */
+static void udp(const char *port, int window, double seconds, size_t size) {
+    const struct timeval patience = {.tv_usec = 20000};
+    struct sockaddr_in address = load_loopback(port);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        load_fail("connect");
+    }
+    double began = load_now_us(), until = began + seconds * 1e6, done = 0;
+    int under_way = 0;
+    while (load_now_us() < until) {
+        for (; under_way < window; under_way++) {
+            (void)send(fd, load_buffer, size, 0);
+        }
+        double at = load_now_us();
+        ssize_t got = recv(fd, load_buffer, sizeof load_buffer, 0);
+        under_way = got > 0 ? under_way - 1 : 0;
+        done += got > 0;
+        if (window == 1 && got > 0) {
+            load_add_sample(load_now_us() - at);
+        }
+    }
+    load_report("datagrams", done, (load_now_us() - began) / 1e6);
 }
 
 static void raise_files(void) {
@@ -339,7 +298,15 @@ static double number(int argc, char **argv, int index) {
 
 static int run_client(int argc, char **argv) {
     const char *mode = argv[1], *port = argv[2];
-    SSL_CTX *context = make_context(argv[3]);
+    if (strcmp(mode, "alone") == 0) {
+        load_alone(argv[2], argv[3], (int)number(argc, argv, 4), argv[5]);
+        return 0;
+    }
+    if (strcmp(mode, "udp") == 0) {
+        udp(port, (int)number(argc, argv, 4), number(argc, argv, 5), (size_t)number(argc, argv, 6));
+        return 0;
+    }
+    SSL_CTX *context = load_make_context(argv[3]);
     if (strcmp(mode, "handshakes") == 0) {
         handshakes(port, context, number(argc, argv, 4));
         return 0;
@@ -358,7 +325,7 @@ static int run_client(int argc, char **argv) {
     } else {
         (void)printf("{\"connections\": %d}\n", count);
         (void)fflush(stdout);
-        (void)!read(0, buffer, 1);
+        (void)!read(0, load_buffer, 1);
     }
     return 0;
 }
@@ -367,9 +334,12 @@ int main(int argc, char **argv) {
     (void)signal(SIGPIPE, SIG_IGN);
     raise_files();
     samples = malloc(SAMPLES_MAX * sizeof *samples);
-    memset(buffer, 'x', sizeof buffer);
+    memset(load_buffer, 'x', sizeof load_buffer);
     if (argc == 3 && (strcmp(argv[1], "echo") == 0 || strcmp(argv[1], "source") == 0)) {
-        serve(argv[2], argv[1][0] == 's');
+        load_serve(argv[2], argv[1][0] == 's');
+    }
+    if (argc == 3 && strcmp(argv[1], "datagrams") == 0) {
+        load_serve_datagrams(argv[2]);
     }
     if (argc < 5 || samples == nullptr) {
         (void)fputs("usage: see the head of bench/proxy_load.c\n", stderr);

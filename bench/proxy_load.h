@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What proxy_load.c and its services share.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <stdint.h>
+
+enum { LOAD_BUFFER = 256 << 10 };
+extern uint8_t load_buffer[LOAD_BUFFER];
+
+double load_now_us(void);
+[[noreturn]] void load_fail(const char *what);
+struct sockaddr_in load_loopback(const char *port);
+void load_add_sample(double us);
+void load_report(const char *what, double count, double seconds);
+SSL_CTX *load_make_context(const char *group); /* "plain": nullptr */
+
+[[noreturn]] void load_serve(const char *port, bool is_source);
+[[noreturn]] void load_serve_datagrams(const char *port);
+/* Server handshakes in memory, each a sample of processor time. */
+void load_alone(const char *certificate, const char *group, int count, const char *key);
