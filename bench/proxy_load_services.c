@@ -3,6 +3,7 @@
  * The services behind the proxies that are measured, and libssl alone.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -94,7 +95,8 @@ static double step_server(SSL *server) {
            (double)(after.tv_nsec - before.tv_nsec) / 1e3;
 }
 
-static void shake_alone(SSL_CTX *server_context, SSL_CTX *client_context) {
+/* A server's end after its handshake; owned by the caller. */
+static SSL *shake_alone(SSL_CTX *server_context, SSL_CTX *client_context) {
     BIO *to_server = nullptr, *to_client = nullptr;
     SSL *server = SSL_new(server_context), *client = SSL_new(client_context);
     (void)BIO_new_bio_pair(&to_server, 1 << 16, &to_client, 1 << 16);
@@ -108,8 +110,24 @@ static void shake_alone(SSL_CTX *server_context, SSL_CTX *client_context) {
         us += step_server(server);
     }
     load_add_sample(us);
-    SSL_free(server);
     SSL_free(client);
+    return server;
+}
+
+/* The bytes that libssl keeps for a connection, without those of the pair in memory. */
+static double memory_of(SSL_CTX *server_context, SSL_CTX *client_context) {
+    enum { COUNT = 200 };
+    SSL *held[COUNT];
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < COUNT; i++) {
+        held[i] = shake_alone(server_context, client_context);
+        SSL_set_bio(held[i], nullptr, nullptr);
+    }
+    double bytes = (double)(mallinfo2().uordblks - before) / COUNT;
+    for (int i = 0; i < COUNT; i++) {
+        SSL_free(held[i]);
+    }
+    return bytes;
 }
 
 void load_alone(const char *certificate, const char *group, int count, const char *key) {
@@ -122,8 +140,10 @@ void load_alone(const char *certificate, const char *group, int count, const cha
     (void)SSL_CTX_set_num_tickets(server, 0);
     SSL_CTX *client = load_make_context(group);
     for (int i = 0; i < count; i++) {
-        shake_alone(server, client);
+        SSL_free(shake_alone(server, client));
     }
+    (void)SSL_CTX_set_mode(server, SSL_MODE_RELEASE_BUFFERS);
+    (void)fprintf(stderr, "%.0f\n", memory_of(server, client));
     load_report("handshakes", count, 1);
 }
 
