@@ -65,6 +65,9 @@ static void on_client_ended(struct io_stream *stream, int error) {
         relay_ended(connection, &connection->client);
     } else if (connection->phase == PHASE_RELAY) {
         connection_abort(connection, EDGE_ERROR_CLIENT_RESET);
+    } else if (error == 0 && (connection->phase == PHASE_CONNECT ||
+                              connection->phase == PHASE_SERVER_HANDSHAKE)) {
+        connection->client.has_eof = true; /* it has asked for all that it wants, and waits */
     } else if (connection->phase != PHASE_CLOSED) {
         client_left(connection);
     } else {

@@ -43,26 +43,29 @@ void connection_route(struct connection *connection) {
     connection_connect(connection);
 }
 
-/* A socket on its way to the server that was chosen; false with errno. */
-static bool start_connect(struct connection *connection) {
+enum start : uint8_t { START_DONE, START_REFUSED, START_NO_SOCKET };
+
+/* A socket on its way to the server that was chosen. */
+static enum start start_connect(struct connection *connection) {
     const int on = 1;
     const struct upstream_choice *choice = &connection->choice;
     CLEANUP(fd_closep)
     int fd = socket(choice->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        return false;
+        return START_NO_SOCKET;
     }
     if (choice->address.ss_family != AF_UNIX) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
     connection->connecting_us = io_now_us(connection->worker->io);
+    connection->connected_us = 0; /* what is known of the server before is not this one's */
     connection->is_server_open =
         io_connect(connection->worker->io, &connection->server.stream, fd,
                    (const struct sockaddr *)&choice->address, choice->size);
     if (connection->is_server_open) {
         (void)fd_take(&fd);
     }
-    return connection->is_server_open;
+    return connection->is_server_open ? START_DONE : START_REFUSED;
 }
 
 void connection_blame_server(struct connection *connection) {
@@ -84,11 +87,17 @@ void connection_connect(struct connection *connection) {
     while (
         upstream_choose(connection->tenure->chooser, &connection->choice, io_now_ms(worker->io))) {
         connection->server_error = EDGE_ERROR_CONNECT;
-        if (start_connect(connection)) {
+        switch (start_connect(connection)) {
+        case START_DONE:
             connection_deadline(connection, limits_of(connection)->connect_ms);
             return;
+        case START_REFUSED:
+            connection_blame_server(connection);
+            break;
+        case START_NO_SOCKET: /* descriptors or memory ran out here: no fault of the server's */
+            connection_refuse(connection, EDGE_REFUSED_MEMORY);
+            return;
         }
-        connection_blame_server(connection);
     }
     if (connection->choice.tries == 0) {
         connection_refuse(connection, EDGE_REFUSED_SERVER);

@@ -97,6 +97,7 @@ bool io_turn(struct io *io) {
         return false;
     }
     timers_fire(&io->timers, io_now_ms(io));
+    tell_closed(io); /* now: whoever waits for the last one to be gone makes no other turn */
     return true;
 }
 
@@ -135,6 +136,16 @@ bool io_accept_start(struct io *io, struct io_acceptor *acceptor) {
 void io_accept_stop(struct io *io, struct io_acceptor *acceptor) {
     io_timer_clear(io, &acceptor->again);
     io->engine->accept_stop(io, acceptor);
+}
+
+bool io_accept_move(struct io *io, struct io_acceptor *from, struct io_acceptor *to) {
+    to->io = io;
+    to->again.slot = 0;
+    if (io->engine->accept_move != nullptr && io->engine->accept_move(io, from, to)) {
+        return true;
+    }
+    io_accept_stop(io, from);
+    return io_accept_start(io, to);
 }
 
 static void begin(struct io_stream *stream, int fd) {

@@ -110,6 +110,9 @@ void io_watch_remove(struct io *io, struct io_watch *watch); /* fine when it is 
 
 bool io_accept_start(struct io *io, struct io_acceptor *acceptor);
 void io_accept_stop(struct io *io, struct io_acceptor *acceptor);
+/* `to`, whose descriptor is of the same socket, goes on where `from` stops: what the kernel has
+ * accepted already is handed to it. False: `to` was not started; `from` is stopped in any case. */
+bool io_accept_move(struct io *io, struct io_acceptor *from, struct io_acceptor *to);
 
 /* Takes the descriptor over, which has to be non-blocking; nothing is read before io_read_start().
  * False, with errno, when there is no room: then the descriptor is still the caller's. */

@@ -22,6 +22,8 @@ struct io_engine {
     void (*watch_remove)(struct io *io, struct io_watch *watch);
     bool (*accept_start)(struct io *io, struct io_acceptor *acceptor);
     void (*accept_stop)(struct io *io, struct io_acceptor *acceptor);
+    /* nullptr: nothing is accepted ahead of time, so that stopping and starting loses nothing */
+    bool (*accept_move)(struct io *io, struct io_acceptor *from, struct io_acceptor *to);
     bool (*open)(struct io *io, struct io_stream *stream); /* nullptr: nothing is to be done */
     bool (*connect)(struct io *io, struct io_stream *stream, const struct sockaddr *address,
                     socklen_t size);

@@ -8,6 +8,10 @@
 
 #include "edge/io_engine.h"
 
+/* The kind of an operation, in the low bits of its user data. */
+enum kind : uint8_t { KIND_NONE, KIND_RECEIVE, KIND_SEND, KIND_CONNECT, KIND_WATCH, KIND_ACCEPT };
+enum { KIND_MASK = 7 };
+
 enum {
     IO_RING_BUFFERS = 256, /* a power of two */
     IO_RING_BUFFER_BYTES = 16 << 10,
@@ -37,3 +41,14 @@ void io_ring_arm_receive(struct io_ring *ring, struct io_stream *stream);
 struct io_slot *io_ring_take_slot(struct io_ring *ring); /* nullptr: no memory */
 void io_ring_free_slot(struct io_ring *ring, struct io_slot *slot);
 void io_ring_free(struct io_ring *ring);
+
+/* What is to be asked of the kernel next; the queue is flushed when it is full, so there is one. */
+struct io_uring_sqe *io_ring_sqe(struct io_ring *ring);
+void io_ring_mark(struct io_uring_sqe *sqe, void *pointer, enum kind kind);
+void io_ring_cancel(struct io_ring *ring, void *pointer, enum kind kind);
+
+/* io_uring_accept.c */
+bool io_ring_accept_start(struct io *io, struct io_acceptor *acceptor);
+void io_ring_accept_stop(struct io *io, struct io_acceptor *acceptor);
+bool io_ring_accept_move(struct io *io, struct io_acceptor *from, struct io_acceptor *to);
+void io_ring_serve_accept(struct io_ring *ring, struct io_slot *slot, int result, bool goes_on);

@@ -20,18 +20,14 @@
 #include "base/assert.h"
 #include "edge/io_ring.h"
 
-enum { AGAIN_MS = 100, BATCH = 64 };
-
-/* The kind of an operation, in the low bits of its user data. */
-enum kind : uint8_t { KIND_NONE, KIND_RECEIVE, KIND_SEND, KIND_CONNECT, KIND_WATCH, KIND_ACCEPT };
-enum { KIND_MASK = 7 };
+enum { BATCH = 64 };
 
 static struct io_ring *self_of(struct io *io) {
     return (struct io_ring *)io;
 }
 
 /* The queue is flushed when it is full, so there is always one. */
-static struct io_uring_sqe *next_sqe(struct io_ring *self) {
+struct io_uring_sqe *io_ring_sqe(struct io_ring *self) {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
     while (sqe == nullptr) {
         int submitted = io_uring_submit(&self->ring);
@@ -42,21 +38,21 @@ static struct io_uring_sqe *next_sqe(struct io_ring *self) {
     return sqe;
 }
 
-static void mark(struct io_uring_sqe *sqe, void *pointer, enum kind kind) {
+void io_ring_mark(struct io_uring_sqe *sqe, void *pointer, enum kind kind) {
     ASSERT(((uintptr_t)pointer & KIND_MASK) == 0);
     io_uring_sqe_set_data64(sqe, (uintptr_t)pointer | kind);
 }
 
-static void cancel(struct io_ring *self, void *pointer, enum kind kind) {
-    struct io_uring_sqe *sqe = next_sqe(self);
+void io_ring_cancel(struct io_ring *self, void *pointer, enum kind kind) {
+    struct io_uring_sqe *sqe = io_ring_sqe(self);
     io_uring_prep_cancel64(sqe, (uintptr_t)pointer | kind, 0);
-    mark(sqe, nullptr, KIND_NONE);
+    io_ring_mark(sqe, nullptr, KIND_NONE);
 }
 
 /* Multishot brings all that is there, many buffers at once. A stream that had to be stopped brings
  * more than its peer takes, and is asked for one buffer at a time. */
 void io_ring_arm_receive(struct io_ring *self, struct io_stream *stream) {
-    struct io_uring_sqe *sqe = next_sqe(self);
+    struct io_uring_sqe *sqe = io_ring_sqe(self);
     if (stream->was_stopped) {
         io_uring_prep_recv(sqe, stream->fd, nullptr, 0, 0);
     } else {
@@ -64,16 +60,16 @@ void io_ring_arm_receive(struct io_ring *self, struct io_stream *stream) {
     }
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = IO_RING_BUFFER_GROUP;
-    mark(sqe, stream, KIND_RECEIVE);
+    io_ring_mark(sqe, stream, KIND_RECEIVE);
     stream->receives = true;
     stream->pending++;
 }
 
 static bool uring_connect(struct io *io, struct io_stream *stream, const struct sockaddr *address,
                           socklen_t size) {
-    struct io_uring_sqe *sqe = next_sqe(self_of(io));
+    struct io_uring_sqe *sqe = io_ring_sqe(self_of(io));
     io_uring_prep_connect(sqe, stream->fd, address, size);
-    mark(sqe, stream, KIND_CONNECT);
+    io_ring_mark(sqe, stream, KIND_CONNECT);
     stream->pending++;
     return true;
 }
@@ -86,7 +82,7 @@ static void uring_read_start(struct io *io, struct io_stream *stream) {
 
 static void uring_read_stop(struct io *io, struct io_stream *stream) {
     if (stream->receives && !stream->was_stopped) {
-        cancel(self_of(io), stream, KIND_RECEIVE);
+        io_ring_cancel(self_of(io), stream, KIND_RECEIVE);
     }
     stream->was_stopped = true;
 }
@@ -96,7 +92,7 @@ static void uring_flush(struct io *io, struct io_stream *stream) {
         return; /* its completion goes on */
     }
     int count = io_parts(stream, stream->parts);
-    struct io_uring_sqe *sqe = next_sqe(self_of(io));
+    struct io_uring_sqe *sqe = io_ring_sqe(self_of(io));
     if (count == 1) {
         io_uring_prep_send(sqe, stream->fd, stream->parts[0].iov_base, stream->parts[0].iov_len,
                            MSG_NOSIGNAL);
@@ -104,7 +100,7 @@ static void uring_flush(struct io *io, struct io_stream *stream) {
         stream->message = (struct msghdr){.msg_iov = stream->parts, .msg_iovlen = (size_t)count};
         io_uring_prep_sendmsg(sqe, stream->fd, &stream->message, MSG_NOSIGNAL);
     }
-    mark(sqe, stream, KIND_SEND);
+    io_ring_mark(sqe, stream, KIND_SEND);
     stream->sends = true;
     stream->pending++;
 }
@@ -114,15 +110,15 @@ static void uring_close(struct io *io, struct io_stream *stream) {
         io_forget(io, stream);
         return;
     }
-    struct io_uring_sqe *sqe = next_sqe(self_of(io));
+    struct io_uring_sqe *sqe = io_ring_sqe(self_of(io));
     io_uring_prep_cancel_fd(sqe, stream->fd, IORING_ASYNC_CANCEL_ALL);
-    mark(sqe, nullptr, KIND_NONE);
+    io_ring_mark(sqe, nullptr, KIND_NONE);
 }
 
 static void arm_watch(struct io_ring *self, struct io_watch *watch) {
-    struct io_uring_sqe *sqe = next_sqe(self);
+    struct io_uring_sqe *sqe = io_ring_sqe(self);
     io_uring_prep_poll_add(sqe, watch->fd, watch->events);
-    mark(sqe, watch->slot, KIND_WATCH);
+    io_ring_mark(sqe, watch->slot, KIND_WATCH);
     watch->slot->is_armed = true;
 }
 
@@ -144,7 +140,7 @@ static bool uring_watch_add(struct io *io, struct io_watch *watch) {
 static void uring_watch_remove(struct io *io, struct io_watch *watch) {
     if (watch->slot != nullptr) {
         watch->slot->watch = nullptr;
-        cancel(self_of(io), watch->slot, KIND_WATCH);
+        io_ring_cancel(self_of(io), watch->slot, KIND_WATCH);
         watch->slot = nullptr;
     }
 }
@@ -154,70 +150,6 @@ static void uring_watch_set(struct io *io, struct io_watch *watch, uint32_t even
     watch->events = events;
     bool is_set = uring_watch_add(io, watch);
     ASSERT(is_set);
-}
-
-static void arm_accept(struct io_ring *self, struct io_acceptor *acceptor) {
-    struct io_uring_sqe *sqe = next_sqe(self);
-    io_uring_prep_multishot_accept(sqe, acceptor->fd, nullptr, nullptr,
-                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
-    mark(sqe, acceptor->slot, KIND_ACCEPT);
-    acceptor->slot->is_armed = true;
-}
-
-static void accept_again(struct timer *timer) {
-    struct io_acceptor *acceptor =
-        (struct io_acceptor *)((uint8_t *)timer - offsetof(struct io_acceptor, again));
-    arm_accept(self_of(acceptor->io), acceptor);
-}
-
-static bool uring_accept_start(struct io *io, struct io_acceptor *acceptor) {
-    struct io_slot *slot = io_ring_take_slot(self_of(io));
-    if (slot == nullptr) {
-        return false;
-    }
-    slot->acceptor = acceptor;
-    acceptor->slot = slot;
-    acceptor->again.fire = accept_again;
-    arm_accept(self_of(io), acceptor);
-    return true;
-}
-
-static void uring_accept_stop(struct io *io, struct io_acceptor *acceptor) {
-    struct io_slot *slot = acceptor->slot;
-    if (slot == nullptr) {
-        return;
-    }
-    acceptor->slot = nullptr;
-    slot->acceptor = nullptr;
-    if (slot->is_armed) {
-        cancel(self_of(io), slot, KIND_ACCEPT);
-    } else {
-        io_ring_free_slot(self_of(io), slot);
-    }
-}
-
-static void serve_accept(struct io_ring *self, struct io_slot *slot, int result, bool goes_on) {
-    struct io_acceptor *acceptor = slot->acceptor;
-    slot->is_armed = goes_on;
-    if (acceptor == nullptr) {
-        if (result >= 0) {
-            (void)close(result); /* came while it was being stopped: its client sees a reset */
-        }
-        if (!goes_on) {
-            io_ring_free_slot(self, slot);
-        }
-        return;
-    }
-    if (!goes_on && result >= 0) {
-        arm_accept(self, acceptor);
-    }
-    if (result >= 0) {
-        acceptor->accepted(acceptor, result);
-    } else if (!goes_on) {
-        /* As in epoll's engine: without descriptors to spare, later. */
-        (void)io_timer_set(&self->base, &acceptor->again, AGAIN_MS);
-        acceptor->failed(acceptor, -result);
-    }
 }
 
 static void serve_watch(struct io_ring *self, struct io_slot *slot, int result) {
@@ -330,7 +262,7 @@ static void serve(struct io_ring *self, const struct io_uring_cqe *cqe) {
         serve_watch(self, pointer, cqe->res);
         break;
     case KIND_ACCEPT:
-        serve_accept(self, pointer, cqe->res, (cqe->flags & IORING_CQE_F_MORE) != 0);
+        io_ring_serve_accept(self, pointer, cqe->res, (cqe->flags & IORING_CQE_F_MORE) != 0);
         break;
     }
 }
@@ -386,8 +318,9 @@ const struct io_engine IO_URING_ENGINE = {
     .watch_add = uring_watch_add,
     .watch_set = uring_watch_set,
     .watch_remove = uring_watch_remove,
-    .accept_start = uring_accept_start,
-    .accept_stop = uring_accept_stop,
+    .accept_start = io_ring_accept_start,
+    .accept_stop = io_ring_accept_stop,
+    .accept_move = io_ring_accept_move,
     .connect = uring_connect,
     .read_start = uring_read_start,
     .read_stop = uring_read_stop,

@@ -310,4 +310,6 @@ void leg_deinit(struct leg *leg) {
     free(leg->held);
     leg->held = nullptr;
     leg->held_size = leg->held_at = leg->held_capacity = 0;
+    leg->input = (struct slice){};
+    leg->is_ended = leg->has_eof = leg->is_overrun = false; /* the next server starts afresh */
 }

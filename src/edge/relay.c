@@ -52,7 +52,9 @@ static void pass_end_on(struct connection *connection, struct leg *from) {
     from->is_ended = true;
     leg_shut(to);
     if (to->is_ended) {
-        if (!connection->has_first_byte && connection->is_succeeded && connection->bytes_in > 0) {
+        /* A client that leaves first may not have let the server say anything. */
+        bool is_silent = from == &connection->client && !connection->has_first_byte;
+        if (is_silent && connection->is_succeeded && connection->bytes_in > 0) {
             connection_blame_server(connection);
             metrics_error(connection->worker->metrics, EDGE_ERROR_UPSTREAM_SILENT);
             connection_close(connection, edge_error_text(EDGE_ERROR_UPSTREAM_SILENT), false);
@@ -101,10 +103,11 @@ void relay_ended(struct connection *connection, struct leg *from) {
     if (from->is_ended) {
         return;
     }
-    if (leg_has_more(from)) {
+    if (leg_has_more(from) && io_is_full(&other(connection, from)->stream)) {
         from->has_eof = true; /* told once what is held was passed on */
         return;
     }
+    /* What is left while there is room is part of a record whose rest will never come. */
     if (from->tls == nullptr) {
         pass_end_on(connection, from);
         return;
@@ -156,6 +159,10 @@ void connection_relay(struct connection *connection) {
     }
     if (is_open(connection)) {
         move(connection, &connection->client, (struct slice){});
+    }
+    if (is_open(connection) && connection->client.has_eof) {
+        connection->client.has_eof = false;
+        relay_ended(connection, &connection->client); /* or it waits for room */
     }
     if (!is_open(connection)) {
         return;

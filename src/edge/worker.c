@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -43,11 +44,33 @@ static bool is_stream(const struct edge_listener *config) {
     return config->bind.transport != EDGE_UDP;
 }
 
-static void open_doors(struct worker *worker, struct tenure *tenure) {
+static bool is_same_place(const struct edge_bind *one, const struct edge_bind *other) {
+    return one->transport == other->transport && one->size == other->size &&
+           memcmp(&one->address, &other->address, one->size) == 0;
+}
+
+/* The door that stood at the same place before; nullptr: none did. */
+static struct door *door_before(const struct tenure *before, const struct door *door) {
+    for (uint32_t i = 0; before != nullptr && i < before->setup->config->listener_count; i++) {
+        if (is_same_place(&before->doors[i].listener->config->bind,
+                          &door->listener->config->bind)) {
+            return &before->doors[i];
+        }
+    }
+    return nullptr;
+}
+
+/* Whoever knocked at a door of before comes in by the one that stands there now. */
+static void open_doors(struct worker *worker, struct tenure *tenure, struct tenure *before) {
     for (uint32_t i = 0; i < tenure->setup->config->listener_count; i++) {
         struct door *door = &tenure->doors[i];
-        if (is_stream(door->listener->config) && !worker->is_draining &&
-            !io_accept_start(worker->io, &door->acceptor)) {
+        if (!is_stream(door->listener->config) || worker->is_draining) {
+            continue;
+        }
+        struct door *old = door_before(before, door);
+        bool is_open = old != nullptr ? io_accept_move(worker->io, &old->acceptor, &door->acceptor)
+                                      : io_accept_start(worker->io, &door->acceptor);
+        if (!is_open) {
             on_accept_failed(&door->acceptor, errno);
         }
     }
@@ -103,9 +126,9 @@ static bool use(struct worker *worker, struct setup *setup) {
             .listener = &setup->listeners[i],
         };
     }
+    open_doors(worker, tenure, worker->tenure);
     tenure_end(worker);
     worker->tenure = tenure;
-    open_doors(worker, tenure);
     return true;
 }
 
