@@ -12,11 +12,13 @@
 enum kind : uint8_t { KIND_NONE, KIND_RECEIVE, KIND_SEND, KIND_CONNECT, KIND_WATCH, KIND_ACCEPT };
 enum { KIND_MASK = 7 };
 
-enum {
-    IO_RING_BUFFERS = 256, /* a power of two */
-    IO_RING_BUFFER_BYTES = 16 << 10,
-    IO_RING_BUFFER_GROUP = 0,
+/* Buffers that are lent to the kernel; the number of a pool is that of its group. */
+struct io_pool {
+    struct io_uring_buf_ring *ring;
+    uint8_t *memory; /* owned */
 };
+/* Many for streams that say something now and then, large ones for streams that never end. */
+enum { IO_POOL_MANY, IO_POOL_LARGE, IO_POOL_COUNT };
 
 struct io_slot {
     alignas(8) struct io_watch *watch; /* nullptr: nobody waits for it any more */
@@ -28,15 +30,15 @@ struct io_slot {
 struct io_ring {
     struct io base; /* first */
     struct io_uring ring;
-    struct io_uring_buf_ring *buffers;
-    uint8_t *memory;       /* of the buffers */
+    struct io_pool pools[IO_POOL_COUNT];
     struct io_slot *slots; /* all of them, owned */
     bool is_enabled;
 };
 
 extern const struct io_engine IO_URING_ENGINE;
 
-void io_ring_give_buffer(struct io_ring *ring, unsigned number); /* to the kernel */
+unsigned io_ring_buffer_bytes(unsigned pool);
+void io_ring_give_buffer(struct io_ring *ring, unsigned pool, unsigned number); /* to the kernel */
 void io_ring_arm_receive(struct io_ring *ring, struct io_stream *stream);
 struct io_slot *io_ring_take_slot(struct io_ring *ring); /* nullptr: no memory */
 void io_ring_free_slot(struct io_ring *ring, struct io_slot *slot);

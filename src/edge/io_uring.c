@@ -50,7 +50,7 @@ void io_ring_cancel(struct io_ring *self, void *pointer, enum kind kind) {
 }
 
 /* Multishot brings all that is there, many buffers at once. A stream that had to be stopped brings
- * more than its peer takes, and is asked for one buffer at a time. */
+ * more than its peer takes, and is asked for one buffer at a time, a large one. */
 void io_ring_arm_receive(struct io_ring *self, struct io_stream *stream) {
     struct io_uring_sqe *sqe = io_ring_sqe(self);
     if (stream->was_stopped) {
@@ -59,7 +59,8 @@ void io_ring_arm_receive(struct io_ring *self, struct io_stream *stream) {
         io_uring_prep_recv_multishot(sqe, stream->fd, nullptr, 0, 0);
     }
     sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = IO_RING_BUFFER_GROUP;
+    stream->pool = stream->was_stopped ? IO_POOL_LARGE : IO_POOL_MANY;
+    sqe->buf_group = stream->pool;
     io_ring_mark(sqe, stream, KIND_RECEIVE);
     stream->receives = true;
     stream->pending++;
@@ -175,13 +176,6 @@ static void settle(struct io *io, struct io_stream *stream) {
     }
 }
 
-void io_ring_give_buffer(struct io_ring *self, unsigned number) {
-    io_uring_buf_ring_add(self->buffers, self->memory + (size_t)number * IO_RING_BUFFER_BYTES,
-                          IO_RING_BUFFER_BYTES, (unsigned short)number,
-                          io_uring_buf_ring_mask(IO_RING_BUFFERS), 0);
-    io_uring_buf_ring_advance(self->buffers, 1);
-}
-
 /* What ended the operation: nothing bad, the end, or an error. */
 static void finish_receive(struct io_ring *self, struct io_stream *stream, int result) {
     settle(&self->base, stream);
@@ -202,13 +196,14 @@ static void serve_receive(struct io_ring *self, struct io_stream *stream, int re
     bool goes_on = (flags & IORING_CQE_F_MORE) != 0;
     stream->receives = goes_on;
     if ((flags & IORING_CQE_F_BUFFER) != 0) {
+        unsigned pool = stream->pool; /* what is called may begin another */
         unsigned number = flags >> IORING_CQE_BUFFER_SHIFT;
         if (result > 0 && !stream->is_closing) {
-            stream->row->received(
-                stream,
-                slice_of(self->memory + (size_t)number * IO_RING_BUFFER_BYTES, (size_t)result));
+            stream->row->received(stream, slice_of(self->pools[pool].memory +
+                                                       (size_t)number * io_ring_buffer_bytes(pool),
+                                                   (size_t)result));
         }
-        io_ring_give_buffer(self, number);
+        io_ring_give_buffer(self, pool, number);
     }
     if (!goes_on) {
         finish_receive(self, stream, result);

@@ -2,6 +2,7 @@
  *
  * Making a ring, restricting it, and finding out whether it works here.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,27 @@
 #include "edge/io_ring.h"
 #include "sys/fd.h"
 
-enum { ENTRIES = 512, COMPLETIONS = 4096 };
+enum { ENTRIES = 512, COMPLETIONS = 4096, PAGE = 4096 };
+
+static const struct {
+    unsigned count; /* a power of two */
+    unsigned bytes;
+} POOLS[IO_POOL_COUNT] = {
+    [IO_POOL_MANY] = {256, 16 << 10},
+    [IO_POOL_LARGE] = {32, 64 << 10},
+};
+
+unsigned io_ring_buffer_bytes(unsigned pool) {
+    return POOLS[pool].bytes;
+}
+
+void io_ring_give_buffer(struct io_ring *self, unsigned pool, unsigned number) {
+    struct io_pool *one = &self->pools[pool];
+    io_uring_buf_ring_add(one->ring, one->memory + (size_t)number * POOLS[pool].bytes,
+                          POOLS[pool].bytes, (unsigned short)number,
+                          io_uring_buf_ring_mask(POOLS[pool].count), 0);
+    io_uring_buf_ring_advance(one->ring, 1);
+}
 
 struct io_slot *io_ring_take_slot(struct io_ring *self) {
     struct io_slot *slot = calloc(1, sizeof *slot);
@@ -38,15 +59,18 @@ void io_ring_free_slot(struct io_ring *self, struct io_slot *slot) {
 }
 
 void io_ring_free(struct io_ring *self) {
-    if (self->buffers != nullptr) {
-        (void)io_uring_free_buf_ring(&self->ring, self->buffers, IO_RING_BUFFERS,
-                                     IO_RING_BUFFER_GROUP);
+    for (int i = 0; i < IO_POOL_COUNT; i++) {
+        if (self->pools[i].ring != nullptr) {
+            (void)io_uring_free_buf_ring(&self->ring, self->pools[i].ring, POOLS[i].count, i);
+        }
     }
     io_uring_queue_exit(&self->ring);
     while (self->slots != nullptr) {
         io_ring_free_slot(self, self->slots);
     }
-    free(self->memory);
+    for (int i = 0; i < IO_POOL_COUNT; i++) {
+        free(self->pools[i].memory);
+    }
     free(self);
 }
 
@@ -64,6 +88,23 @@ static int restrict_ring(struct io_uring *ring) {
     rows[COUNT].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
     rows[COUNT].sqe_flags = IOSQE_BUFFER_SELECT;
     return io_uring_register_restrictions(ring, rows, COUNT + 1);
+}
+
+/* 0, or an errno below it. */
+static int make_pools(struct io_ring *self) {
+    for (int i = 0; i < IO_POOL_COUNT; i++) {
+        struct io_pool *pool = &self->pools[i];
+        int failed = -ENOMEM;
+        pool->memory = aligned_alloc(PAGE, (size_t)POOLS[i].count * POOLS[i].bytes);
+        pool->ring = io_uring_setup_buf_ring(&self->ring, POOLS[i].count, i, 0, &failed);
+        if (pool->memory == nullptr || pool->ring == nullptr) {
+            return pool->ring == nullptr ? failed : -ENOMEM;
+        }
+        for (unsigned number = 0; number < POOLS[i].count; number++) {
+            io_ring_give_buffer(self, (unsigned)i, number);
+        }
+    }
+    return 0;
 }
 
 static struct io_ring *make_ring(char ret_reason[static IO_REASON_BYTES]) {
@@ -84,16 +125,9 @@ static struct io_ring *make_ring(char ret_reason[static IO_REASON_BYTES]) {
         return nullptr;
     }
     self->base.engine = &IO_URING_ENGINE;
-    self->memory = aligned_alloc(4096, (size_t)IO_RING_BUFFERS * IO_RING_BUFFER_BYTES);
-    self->buffers =
-        io_uring_setup_buf_ring(&self->ring, IO_RING_BUFFERS, IO_RING_BUFFER_GROUP, 0, &failed);
-    if (self->memory != nullptr && self->buffers != nullptr) {
-        for (unsigned i = 0; i < IO_RING_BUFFERS; i++) {
-            io_ring_give_buffer(self, i);
-        }
-        failed = restrict_ring(&self->ring);
-    }
-    if (self->memory == nullptr || self->buffers == nullptr || failed != 0) {
+    failed = make_pools(self);
+    failed = failed == 0 ? restrict_ring(&self->ring) : failed;
+    if (failed != 0) {
         (void)snprintf(ret_reason, IO_REASON_BYTES, "io_uring_register: %s", strerror(-failed));
         io_ring_free(self);
         return nullptr;
