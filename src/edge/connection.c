@@ -279,11 +279,6 @@ static void on_deadline(struct timer *timer) {
 bool connection_admit(struct connection *connection, enum edge_refusal *ret_refusal) {
     struct worker *worker = connection->worker;
     const struct edge_limits *limits = limits_of(connection);
-    if (connection->listener->live > limits->connections) {
-        limit_hit(LIMIT_ID_EDGE_CONNECTIONS);
-        *ret_refusal = EDGE_REFUSED_CONNECTIONS;
-        return false;
-    }
     connection->source =
         source_key_of(connection->listener->number, (const struct sockaddr *)&connection->address);
     connection->is_counted = source_connection_admit(worker->sources, &connection->source,
@@ -351,6 +346,11 @@ void connection_accept(struct door *door, int fd) {
     if (config->proxy_out != EDGE_PROXY_NONE) {
         size = sizeof connection->target;
         (void)getsockname(fd, (struct sockaddr *)&connection->target, &size);
+    }
+    if (door->listener->live > config->limits.connections) {
+        limit_hit(LIMIT_ID_EDGE_CONNECTIONS);
+        connection_refuse(connection, EDGE_REFUSED_CONNECTIONS);
+        return;
     }
     if (connection_is_trusted(config, (const struct sockaddr *)&connection->address)) {
         connection->phase = PHASE_HEADER;

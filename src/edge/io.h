@@ -52,7 +52,7 @@ struct io_stream {
         has_ended, was_full;
     bool can_read, can_write, has_hung_up; /* epoll: as far as is known */
     bool receives, sends;                  /* io_uring: under way */
-    bool was_stopped;                      /* io_uring: had to be stopped once */
+    uint8_t stops;                         /* io_uring: times it had to be stopped, at most two */
     uint8_t pool;                          /* io_uring: of the receive under way */
     bool is_dirty, is_ready;               /* in the lists below */
     struct io_block *first, *last;         /* output, owned */

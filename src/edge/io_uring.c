@@ -49,17 +49,22 @@ void io_ring_cancel(struct io_ring *self, void *pointer, enum kind kind) {
     io_ring_mark(sqe, nullptr, KIND_NONE);
 }
 
-/* Multishot brings all that is there, many buffers at once. A stream that had to be stopped brings
- * more than its peer takes, and is asked for one buffer at a time, a large one. */
+/* Multishot brings all that is there, many buffers at once. A stream that had to be stopped again
+ * (each is once, while a server is connected) brings more than its peer takes, and is asked for one
+ * buffer at a time, a large one. */
+static bool is_endless(const struct io_stream *stream) {
+    return stream->stops > 1;
+}
+
 void io_ring_arm_receive(struct io_ring *self, struct io_stream *stream) {
     struct io_uring_sqe *sqe = io_ring_sqe(self);
-    if (stream->was_stopped) {
+    if (is_endless(stream)) {
         io_uring_prep_recv(sqe, stream->fd, nullptr, 0, 0);
     } else {
         io_uring_prep_recv_multishot(sqe, stream->fd, nullptr, 0, 0);
     }
     sqe->flags |= IOSQE_BUFFER_SELECT;
-    stream->pool = stream->was_stopped ? IO_POOL_LARGE : IO_POOL_MANY;
+    stream->pool = is_endless(stream) ? IO_POOL_LARGE : IO_POOL_MANY;
     sqe->buf_group = stream->pool;
     io_ring_mark(sqe, stream, KIND_RECEIVE);
     stream->receives = true;
@@ -82,10 +87,10 @@ static void uring_read_start(struct io *io, struct io_stream *stream) {
 }
 
 static void uring_read_stop(struct io *io, struct io_stream *stream) {
-    if (stream->receives && !stream->was_stopped) {
+    if (stream->receives && stream->pool == IO_POOL_MANY) {
         io_ring_cancel(self_of(io), stream, KIND_RECEIVE);
     }
-    stream->was_stopped = true;
+    stream->stops += is_endless(stream) ? 0 : 1;
 }
 
 static void uring_flush(struct io *io, struct io_stream *stream) {
