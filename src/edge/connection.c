@@ -219,18 +219,26 @@ void connection_linger(struct connection *connection, const char *end) {
     connection_deadline(connection, LINGER_MS);
 }
 
+/* Timers count in milliseconds, and may be one early for what is measured in microseconds. */
 static void idle_fired(struct connection *connection) {
-    uint64_t idle_us = io_now_us(connection->worker->io) - connection->last_us;
-    uint64_t limit_us = (uint64_t)limits_of(connection)->idle_ms * 1000u;
-    uint64_t first_us = (uint64_t)limits_of(connection)->first_byte_ms * 1000u;
-    if (first_us > 0 && !connection->has_first_byte &&
-        io_now_us(connection->worker->io) - connection->connected_us >= first_us) {
-        connection_blame_server(connection);
-        connection_abort(connection, EDGE_ERROR_FIRST_BYTE_TIMEOUT);
-    } else if (idle_us >= limit_us) {
+    const struct edge_limits *limits = limits_of(connection);
+    uint64_t now_us = io_now_us(connection->worker->io);
+    uint64_t idle_us = now_us - connection->last_us;
+    uint64_t limit_us = (uint64_t)limits->idle_ms * 1000u;
+    uint64_t left_us = idle_us < limit_us ? limit_us - idle_us : 0;
+    if (limits->first_byte_ms > 0 && !connection->has_first_byte) {
+        uint64_t until_us = connection->connected_us + (uint64_t)limits->first_byte_ms * 1000u;
+        if (now_us >= until_us) {
+            connection_blame_server(connection);
+            connection_abort(connection, EDGE_ERROR_FIRST_BYTE_TIMEOUT);
+            return;
+        }
+        left_us = until_us - now_us < left_us ? until_us - now_us : left_us;
+    }
+    if (left_us == 0) {
         connection_abort(connection, EDGE_ERROR_IDLE_TIMEOUT);
     } else {
-        connection_deadline(connection, (uint32_t)((limit_us - idle_us) / 1000u) + 1);
+        connection_deadline(connection, (uint32_t)(left_us / 1000u) + 1);
     }
 }
 

@@ -8,9 +8,9 @@ turn PORT SIZE CAFILE [NAME]   sends SIZE random bytes through TLS (or in clear 
 header PORT CAFILE NAME [CERT KEY]   asks for the header and prints it
 hold PORT CAFILE SECONDS  one connection that says something every 10 ms and must get it back
 """
-import hashlib
 import json
 import os
+import select
 import socket
 import ssl
 import struct
@@ -95,26 +95,32 @@ def connect(port, cafile, name="localhost", pair=None, alpn=None):
     return context.wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
 
 
+def step(action, *arguments):
+    """What it gives, or nothing when it would have to wait."""
+    try:
+        return action(*arguments)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+        return None
+
+
 def turn(port, size, cafile, name="localhost"):
     connection = connect(port, cafile, name)
     data = os.urandom(int(size))
-    got = hashlib.sha256()
-
-    def receive():
-        left = len(data)
-        while left > 0:
-            more = connection.recv(min(left, 1 << 16))
-            if not more:
-                return
-            got.update(more)
-            left -= len(more)
-
-    reader = threading.Thread(target=receive)
-    reader.start()
-    connection.sendall(data)
-    reader.join()
-    if got.digest() != hashlib.sha256(data).digest():
+    sent, got = 0, b""
+    connection.setblocking(False)
+    while len(got) < len(data):
+        part = step(connection.send, data[sent:sent + (1 << 16)]) if sent < len(data) else None
+        sent += part or 0
+        more = step(connection.recv, 1 << 16)
+        if more == b"":
+            break
+        got += more or b""
+        if not part and not more and not select.select([connection], [], [], 30 if sent == len(data) else 0.01)[0] \
+                and sent == len(data):
+            sys.exit("nothing comes back any more")
+    if got != data:
         sys.exit("what came back is not what was sent")
+    connection.setblocking(True)
     if cafile == "plain":
         connection.shutdown(socket.SHUT_WR)
         end = connection.recv(1)
