@@ -8,11 +8,8 @@
 #include "edge/admin.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +18,7 @@
 #include "edge/admin_request.h"
 #include "sys/fd.h"
 
-enum { BACKLOG = 64, REST_MS = 1000, RETRY_MS = 1000 };
+enum { REST_MS = 1000, RETRY_MS = 1000 };
 
 struct admin_connection {
     struct loop_source source; /* fd -1: nobody */
@@ -45,50 +42,6 @@ struct admin {
     struct admin_options options;
     struct admin_connection connections[LIMIT_EDGE_ADMIN_CONNECTIONS];
 };
-
-/* A path whose socket nobody listens on any more. */
-static void remove_stale(const struct edge_bind *bind) {
-    struct sockaddr_un path;
-    struct stat status;
-    memcpy(&path, &bind->address, sizeof path);
-    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && lstat(path.sun_path, &status) == 0 && S_ISSOCK(status.st_mode) &&
-        connect(fd, (const struct sockaddr *)&bind->address, bind->size) != 0 &&
-        errno == ECONNREFUSED) {
-        (void)unlink(path.sun_path);
-    }
-}
-
-status_t admin_listen(const struct edge_bind *where, int *ret_fd, struct error *err) {
-    const struct sockaddr *address = (const struct sockaddr *)&where->address;
-    CLEANUP(fd_closep)
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return error_set(err, ERROR_IO, errno, "cannot make a socket for %s", where->text);
-    }
-    int on = 1;
-    int off = 0;
-    bool is_unix = address->sa_family == AF_UNIX;
-    if (is_unix) {
-        remove_stale(where);
-    } else {
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    }
-    if (bind(fd, address, where->size) != 0) {
-        status_t failed =
-            error_set(err, ERROR_IO, errno, "cannot bind %s for the metrics", where->text);
-        error_hint(err, "See who has it, or name another address under metrics: in the file.");
-        return failed;
-    }
-    struct sockaddr_un path;
-    memcpy(&path, &where->address, sizeof path);
-    if ((is_unix && chmod(path.sun_path, 0660) != 0) || listen(fd, BACKLOG) != 0) {
-        return error_set(err, ERROR_IO, errno, "cannot listen on %s for the metrics", where->text);
-    }
-    *ret_fd = fd_take(&fd);
-    return STATUS_OK;
-}
 
 static void set_time(struct admin_connection *connection, uint64_t ms) {
     connection->since_ms = loop_now_ms(connection->admin->loop);

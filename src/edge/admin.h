@@ -26,9 +26,6 @@ struct admin_options {
 
 struct admin;
 
-/* A listening socket for `metrics: {bind}`. A Unix path that nobody listens on any more is taken
- * over; whoever may use it, mode 0660. ERROR_PROXY_CONFIG, ERROR_IO. */
-status_t admin_listen(const struct edge_bind *where, int *ret_fd, struct error *err);
 /* Consumes `fd`, also on failure. */
 status_t admin_new(struct loop *loop, int fd, const struct admin_options *options,
                    struct admin **ret_admin, struct error *err);

@@ -11,11 +11,9 @@
 #include "edge_filter.h"
 #include "sys/confine.h"
 
-enum { PATHS_MAX = 512 };
-
 struct places {
-    struct confine_path paths[PATHS_MAX];
-    char *owned[PATHS_MAX];
+    struct confine_path paths[LIMIT_EDGE_FOLDERS];
+    char *owned[LIMIT_EDGE_FOLDERS];
     size_t count;
     bool is_full;
 };
@@ -34,8 +32,9 @@ static void add_folder_of(struct places *places, const char *file, bool has_sock
             return;
         }
     }
-    char *folder = places->count < PATHS_MAX ? strndup(file, size) : nullptr;
+    char *folder = places->count < LIMIT_EDGE_FOLDERS ? strndup(file, size) : nullptr;
     if (folder == nullptr) {
+        limit_hit(LIMIT_ID_EDGE_FOLDERS);
         places->is_full = true;
         return;
     }
@@ -76,28 +75,36 @@ static void add_all(struct places *places, const struct edge_config *config) {
     add_folder_of(places, "/etc/ssl/x", false);
 }
 
-status_t edge_confine_files(const struct edge_config *config, struct error *err) {
+static status_t refuse(const char *what, int number, struct error *err) {
+    (void)error_set(err, ERROR_IO, number, "cannot confine the proxy's %s", what);
+    error_hint(err, "Where a container or an enclave is the wall and forbids this, say so: --unconfined");
+    return (status_t){ERROR_IO};
+}
+
+status_t edge_confine_files(const struct edge_config *config, bool *ret_enforced,
+                            struct error *err) {
     struct places *places = calloc(1, sizeof *places);
     if (places == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, 0, "cannot confine the proxy");
     }
     add_all(places, config);
     bool is_full = places->is_full;
-    bool is_set = !is_full && confine_files_to(places->paths, places->count);
+    bool is_set = !is_full && confine_files_to(places->paths, places->count, ret_enforced);
     int number = errno;
     for (size_t i = 0; i < places->count; i++) {
         free(places->owned[i]);
     }
     free(places);
     if (is_full) {
-        return error_set(err, ERROR_LIMIT, 0, "the configuration names files in too many folders");
+        (void)error_set(err, ERROR_LIMIT, 0, "the configuration names files in too many folders");
+        error_hint(err, "Keep certificates in fewer folders: at most %d.", (int)LIMIT_EDGE_FOLDERS);
+        return (status_t){ERROR_LIMIT};
     }
-    return is_set ? STATUS_OK
-                  : error_set(err, ERROR_IO, number, "cannot confine the proxy's files");
+    return is_set ? STATUS_OK : refuse("files", number, err);
 }
 
 status_t edge_confine_calls(struct error *err) {
     return confine_all_calls_to(filter_edge, sizeof filter_edge / sizeof filter_edge[0])
                ? STATUS_OK
-               : error_set(err, ERROR_IO, errno, "cannot confine the proxy's system calls");
+               : refuse("system calls", errno, err);
 }

@@ -15,8 +15,6 @@
 #include "edge/connection.h"
 #include "sys/fd.h"
 
-enum { HEADER_BYTES_MAX = 4096 };
-
 static const struct edge_limits *limits_of(const struct connection *connection) {
     return &connection->listener->config->limits;
 }
@@ -262,7 +260,7 @@ bool connection_send_header(struct connection *connection) {
         header.transport = PROXY_TRANSPORT_NONE;
     }
     CLEANUP(builder_deinit) struct builder text;
-    builder_init(&text, HEADER_BYTES_MAX);
+    builder_init(&text, LIMIT_PROXY_HEADER_BYTES);
     if (!add_tls(connection, &header)) {
         return false;
     }

@@ -17,9 +17,10 @@
 #include "edge/leg.h"
 #include "edge/side.h"
 #include "edge/worker.h"
+#include "proxy/resolve.h"
 #include "sys/fd.h"
 
-enum { HOSTS_BYTES_MAX = 1 << 20, WORKERS_MAX = 64, DRAIN_STEP_MS = 20 };
+enum { DRAIN_STEP_MS = 20 };
 
 struct edge {
     const struct edge_options *options;
@@ -28,8 +29,8 @@ struct edge {
     struct source_limits *sources;
     struct edge_log *log;
     struct log_writer *writer;                /* the main thread's */
-    struct metrics *metrics[WORKERS_MAX + 1]; /* the last one the main thread's */
-    struct worker *workers[WORKERS_MAX];
+    struct metrics *metrics[LIMIT_EDGE_WORKERS + 1]; /* the last one the main thread's */
+    struct worker *workers[LIMIT_EDGE_WORKERS];
     uint32_t worker_count;
     struct setup *setup;
     struct side *side;
@@ -38,16 +39,14 @@ struct edge {
 static uint32_t processor_count(void) {
     cpu_set_t set;
     int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    if (limit_past(count > LIMIT_EDGE_WORKERS, LIMIT_ID_EDGE_WORKERS)) {
+        return (uint32_t)LIMIT_EDGE_WORKERS;
+    }
     return count < 1 ? 1 : (uint32_t)count;
 }
 
 static struct metrics *own_metrics(const struct edge *edge) {
     return edge->metrics[edge->worker_count];
-}
-
-static status_t read_hosts(struct builder *hosts, struct error *err) {
-    CLEANUP(fd_closep) int fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
-    return fd >= 0 ? fd_read_to_end(fd, "/etc/hosts", hosts, err) : STATUS_OK;
 }
 
 /* As many descriptors as may be had: each connection has two. */
@@ -158,16 +157,22 @@ static status_t start_workers(struct edge *edge, struct error *err) {
     return use_setup(edge, edge->setup, err);
 }
 
+static const char *confinement(const struct edge *edge, bool has_landlock) {
+    if (edge->options->is_unconfined) {
+        return "no";
+    }
+    return has_landlock ? "yes" : "all but files: this kernel has no Landlock";
+}
+
 /* What needs files, then files are given up; what needs system calls that nobody else does, then
  * these; and then the first client. */
 static status_t begin(struct edge *edge, struct error *err) {
     struct edge_config *config = nullptr;
-    builder_init(&edge->hosts, HOSTS_BYTES_MAX);
-    TRY(read_hosts(&edge->hosts, err));
+    bool has_landlock = false;
+    TRY(resolve_read_hosts(&edge->hosts, err));
     TRY(side_new(builder_slice(&edge->hosts), &edge->side, err));
     TRY(edge_config_load(edge->options->file, &config, err));
     edge->worker_count = config->workers > 0 ? config->workers : processor_count();
-    edge->worker_count = edge->worker_count < WORKERS_MAX ? edge->worker_count : WORKERS_MAX;
     raise_files();
     status_t status = leg_prepare() ? metric_names_new(&edge->names, err)
                                     : error_set(err, ERROR_NO_MEMORY, 0, "cannot prepare TLS");
@@ -179,7 +184,7 @@ static status_t begin(struct edge *edge, struct error *err) {
         .config = config, .hosts = builder_slice(&edge->hosts), .names = edge->names};
     TRY(setup_new(&options, &edge->setup, err));
     if (!edge->options->is_unconfined) {
-        TRY(edge_confine_files(config, err));
+        TRY(edge_confine_files(config, &has_landlock, err));
     }
     TRY(source_limits_new((uint32_t)LIMIT_EDGE_SOURCES, &edge->sources, err));
     TRY(make_workers(edge, config, err));
@@ -192,7 +197,7 @@ static status_t begin(struct edge *edge, struct error *err) {
     side_set_ready(edge->side, nullptr);
     LOG_EVENT(edge->writer, PROXY_EVENT_START, {"file", config->file, 0},
               {"pid", nullptr, getpid()},
-              {"confined", edge->options->is_unconfined ? "no" : "yes", 0});
+              {"confined", confinement(edge, has_landlock), 0});
     return STATUS_OK;
 }
 
@@ -273,7 +278,7 @@ static void finish(struct edge *edge) {
     edge_log_stop(edge->log);
     source_limits_free(edge->sources);
     metric_names_free(edge->names);
-    for (uint32_t i = 0; i <= WORKERS_MAX; i++) {
+    for (uint32_t i = 0; i <= LIMIT_EDGE_WORKERS; i++) {
         metrics_free(edge->metrics[i]);
     }
     builder_deinit(&edge->hosts);

@@ -6,6 +6,9 @@
 
 #include "edge/io.h"
 
+/* Until accept(2) is tried again after it failed for want of descriptors or memory. */
+enum { IO_ACCEPT_AGAIN_MS = 100 };
+
 enum { IO_BLOCK_BYTES = (16 << 10) + 512 }; /* a TLS record of full size, with its overhead */
 
 struct io_block {

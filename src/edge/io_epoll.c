@@ -14,7 +14,7 @@
 #include "edge/io_engine.h"
 #include "sys/fd.h"
 
-enum { BATCH = 128, READ_BYTES = 64 << 10, ACCEPTS_MAX = 16, AGAIN_MS = 100 };
+enum { BATCH = 128, READ_BYTES = 64 << 10, ACCEPTS_MAX = 16 };
 
 struct io_epoll {
     struct io base; /* first */
@@ -233,14 +233,14 @@ static void accept_again(struct timer *timer) {
     struct io_acceptor *acceptor =
         (struct io_acceptor *)((uint8_t *)timer - offsetof(struct io_acceptor, again));
     if (!epoll_watch_add(acceptor->io, &acceptor->watch)) {
-        (void)io_timer_set(acceptor->io, &acceptor->again, AGAIN_MS);
+        (void)io_timer_set(acceptor->io, &acceptor->again, IO_ACCEPT_AGAIN_MS);
     }
 }
 
 /* Without descriptors to spare, a listener that stays ready would keep the thread busy. */
 static void accept_later(struct io_acceptor *acceptor, int error) {
     epoll_watch_remove(acceptor->io, &acceptor->watch);
-    (void)io_timer_set(acceptor->io, &acceptor->again, AGAIN_MS);
+    (void)io_timer_set(acceptor->io, &acceptor->again, IO_ACCEPT_AGAIN_MS);
     acceptor->failed(acceptor, error);
 }
 

@@ -8,8 +8,6 @@
 
 #include "edge/io_ring.h"
 
-enum { AGAIN_MS = 100 };
-
 static void arm_accept(struct io_ring *self, struct io_acceptor *acceptor) {
     struct io_uring_sqe *sqe = io_ring_sqe(self);
     io_uring_prep_multishot_accept(sqe, acceptor->fd, nullptr, nullptr,
@@ -84,7 +82,7 @@ void io_ring_serve_accept(struct io_ring *self, struct io_slot *slot, int result
         acceptor->accepted(acceptor, result);
     } else if (!goes_on) {
         /* As in epoll's engine: without descriptors to spare, later. */
-        (void)io_timer_set(&self->base, &acceptor->again, AGAIN_MS);
+        (void)io_timer_set(&self->base, &acceptor->again, IO_ACCEPT_AGAIN_MS);
         acceptor->failed(acceptor, -result);
     }
 }

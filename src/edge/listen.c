@@ -14,18 +14,15 @@
 
 enum { BACKLOG = 4096, UNIX_MODE = 0660 }; /* the kernel takes somaxconn at most */
 
-/* Whether somebody answers at a Unix path; a path without is what a process that was killed left.
- */
-static bool is_alive(const struct edge_bind *bind) {
-    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    return fd >= 0 && (connect(fd, (const struct sockaddr *)&bind->address, bind->size) == 0 ||
-                       errno == EAGAIN || errno == EACCES);
-}
-
+/* What a process that was killed left: a socket's path where nobody listens. Any other answer may
+ * be somebody's. */
 static void take_over(const struct edge_bind *bind) {
     const struct sockaddr_un *address = (const struct sockaddr_un *)&bind->address;
     struct stat status;
-    if (lstat(address->sun_path, &status) == 0 && S_ISSOCK(status.st_mode) && !is_alive(bind)) {
+    CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && lstat(address->sun_path, &status) == 0 && S_ISSOCK(status.st_mode) &&
+        connect(fd, (const struct sockaddr *)&bind->address, bind->size) != 0 &&
+        errno == ECONNREFUSED) {
         (void)unlink(address->sun_path);
     }
 }
@@ -68,7 +65,9 @@ status_t listen_open(const struct edge_bind *bind_to, int *ret_fd, struct error 
     }
     if (bind_to->transport == EDGE_UNIX) {
         const struct sockaddr_un *address = (const struct sockaddr_un *)&bind_to->address;
-        (void)chmod(address->sun_path, UNIX_MODE);
+        if (chmod(address->sun_path, UNIX_MODE) != 0) {
+            return fail(bind_to, errno, err);
+        }
     }
     if (!is_udp && listen(fd, BACKLOG) != 0) {
         return fail(bind_to, errno, err);

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "codec/json.h"
 #include "edge/health.h"
+#include "edge/listen.h"
 #include "edge/names.h"
 #include "sys/fd.h"
 
@@ -206,7 +207,7 @@ static status_t make_admin(struct side *side, struct error *err) {
         return STATUS_OK;
     }
     int fd = -1;
-    TRY(admin_listen(side->options.metrics, &fd, err));
+    TRY(listen_open(side->options.metrics, &fd, err));
     struct admin_options options = {.metrics = put_metrics,
                                     .health = put_health,
                                     .ready = put_ready,

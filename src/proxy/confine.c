@@ -16,8 +16,9 @@
 #include "base/cleanup.h"
 #include "proxy_filter.h"
 #include "sys/fd.h"
+#include "sys/ruleset.h"
 
-enum { ABI_TRUNCATE = 3, ABI_TCP = 4, ABI_SCOPES = 6, DNS_PORT = 53, OPEN_FILES_MAX = 4096 };
+enum { ABI_TCP = 4, DNS_PORT = 53, OPEN_FILES_MAX = 4096 };
 
 static bool limits_set(void) {
     static const struct {
@@ -52,33 +53,18 @@ static bool allow_port(int ruleset, uint16_t port) {
     return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_NET_PORT, &connect, 0) == 0;
 }
 
-/* A ruleset without one rule for files: none can be opened. */
+/* A ruleset without one rule for files: none can be opened. fcntl(2) can have a signal sent, hence
+ * the scope. */
 static bool landlock_set(const struct egress_config *config) {
-    long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (abi < 1) {
-        return errno == ENOSYS || errno == EOPNOTSUPP;
-    }
-    struct landlock_ruleset_attr handled = {
-        .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1,
-    };
-    handled.handled_access_fs |= abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0;
-    handled.handled_access_fs |= abi >= ABI_TRUNCATE ? LANDLOCK_ACCESS_FS_TRUNCATE : 0;
-    size_t size = sizeof handled.handled_access_fs;
-    if (abi >= ABI_TCP) {
-        handled.handled_access_net = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
-        size = sizeof handled.handled_access_fs + sizeof handled.handled_access_net;
-    }
-    if (abi >= ABI_SCOPES) { /* fcntl(2) can have a signal sent */
-        handled.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
-        size = sizeof handled;
-    }
-    CLEANUP(fd_closep)
-    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
-    bool is_set = ruleset >= 0 && (abi < ABI_TCP || allow_port(ruleset, DNS_PORT));
+    static const struct ruleset_options OPTIONS = {.has_tcp = true, .is_scoped = true};
+    CLEANUP(fd_closep) int ruleset = -1;
+    int abi = 0;
+    bool is_set =
+        ruleset_open(&OPTIONS, &ruleset, &abi) && (abi < ABI_TCP || allow_port(ruleset, DNS_PORT));
     for (uint32_t i = 0; is_set && abi >= ABI_TCP && i < config->target_count; i++) {
         is_set = allow_port(ruleset, config->targets[i].port);
     }
-    return is_set && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    return is_set && ruleset_enforce(ruleset);
 }
 
 static bool calls_set(void) {

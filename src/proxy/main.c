@@ -21,8 +21,6 @@
 #include "sys/fd.h"
 #include "sys/socket.h"
 
-enum { HOSTS_BYTES_MAX = 1 << 20 };
-
 static status_t receive_config(uint8_t *message, struct egress_config *ret_config,
                                struct error *err) {
     size_t size = 0;
@@ -34,10 +32,7 @@ static status_t receive_config(uint8_t *message, struct egress_config *ret_confi
 
 /* What needs files comes before the confinement. */
 static status_t prepare(struct egress *egress, struct builder *hosts, struct error *err) {
-    CLEANUP(fd_closep) int fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        TRY(fd_read_to_end(fd, "/etc/hosts", hosts, err));
-    }
+    TRY(resolve_read_hosts(hosts, err));
     TRY(loop_new(&egress->loop, err));
     TRY(resolver_new(egress->loop, builder_slice(hosts), &egress->resolver, err));
     TRY(tls_prepare(&egress->config, &egress->tls, err));
@@ -56,9 +51,8 @@ static bool answer(const struct egress_ready *ready) {
 static int run_egress(void) {
     static uint8_t message[LIMIT_EGRESS_MESSAGE_BYTES];
     static struct egress egress;
-    struct builder hosts;
+    struct builder hosts = {};
     struct error err = {};
-    builder_init(&hosts, HOSTS_BYTES_MAX);
     if (!status_is_ok(receive_config(message, &egress.config, &err))) {
         return 1;
     }

@@ -2,6 +2,7 @@
 #include "proxy/resolve.h"
 
 #include <ares.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 
 #include "base/assert.h"
 #include "base/cleanup.h"
+#include "base/limits.h"
+#include "sys/fd.h"
 
 enum { SOCKET_COUNT_MAX = 32, TRY_MS = 2000, TRIES = 2, HOUR_MS = 3600000 };
 
@@ -56,6 +59,16 @@ static bool line_names(struct slice line, const char *name) {
         }
     }
     return false;
+}
+
+status_t resolve_read_hosts(struct builder *ret_hosts, struct error *err) {
+    builder_init(ret_hosts, (size_t)LIMIT_HOSTS_BYTES);
+    CLEANUP(fd_closep) int fd = open("/etc/hosts", O_RDONLY | O_CLOEXEC);
+    status_t status = fd >= 0 ? fd_read_to_end(fd, "/etc/hosts", ret_hosts, err) : STATUS_OK;
+    if (!status_is_ok(status) && err->code == ERROR_LIMIT) {
+        limit_hit(LIMIT_ID_HOSTS_BYTES);
+    }
+    return status;
 }
 
 size_t resolve_in_hosts(struct slice hosts, const char *name, struct host_address *ret_addresses) {

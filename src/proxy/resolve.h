@@ -16,6 +16,9 @@ struct resolve_query;
 typedef void resolve_done(void *context, const struct host_address *addresses, size_t count,
                           const char *why);
 
+/* Starts a builder with the text of /etc/hosts, which may be missing; owned by the caller, also on
+ * failure. ERROR_LIMIT past LIMIT_HOSTS_BYTES, ERROR_IO. */
+status_t resolve_read_hosts(struct builder *ret_hosts, struct error *err);
 /* `hosts` is the text of /etc/hosts, borrowed for as long as the resolver lives. */
 status_t resolver_new(struct loop *loop, struct slice hosts, struct resolver **ret_resolver,
                       struct error *err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/confine.h"
 
-#include <errno.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
@@ -10,35 +9,24 @@
 #include <unistd.h>
 
 #include "sys/fd.h"
+#include "sys/ruleset.h"
 
-enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_TCP = 4 };
+enum { ABI_TCP = 4 };
 
 /* A ruleset without a rule for files: none can be opened. Port 0: it has no rule at all. */
 static bool landlock_set(uint16_t port) {
-    long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (abi < 1) {
-        return errno == ENOSYS || errno == EOPNOTSUPP;
-    }
-    struct landlock_ruleset_attr handled = {
-        .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1,
-    };
-    handled.handled_access_fs |= abi >= ABI_REFER ? LANDLOCK_ACCESS_FS_REFER : 0;
-    handled.handled_access_fs |= abi >= ABI_TRUNCATE ? LANDLOCK_ACCESS_FS_TRUNCATE : 0;
-    size_t size = sizeof handled.handled_access_fs;
-    if (abi >= ABI_TCP) {
-        handled.handled_access_net = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
-        size += sizeof handled.handled_access_net;
-    }
-    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
+    static const struct ruleset_options OPTIONS = {.has_tcp = true};
     const struct landlock_net_port_attr connect = {
         .allowed_access = LANDLOCK_ACCESS_NET_CONNECT_TCP,
         .port = port,
     };
+    int ruleset = -1;
+    int abi = 0;
     bool is_set =
-        ruleset >= 0 &&
+        ruleset_open(&OPTIONS, &ruleset, &abi) &&
         (port == 0 || abi < ABI_TCP ||
          syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_NET_PORT, &connect, 0) == 0) &&
-        syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+        ruleset_enforce(ruleset);
     fd_closep(&ruleset);
     return is_set;
 }

@@ -20,9 +20,9 @@ struct confine_path {
 };
 /* No core, no debugger, no way to more privilege, no capability but that of binding ports below
  * 1024; with Landlock no file but these, nothing of them executed, and nobody outside signalled.
- * For this thread and those it starts. False with errno: what every supported kernel can do failed.
- */
-bool confine_files_to(const struct confine_path *paths, size_t count);
+ * For this thread and those it starts. *ret_enforced is false where the kernel has no Landlock: the
+ * rest holds, and files stay open. False with errno: what every supported kernel can do failed. */
+bool confine_files_to(const struct confine_path *paths, size_t count, bool *ret_enforced);
 /* Every system call that the filter does not let through ends as it says. Under a sanitizer, whose
  * own calls are no part of the product, nothing happens. */
 bool confine_calls_to(const struct sock_filter *lines, size_t count);

@@ -12,8 +12,7 @@
 #include "base/cleanup.h"
 #include "sys/confine.h"
 #include "sys/fd.h"
-
-enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_SCOPES = 6 };
+#include "sys/ruleset.h"
 
 /* Those that are not held already are nobody's loss; those that are go, in this thread and in all
  * that it starts. */
@@ -52,33 +51,21 @@ static bool add_path(int ruleset, const struct confine_path *path) {
     return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
 }
 
-static bool landlock_set(const struct confine_path *paths, size_t count) {
-    long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (abi < 1) {
-        return errno == ENOSYS || errno == EOPNOTSUPP;
-    }
-    struct landlock_ruleset_attr handled = {
-        .handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1,
-    };
-    handled.handled_access_fs |= abi >= ABI_REFER ? LANDLOCK_ACCESS_FS_REFER : 0;
-    handled.handled_access_fs |= abi >= ABI_TRUNCATE ? LANDLOCK_ACCESS_FS_TRUNCATE : 0;
-    size_t size = sizeof handled.handled_access_fs;
-    if (abi >= ABI_SCOPES) {
-        handled.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL;
-        size = sizeof handled;
-    }
-    CLEANUP(fd_closep)
-    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
-    bool is_set = ruleset >= 0;
-    for (size_t i = 0; is_set && i < count; i++) {
+static bool landlock_set(const struct confine_path *paths, size_t count, bool *ret_enforced) {
+    static const struct ruleset_options OPTIONS = {.is_scoped = true};
+    CLEANUP(fd_closep) int ruleset = -1;
+    int abi = 0;
+    bool is_set = ruleset_open(&OPTIONS, &ruleset, &abi);
+    for (size_t i = 0; is_set && abi > 0 && i < count; i++) {
         is_set = add_path(ruleset, &paths[i]);
     }
-    return is_set && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    *ret_enforced = abi > 0;
+    return is_set && ruleset_enforce(ruleset);
 }
 
-bool confine_files_to(const struct confine_path *paths, size_t count) {
+bool confine_files_to(const struct confine_path *paths, size_t count, bool *ret_enforced) {
     const struct rlimit no_core = {0, 0};
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &no_core) == 0 &&
            drop_capabilities() && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           landlock_set(paths, count);
+           landlock_set(paths, count, ret_enforced);
 }

@@ -9,6 +9,7 @@
 #                                              N, whether it prints something like PATTERN
 #   same "what" "$expected" "$got"             a row: ok when the two texts are one
 #   skip "what" "why it cannot run here"
+#   free_ports COUNT                           ports of 127.0.0.1 that a server may take, in one line
 #   eventually command arg...                  whether it succeeds within ten seconds
 #   nothing_is_left                            two rows: no process and no cgroup of this test's
 #   newest TYPE, entries TYPE, holds TYPE TEXT the last entry of a type in the log, how many there
@@ -114,6 +115,8 @@ skip() {
     rows=$((rows + 1))
     echo "ok $rows - $1 # SKIP $2"
 }
+
+free_ports() { python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/ports.py" "$1"; }
 
 eventually() {
     local _

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 
+from ports import free_ports
 from proxy_attack_tools import (HYBRID, VERSIONS, Counters, Hello, KeyUpdater, Pieces, alert_of, changes, deaf, dial, dies, echo,
                                 flood, is_gone, memory_of, quiet, record, records, reset, secure, settled, start_service, turn)
 
@@ -40,12 +41,7 @@ class Edge:
     """The program under attack."""
 
     def __init__(self, files=None):
-        held = [socket.socket() for _ in range(len(NAMES) + 1)]
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        *ports, self.metrics = [one.getsockname()[1] for one in held]
-        for one in held:
-            one.close()
+        *ports, self.metrics = free_ports(len(NAMES) + 1)
         for name, port in zip(NAMES, ports):
             setattr(self, name, port)
         with open("proxy.yaml", "w", encoding="ascii") as out:

@@ -6,7 +6,7 @@ if ! command -v openssl >/dev/null || ! openssl list -kem-algorithms | grep -q X
     echo "no openssl with X25519MLKEM768 here"
     exit 77
 fi
-port=$(python3 -c 'import socket; one = socket.socket(); one.bind(("127.0.0.1", 0)); print(one.getsockname()[1])')
+port=$(free_ports 1)
 set_pq() { # word
     printf 'version: 1\nlisteners:\n- {name: e, bind: "tcp://127.0.0.1:%s", mode: echo, pq: %s, tls: {cert: c.pem, key: k.pem, dev: true}}\n' \
         "$port" "$1" >proxy.yaml

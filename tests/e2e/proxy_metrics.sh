@@ -16,12 +16,7 @@ for _ in $(seq 100); do
 done
 # shellcheck source=/dev/null
 . "$SCRATCH/ports"
-read -r front strict plain lone silent stalled dying flooded mixed outer wrong metrics < <(python3 -c '
-import socket
-held = [socket.socket() for _ in range(12)]
-for one in held:
-    one.bind(("127.0.0.1", 0))
-print(*[one.getsockname()[1] for one in held])')
+read -r front strict plain lone silent stalled dying flooded mixed outer wrong metrics < <(free_ports 12)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10 -subj /CN=app.example \
     -addext subjectAltName=DNS:app.example -keyout key.pem -out cert.pem 2>/dev/null
 chmod 600 key.pem

@@ -25,12 +25,7 @@ stop_all() {
     clean_up
 }
 trap stop_all EXIT
-read -r web site database sql udp echo plain metrics < <(python3 -c '
-import socket
-held = [socket.socket() for _ in range(8)]
-for one in held:
-    one.bind(("127.0.0.1", 0))
-print(*[one.getsockname()[1] for one in held])')
+read -r web site database sql udp echo plain metrics < <(free_ports 8)
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
     -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem 2>/dev/null

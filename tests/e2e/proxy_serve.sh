@@ -3,14 +3,7 @@
 # its configuration again, and ends when it is told to.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
 
-read -r front back metrics < <(python3 - <<'PY'
-import socket
-sockets = [socket.socket() for _ in range(3)]
-for one in sockets:
-    one.bind(("127.0.0.1", 0))
-print(*(one.getsockname()[1] for one in sockets))
-PY
-)
+read -r front back metrics < <(free_ports 3)
 mkdir www && echo "hello from behind" >www/index.html
 python3 -m http.server --bind 127.0.0.1 --directory www "$back" >/dev/null 2>&1 &
 server=$!

@@ -18,6 +18,8 @@ import struct
 import sys
 import threading
 
+from ports import free_ports
+
 folder = pathlib.Path(sys.argv[1])
 counts = {}
 counting = threading.Lock()
@@ -96,13 +98,12 @@ def listen(handler, name, port=0):
     return listener
 
 
-listeners = {name: listen(good, name) for name in ("good_a", "good_b")}
+# They go and come back: nobody else may get their ports meanwhile.
+listeners = {name: listen(good, name, port) for name, port in zip(("good_a", "good_b"), free_ports(2))}
 bad = {name: listen(handler, name)
        for name, handler in (("closes", closes), ("stalls", stalls), ("dies", dies), ("floods", floods))}
 ports = {name: listener.getsockname()[1] for name, listener in {**listeners, **bad}.items()}
-with socket.socket() as nobody:
-    nobody.bind(("127.0.0.1", 0))
-    ports["gone"] = nobody.getsockname()[1]
+ports["gone"] = free_ports(1)[0]
 (folder / "ports.new").write_text("".join(f"{name}={port}\n" for name, port in ports.items()))
 os.rename(folder / "ports.new", folder / "ports")
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGUSR2])

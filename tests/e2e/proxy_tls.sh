@@ -10,12 +10,7 @@ $back serve "$SCRATCH/port" &
 service=$!
 edge=
 trap 'kill $service $edge 2>/dev/null; wait 2>/dev/null; clean_up' EXIT
-read -r strict prefer off again out pass echo named auth metrics < <(python3 -c '
-import socket
-held = [socket.socket() for _ in range(10)]
-for one in held:
-    one.bind(("127.0.0.1", 0))
-print(*[one.getsockname()[1] for one in held])')
+read -r strict prefer off again out pass echo named auth metrics < <(free_ports 10)
 for _ in $(seq 100); do
     [ -s port ] && break
     sleep 0.1

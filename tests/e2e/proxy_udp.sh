@@ -9,17 +9,8 @@ udp="python3 $AIRLOCK_SOURCE_DIR/tests/e2e/proxy_udp.py"
 proxy_pid=
 server_pid=
 trap '[ -z "$proxy_pid" ] || kill $proxy_pid 2>/dev/null; [ -z "$server_pid" ] || kill $server_pid 2>/dev/null; clean_up' EXIT
-read -r service echo_port server < <(python3 -c '
-import socket
-held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
-for one in held:
-    one.bind(("127.0.0.1", 0))
-print(*[one.getsockname()[1] for one in held])')
-metrics=$(python3 -c '
-import socket
-held = socket.socket()
-held.bind(("127.0.0.1", 0))
-print(held.getsockname()[1])')
+read -r service echo_port server < <(free_ports 3)
+metrics=$(free_ports 1)
 write_config() { # engine, sessions of the echo
     cat >proxy.yaml <<END
 version: 1

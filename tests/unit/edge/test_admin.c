@@ -19,6 +19,7 @@
 
 #include "base/limits.h"
 #include "edge/admin.h"
+#include "edge/listen.h"
 #include "sys/fd.h"
 
 enum { LARGE = 3000000 };
@@ -75,7 +76,7 @@ static void start(struct fixture *fixture, const struct edge_bind *bind, uint32_
     struct error err;
     int fd = -1;
     assert_int_equal(pipe2(fixture->stop_fds, O_CLOEXEC), 0);
-    assert_true(status_is_ok(admin_listen(bind, &fd, &err)));
+    assert_true(status_is_ok(listen_open(bind, &fd, &err)));
     fixture->size = sizeof fixture->address;
     assert_int_equal(getsockname(fd, (struct sockaddr *)&fixture->address, &fixture->size), 0);
     assert_true(status_is_ok(edge_log_start(-1, &fixture->log, &err)));
@@ -341,7 +342,7 @@ static void a_unix_path_left_behind_is_taken_over_and_a_live_one_not(void **stat
         assert_status(fixture, "GET /ready HTTP/1.1\r\n" END, 200);
         struct error err;
         int fd = -1;
-        assert_false(status_is_ok(admin_listen(&bind, &fd, &err)));
+        assert_false(status_is_ok(listen_open(&bind, &fd, &err)));
         assert_int_equal(fd, -1);
         assert_int_equal(err.os_errno, EADDRINUSE);
         if (round == 0) {
@@ -354,7 +355,7 @@ static void a_unix_path_left_behind_is_taken_over_and_a_live_one_not(void **stat
     (void)close(file);
     struct error err;
     int fd = -1;
-    assert_false(status_is_ok(admin_listen(&bind, &fd, &err)));
+    assert_false(status_is_ok(listen_open(&bind, &fd, &err)));
     assert_int_equal(access(path.sun_path, F_OK), 0);
     (void)unlink(path.sun_path);
     (void)rmdir(folder);

@@ -29,11 +29,19 @@ typedef int child_work(const char *folder);
 static char folder[] = "/tmp/confine_XXXXXX";
 static char outside[128];
 
+static bool has_landlock(void) {
+    return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 1;
+}
+
 static int confined(child_work *work) {
     pid_t child = fork();
     if (child == 0) {
         const struct confine_path path = {folder, true};
-        _exit(confine_files_to(&path, 1) ? work(folder) : 100);
+        bool is_enforced = false;
+        if (!confine_files_to(&path, 1, &is_enforced)) {
+            _exit(100);
+        }
+        _exit(is_enforced == has_landlock() ? work(folder) : 102);
     }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -89,10 +97,6 @@ static int has_capabilities(const char *path) {
                    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_DUMPABLE) == 0
                ? 0
                : 1;
-}
-
-static bool has_landlock(void) {
-    return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 1;
 }
 
 static void what_is_not_named_cannot_be_opened(void **state) {

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A Landlock ruleset to add rules to: what every confined program of ours begins with.
+ */
+#pragma once
+
+struct ruleset_options {
+    bool has_tcp;   /* binding and connecting to TCP ports need rules too (ABI 4) */
+    bool is_scoped; /* no signal and no abstract Unix socket of others (ABI 6) */
+};
+
+/* Handles every access to files that this kernel can forbid, so that what has no rule is forbidden.
+ * *ret_fd is owned by the caller; -1 where the kernel has no Landlock, or it is switched off.
+ * *ret_abi is its version. False with errno when it failed. */
+bool ruleset_open(const struct ruleset_options *options, int *ret_fd, int *ret_abi);
+/* Puts it in force for this thread and those it starts; true too when there is none (fd -1). */
+bool ruleset_enforce(int fd);
