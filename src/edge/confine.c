@@ -77,7 +77,8 @@ static void add_all(struct places *places, const struct edge_config *config) {
 
 static status_t refuse(const char *what, int number, struct error *err) {
     (void)error_set(err, ERROR_IO, number, "cannot confine the proxy's %s", what);
-    error_hint(err, "Where a container or an enclave is the wall and forbids this, say so: --unconfined");
+    error_hint(
+        err, "Where a container or an enclave is the wall and forbids this, say so: --unconfined");
     return (status_t){ERROR_IO};
 }
 

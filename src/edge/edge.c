@@ -28,7 +28,7 @@ struct edge {
     struct metric_names *names;
     struct source_limits *sources;
     struct edge_log *log;
-    struct log_writer *writer;                /* the main thread's */
+    struct log_writer *writer;                       /* the main thread's */
     struct metrics *metrics[LIMIT_EDGE_WORKERS + 1]; /* the last one the main thread's */
     struct worker *workers[LIMIT_EDGE_WORKERS];
     uint32_t worker_count;
@@ -196,8 +196,7 @@ static status_t begin(struct edge *edge, struct error *err) {
     tell_listeners(edge);
     side_set_ready(edge->side, nullptr);
     LOG_EVENT(edge->writer, PROXY_EVENT_START, {"file", config->file, 0},
-              {"pid", nullptr, getpid()},
-              {"confined", confinement(edge, has_landlock), 0});
+              {"pid", nullptr, getpid()}, {"confined", confinement(edge, has_landlock), 0});
     return STATUS_OK;
 }
 

@@ -63,7 +63,7 @@ until_true bash -c "</dev/tcp/127.0.0.1/$back"
 check "a manifest for this configuration" enclave manifest -c edge/proxy.yaml -o edge/proxy.manifest
 "$AIRLOCK" enclave sim -m edge/proxy.manifest 2>sim.err &
 sim=$!
-started+=($sim)
+started+=("$sim")
 check "it runs as its manifest says" until_true grep -q proxy.start sim.err
 same "with epoll, since Gramine has no io_uring" epoll \
     "$(sed -n 's/.*"event":"proxy.engine","engine":"\([a-z_]*\)".*/\1/p' sim.err)"

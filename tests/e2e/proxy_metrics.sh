@@ -14,8 +14,9 @@ for _ in $(seq 100); do
     [ -s "$SCRATCH/ports" ] && break
     sleep 0.1
 done
-# shellcheck source=/dev/null
-. "$SCRATCH/ports"
+port_of() { sed -n "s/^$1=//p" "$SCRATCH/ports"; }
+good_a=$(port_of good_a) good_b=$(port_of good_b) gone=$(port_of gone)
+closes=$(port_of closes) stalls=$(port_of stalls) dies=$(port_of dies) floods=$(port_of floods)
 read -r front strict plain lone silent stalled dying flooded mixed outer wrong metrics < <(free_ports 12)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10 -subj /CN=app.example \
     -addext subjectAltName=DNS:app.example -keyout key.pem -out cert.pem 2>/dev/null
