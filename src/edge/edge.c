@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 #include "proxy/resolve.h"
 #include "sys/fd.h"
 
-enum { DRAIN_STEP_MS = 20 };
+enum { DRAIN_STEP_MS = 20, LOOK_S = 1, MANY = 1000 };
 
 struct edge {
     const struct edge_options *options;
@@ -34,6 +35,7 @@ struct edge {
     uint32_t worker_count;
     struct setup *setup;
     struct side *side;
+    uint32_t live_most; /* connections, since memory was given back */
 };
 
 static uint32_t processor_count(void) {
@@ -283,10 +285,24 @@ static void finish(struct edge *edge) {
     builder_deinit(&edge->hosts);
 }
 
+/* What thousands of connections left in the allocator's hands goes back to the system once most of
+ * them are gone: a flood is not paid for until the next start. */
+static void give_memory_back(struct edge *edge) {
+    uint32_t live = live_count(edge);
+    if (edge->live_most >= MANY && live < edge->live_most / 2) {
+        (void)malloc_trim(0);
+        edge->live_most = live;
+    }
+    edge->live_most = live > edge->live_most ? live : edge->live_most;
+}
+
 static void serve(struct edge *edge, const sigset_t *signals) {
+    const struct timespec look = {.tv_sec = LOOK_S};
     for (;;) {
-        int signal = sigwaitinfo(signals, nullptr);
-        if (signal == SIGHUP) {
+        int signal = sigtimedwait(signals, nullptr, &look);
+        if (signal < 0) {
+            give_memory_back(edge);
+        } else if (signal == SIGHUP) {
             reload(edge);
         } else if (signal == SIGTERM || signal == SIGINT) {
             drain(edge, signals);

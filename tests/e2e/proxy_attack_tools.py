@@ -27,6 +27,7 @@ def echo(connection):
 
 
 def flood(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)  # of the kernel's memory; the edge's is what fills
     while True:
         connection.sendall(bytes(65536))
 
@@ -53,6 +54,7 @@ def start_service(serve):
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
 
     def one(connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             serve(connection)
         except OSError:
@@ -92,8 +94,20 @@ def changes(before, now, names):
     return {key: value for key, value in found.items() if value}
 
 
-def dial(port, source="127.0.0.1", timeout=10):
-    return socket.create_connection(("127.0.0.1", port), timeout=timeout, source_address=(source, 0))
+def dial(port, source="127.0.0.1", timeout=10, buffer=0):
+    """What it says is sent at once: a flight and what follows it do not wait for each other."""
+    made = socket.socket()
+    try:
+        made.settimeout(timeout)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if buffer:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        made.bind((source, 0))
+        made.connect(("127.0.0.1", port))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def context():
@@ -103,8 +117,8 @@ def context():
     return made
 
 
-def secure(port, source="127.0.0.1"):
-    return context().wrap_socket(dial(port, source), server_hostname="localhost", suppress_ragged_eofs=False)
+def secure(port, source="127.0.0.1", buffer=0):
+    return context().wrap_socket(dial(port, source, buffer=buffer), server_hostname="localhost", suppress_ragged_eofs=False)
 
 
 def turn(connection, size=20000):
@@ -147,7 +161,6 @@ class Pieces:
 
     def __init__(self, port, source="127.0.0.1"):
         self.socket = dial(port, source)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context().wrap_bio(self.incoming, self.outgoing, server_hostname="localhost")
 
