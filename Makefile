@@ -7,6 +7,8 @@ CHECK := tools/enter --check
 PEERS := tools/enter --peers
 BUILD := build
 FUZZ_SECONDS ?= 60
+# Of the first build: -Dtests=false builds the programs alone.
+MESON_ARGS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 
@@ -20,7 +22,7 @@ help: ## what can be made (this)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BUILD)/build.ninja:
-	@$(ENTER) meson setup $(BUILD) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@$(ENTER) meson setup $(BUILD) $(MESON_ARGS) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 
 build: $(BUILD)/build.ninja ## build into build/, with ./airlock at the top

@@ -43,7 +43,7 @@ listeners:
 upstreams:
   - {name: again, servers: [{addr: "127.0.0.1:$front"}], tls: {ca: cert.pem, server_name: app.example}}
   - {name: wrong, servers: [{addr: "127.0.0.1:$front"}], tls: {ca: cert.pem, server_name: other.example}}
-  - {name: app, servers: [{addr: "127.0.0.1:$good_a", weight: $1}, {addr: "127.0.0.1:$good_b", weight: $2}], health: {interval: 100ms, timeout: 100ms, rise: 2, fall: 2}}
+  - {name: app, servers: [{addr: "127.0.0.1:$good_a", weight: $1}, {addr: "127.0.0.1:$good_b", weight: $2}], health: {interval: 500ms, timeout: 500ms, rise: 2, fall: 2}}
   - {name: lone, servers: [{addr: "127.0.0.1:$gone"}]}
   - {name: silent, servers: [{addr: "127.0.0.1:$closes"}]}
   - {name: stalled, servers: [{addr: "127.0.0.1:$stalls"}]}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Airlock builds itself in a sandbox, with its own Debian root as the sandbox's root, and the result is a
+# Airlock builds itself (but for its tests) in a sandbox, with its own Debian root as the sandbox's root, and the result is a
 # stage. A plain user, who cannot go where root keeps that root, builds one program of it in the root that
 # is there.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
@@ -32,7 +32,7 @@ same "in a sandbox with the root tools/enter knows where it is" build \
     "$(sealed env -u AIRLOCK_IN_DEVROOT tools/enter sh -c 'echo "$AIRLOCK_IN_DEVROOT"')"
 refuse "and enters no other" sealed tools/enter --check true
 if [ "$(id -u)" = 0 ]; then
-    sealed make build >"$disk/build.out" 2>&1
+    sealed make build MESON_ARGS=-Dtests=false >"$disk/build.out" 2>&1
     same "make build succeeds" 0 $?
     program=build/src/airlock
 else

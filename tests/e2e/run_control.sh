@@ -113,16 +113,17 @@ end
 nothing_is_left
 
 # The same with its launcher: what is frozen dies when somebody asks for it.
-begin -- bash -c 'echo go; sleep 1000.25 & sleep 1000.25'
+forever=1000.$$ # other tests sleep too
+begin -- bash -c "echo go; sleep $forever & sleep $forever"
 check "paused again" ask pause
 kill -KILL $(pgrep -P "$host") "$host"
 end
 refuse "it does not go on" ask resume
 for _ in $(seq 100); do
-    pgrep -f '^sleep 1000[.]25' >/dev/null || break
+    pgrep -xf "sleep $forever" >/dev/null || break
     sleep 0.05
 done
-refuse "no process of it is left" pgrep -f '^sleep 1000[.]25'
+refuse "no process of it is left" pgrep -xf "sleep $forever"
 "$AIRLOCK" runs >/dev/null
 same "nor a cgroup" 0 "$(airlock_cgroups)"
 
