@@ -49,11 +49,11 @@ void io_ring_accept_stop(struct io *io, struct io_acceptor *acceptor) {
 }
 
 /* One whose operation is under way hands it on as it is: a client that was accepted meanwhile would
- * see a reset if it were cancelled. The operation keeps the socket, not the descriptor. */
+ * see a reset if it were cancelled. The operation keeps the socket, not the descriptor; one that
+ * was only queued is given to the kernel first, because the descriptor may be closed after this. */
 bool io_ring_accept_move(struct io *io, struct io_acceptor *from, struct io_acceptor *to) {
     struct io_slot *slot = from->slot;
-    (void)io;
-    if (slot == nullptr || !slot->is_armed) {
+    if (slot == nullptr || !slot->is_armed || io_uring_submit(&((struct io_ring *)io)->ring) < 0) {
         return false;
     }
     from->slot = nullptr;

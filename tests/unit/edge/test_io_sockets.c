@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "edge_ends.h"
@@ -134,12 +135,112 @@ static void a_reset_is_an_error(void **state) {
     assert_int_equal(close(listener), 0);
 }
 
+/* A client that somebody has accepted; its descriptor. */
+static int knock(const struct sockaddr_in *address) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)address, sizeof *address), 0);
+    return fd;
+}
+
+/* Whoever was let in gets a byte; whoever was dropped on the way sees a reset, or nothing. */
+static void everybody_was_let_in(struct door *door, const int *clients, int count) {
+    assert_int_equal(door->count, count);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(write(door->fds[i], "x", 1), 1);
+        assert_int_equal(close(door->fds[i]), 0);
+    }
+    for (int i = 0; i < count; i++) {
+        char byte = 0;
+        assert_int_equal(read(clients[i], &byte, 1), 1);
+        assert_int_equal(close(clients[i]), 0);
+    }
+    door->count = 0;
+}
+
+static void move_doors(struct io *io) {
+    enum { MOVES = 20, CLIENTS = 3 };
+    struct sockaddr_in address;
+    struct door doors[2];
+    int clients[CLIENTS];
+    int fd = listen_on_loopback(&address);
+    for (int i = 0; i < 2; i++) {
+        doors[i] = (struct door){.acceptor = {.accepted = on_accepted, .failed = on_failed}};
+    }
+    doors[0].acceptor.fd = fd;
+    assert_true(io_accept_start(io, &doors[0].acceptor));
+    for (int move = 0; move < MOVES; move++) {
+        struct door *from = &doors[move % 2];
+        struct door *to = &doors[(move + 1) % 2];
+        int turns = 0;
+        TURN_UNTIL(io, turns++ == move % 3); /* the kernel may have begun to accept, or not */
+        clients[0] = knock(&address);
+        to->acceptor.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        assert_true(io_accept_move(io, &from->acceptor, &to->acceptor));
+        assert_int_equal(close(fd), 0); /* of the configuration before */
+        fd = to->acceptor.fd;
+        for (int i = 1; i < CLIENTS; i++) {
+            clients[i] = knock(&address);
+        }
+        TURN_UNTIL(io, to->count == CLIENTS);
+        assert_int_equal(from->count, 0);
+        everybody_was_let_in(to, clients, CLIENTS);
+    }
+    assert_int_equal(doors[0].failures + doors[1].failures, 0);
+    io_accept_stop(io, &doors[MOVES % 2].acceptor);
+    int turns = 0;
+    TURN_UNTIL(io, turns++ == 2);
+    assert_int_equal(close(fd), 0);
+}
+
+/* Also of an engine that makes its first turn only then, and has what it was told before that. */
+static void nobody_is_lost_when_a_door_is_moved(void **state) {
+    move_doors(io_of(state));
+    move_doors(io_of(state));
+}
+
+/* Without descriptors it waits to try again; who takes its place waits for nothing of that. */
+static void a_door_that_failed_can_be_moved(void **state) {
+    struct io *io = io_of(state);
+    struct sockaddr_in address;
+    struct door old = {.acceptor = {.accepted = on_accepted, .failed = on_failed}};
+    struct door new = {.acceptor = {.accepted = on_accepted, .failed = on_failed}};
+    struct rlimit files;
+    old.acceptor.fd = listen_on_loopback(&address);
+    assert_true(io_accept_start(io, &old.acceptor));
+    int client = knock(&address);
+    new.acceptor.fd = fcntl(old.acceptor.fd, F_DUPFD_CLOEXEC, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    const struct rlimit none = {.rlim_cur = 3, .rlim_max = files.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    TURN_UNTIL(io, old.failures > 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_int_equal(old.count, 0);
+    assert_true(io_accept_move(io, &old.acceptor, &new.acceptor));
+    assert_int_equal(close(old.acceptor.fd), 0);
+    TURN_UNTIL(io, new.count == 1);
+    everybody_was_let_in(&new, &client, 1);
+    int failures = old.failures;
+    int turns = 0;
+    TURN_UNTIL(io, turns++ == 5); /* 250 ms: the old one's next try would have been by now */
+    assert_int_equal(old.failures, failures);
+    assert_int_equal(old.count, 0);
+    client = knock(&address);
+    TURN_UNTIL(io, new.count == 1);
+    everybody_was_let_in(&new, &client, 1);
+    io_accept_stop(io, &new.acceptor);
+    turns = 0;
+    TURN_UNTIL(io, turns++ == 2);
+    assert_int_equal(close(new.acceptor.fd), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ON_BOTH(a_connection_that_is_refused_says_so),
         ON_BOTH(a_reset_is_an_error),
         ON_BOTH(output_before_the_connection_stands_waits_for_it),
         ON_BOTH(connections_are_accepted_until_it_is_stopped),
+        ON_BOTH(nobody_is_lost_when_a_door_is_moved),
+        ON_BOTH(a_door_that_failed_can_be_moved),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
