@@ -104,7 +104,7 @@ static enum screen_key take_escape(void) {
             break;
         }
     }
-    char last = size >= 2 ? sequence[size - 1] : '\0';
+    char last = (char)(size >= 2 ? sequence[size - 1] : '\0');
     switch (last) {
     case 'A':
         return SCREEN_KEY_UP;

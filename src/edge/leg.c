@@ -71,7 +71,7 @@ bool leg_set_tls(struct leg *leg, SSL *tls) {
 /* Room for `size` more; what was taken from the front goes. */
 static bool grow(struct leg *leg, size_t size) {
     size_t there = leg->held_size - leg->held_at;
-    if (there + size <= leg->held_capacity) {
+    if (leg->held != nullptr && there + size <= leg->held_capacity) {
         memmove(leg->held, leg->held + leg->held_at, there);
     } else {
         size_t capacity = 2 * (there + size);
@@ -79,7 +79,7 @@ static bool grow(struct leg *leg, size_t size) {
         if (held == nullptr) {
             return false;
         }
-        if (there > 0) {
+        if (leg->held != nullptr) {
             memcpy(held, leg->held + leg->held_at, there);
         }
         free(leg->held);
@@ -99,7 +99,8 @@ bool leg_hold(struct leg *leg, struct slice bytes) {
         limit_hit(LIMIT_ID_EDGE_HELD_BYTES);
         return false;
     }
-    if (leg->held_size + bytes.size > leg->held_capacity && !grow(leg, bytes.size)) {
+    bool has_room = leg->held != nullptr && leg->held_size + bytes.size <= leg->held_capacity;
+    if (!has_room && !grow(leg, bytes.size)) {
         return false;
     }
     memcpy(leg->held + leg->held_size, bytes.data, bytes.size);

@@ -31,7 +31,7 @@ uint32_t toml_column(const struct toml_reader *reader) {
 }
 
 char toml_peek(const struct toml_reader *reader) {
-    return reader->at < reader->size ? reader->text[reader->at] : '\0';
+    return (char)(reader->at < reader->size ? reader->text[reader->at] : '\0');
 }
 
 bool toml_take(struct toml_reader *reader, char byte) {
@@ -258,7 +258,7 @@ static bool integer_parse(const char *text, int64_t *ret) {
 }
 
 bool toml_read_word(struct toml_reader *reader, struct toml_value *ret_value) {
-    char word[WORD_BYTES_MAX];
+    char word[WORD_BYTES_MAX] = {};
     size_t size = 0;
     while (size + 1 < sizeof word && reader->at + size < reader->size &&
            (is_bare(reader->text[reader->at + size]) ||

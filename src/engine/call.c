@@ -41,7 +41,7 @@ void text_printable(struct slice bytes, char *ret_text, size_t size) {
     size_t count = bytes.size < size - 1 ? bytes.size : size - 1;
     for (size_t i = 0; i < count; i++) {
         bool is_printable = bytes.data[i] >= ' ' && bytes.data[i] <= '~';
-        ret_text[i] = is_printable ? (char)bytes.data[i] : '?';
+        ret_text[i] = (char)(is_printable ? bytes.data[i] : '?');
     }
     ret_text[count] = '\0';
 }

@@ -89,7 +89,7 @@ static status_t start_program(struct engine *engine, struct error *err) {
 status_t engine_open(const struct engine_options *options, struct engine **ret_engine,
                      struct error *err) {
     CLEANUP(engine_closep) struct engine *engine = calloc(1, sizeof *engine);
-    struct engine_message reply;
+    struct engine_message reply = {};
     if (engine == nullptr) {
         return error_set(err, ERROR_NO_MEMORY, ENOMEM, "cannot talk to an engine");
     }
@@ -149,7 +149,7 @@ status_t engine_ping(struct engine *engine, struct engine_version *ret_version, 
 status_t engine_image_status(struct engine *engine, const char *image,
                              struct engine_image *ret_image, struct error *err) {
     struct question question = question_of(ENGINE_IMAGE, image);
-    struct engine_message reply;
+    struct engine_message reply = {};
     TRY(ask(engine, &question, &reply, err));
     if (reply.outcome != ENGINE_DONE && reply.outcome != ENGINE_MISSING) {
         return client_unanswered(engine, &reply, "look for the image", err);
@@ -166,7 +166,7 @@ status_t engine_image_status(struct engine *engine, const char *image,
 status_t engine_image_pull(struct engine *engine, const char *image, const struct engine_pull *pull,
                            struct error *err) {
     struct question question = question_of(ENGINE_PULL, image);
-    struct engine_message reply;
+    struct engine_message reply = {};
     question.pull = pull;
     return ask_done(engine, &question, "fetch the image", &reply, err);
 }
@@ -174,7 +174,7 @@ status_t engine_image_pull(struct engine *engine, const char *image, const struc
 status_t engine_volume_create(struct engine *engine, const char *name, const char *overlay_options,
                               struct error *err) {
     struct question question = question_of(ENGINE_VOLUME_CREATE, name);
-    struct engine_message reply;
+    struct engine_message reply = {};
     question.request.text = overlay_options;
     return ask_done(engine, &question, "make a volume over the workspace", &reply, err);
 }
@@ -182,7 +182,7 @@ status_t engine_volume_create(struct engine *engine, const char *name, const cha
 /* One that is not there is as good. */
 static status_t ask_gone(struct engine *engine, const struct question *question, const char *what,
                          struct error *err) {
-    struct engine_message reply;
+    struct engine_message reply = {};
     TRY(ask(engine, question, &reply, err));
     return reply.outcome == ENGINE_DONE || reply.outcome == ENGINE_MISSING
                ? STATUS_OK
@@ -209,7 +209,7 @@ status_t engine_create(struct engine *engine, const struct engine_container *con
                        int run_lock, struct error *err) {
     CLEANUP(builder_deinit) struct builder bytes;
     CLEANUP(fd_closep) int memory = -1;
-    struct engine_message reply;
+    struct engine_message reply = {};
     builder_init(&bytes, LIMIT_PLAN_BYTES);
     if (!engine_container_encode(container, &bytes)) {
         limit_hit(LIMIT_ID_PLAN_BYTES);
@@ -225,7 +225,7 @@ status_t engine_create(struct engine *engine, const struct engine_container *con
 status_t engine_start(struct engine *engine, const struct engine_start *start,
                       enum engine_started *ret_started, struct error *err) {
     struct socket_fds fds = {.count = start->terminal ? 1 : 3};
-    struct engine_message reply;
+    struct engine_message reply = {};
     for (size_t i = 0; i < fds.count; i++) {
         fds.fd[i] = start->streams[i];
         (void)fd_set_nonblocking(fds.fd[i], true); /* airlock-engine serves all of them at once */
@@ -254,7 +254,7 @@ bool engine_has_message(const struct engine *engine) {
 
 status_t engine_receive(struct engine *engine, struct engine_end *ret_end, struct error *err) {
     while (!engine->has_end) {
-        struct engine_message message;
+        struct engine_message message = {};
         TRY(receive(engine, &message, err));
         if (message.kind != ENGINE_KIND_EXITED) {
             return client_broken("answered what nobody asked", err);
@@ -283,7 +283,7 @@ status_t engine_receive(struct engine *engine, struct engine_end *ret_end, struc
 static status_t ask_running(struct engine *engine, const struct question *question,
                             const char *what, struct error *err) {
     enum { CONFLICT = 409 };
-    struct engine_message reply;
+    struct engine_message reply = {};
     TRY(ask(engine, question, &reply, err));
     bool is_over = reply.outcome == ENGINE_MISSING ||
                    (reply.outcome == ENGINE_REFUSED && reply.status == CONFLICT);
@@ -325,7 +325,7 @@ status_t engine_resize(struct engine *engine, const char *name, unsigned rows, u
 status_t engine_inspect(struct engine *engine, const char *name, struct engine_status *ret_state,
                         struct error *err) {
     struct question question = question_of(ENGINE_INSPECT, name);
-    struct engine_message reply;
+    struct engine_message reply = {};
     TRY(ask(engine, &question, &reply, err));
     if (reply.outcome != ENGINE_DONE && reply.outcome != ENGINE_MISSING) {
         return client_unanswered(engine, &reply, "inspect the container", err);
@@ -345,7 +345,7 @@ status_t engine_inspect(struct engine *engine, const char *name, struct engine_s
 status_t engine_logs(struct engine *engine, const char *name, int fd, struct error *err) {
     const struct socket_fds fds = {.fd = {fd}, .count = 1};
     struct question question = question_of(ENGINE_LOGS, name);
-    struct engine_message reply;
+    struct engine_message reply = {};
     question.fds = &fds;
     return ask_done(engine, &question, "hand over the logs", &reply, err);
 }

@@ -58,8 +58,9 @@ status_t client_unanswered(const struct engine *engine, const struct engine_mess
         status = error_set(err, ERROR_ENGINE_MALFORMED, 0, "%s did not %s", kind, what);
         break;
     }
-    if (WHY[reply->outcome] != nullptr) {
-        error_detail(err, "%s", WHY[reply->outcome]);
+    const char *why = reply->outcome < ENGINE_OUTCOME_COUNT ? WHY[reply->outcome] : nullptr;
+    if (why != nullptr) {
+        error_detail(err, "%s", why);
     }
     return status;
 }

@@ -24,7 +24,7 @@ void probe_found(struct probe *probe, const char *format, ...) {
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     for (char *c = text; *c != '\0'; c++) {
-        *c = *c >= ' ' && *c <= '~' ? *c : '?';
+        *c = (char)(*c >= ' ' && *c <= '~' ? *c : '?');
     }
     (void)printf("found %s\n", text);
     (void)fflush(stdout);

@@ -30,7 +30,8 @@ static const char HELP[] =
     "  airlock release verify dist --key release.pub\n"
     "  airlock release verify dist/airlock-0.1.0-amd64.tar.gz --key release.pub\n";
 
-enum { ANSWER_BYTES_MAX = 1 << 20, OPTION_JSON = 1, OPTION_PROVENANCE, OPTION_HELP };
+enum { ANSWER_BYTES_MAX = 1 << 20 };
+enum { OPTION_JSON = 1, OPTION_PROVENANCE, OPTION_HELP };
 
 struct command {
     struct release_request request;

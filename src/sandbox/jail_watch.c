@@ -266,7 +266,7 @@ static uint64_t cpu_used_us(const struct jail_sample *seen) {
 }
 
 bool jail_meter_runs_on(struct jail_meter *meter) {
-    enum { FIRST, COMPARED = 2 };
+    enum { FIRST = 0, COMPARED = 2 };
     uint64_t now = jail_now_ns();
     if (!meter->hold.is_paused && !meter->hold.is_over_cpu) {
         meter->still_looks = FIRST;

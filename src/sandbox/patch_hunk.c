@@ -70,7 +70,7 @@ static status_t read_hunk_line(struct patch_parser *parser, size_t *old_left, si
                                struct error *err) {
     struct patch *patch = parser->patch;
     struct slice line = patch_whole_line(parser);
-    char mark = line.size > 0 ? (char)line.data[0] : '\0';
+    char mark = (char)(line.size > 0 ? line.data[0] : '\0');
     if (mark == '\n' || (mark == '\r' && line.size == 2)) {
         return patch_malformed(
             parser, err, "is empty inside a hunk: an empty line of context has a blank in front");

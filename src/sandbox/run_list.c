@@ -292,7 +292,7 @@ static char **layers_table(const struct state *state, const struct run *const *o
 
 static status_t stack_layers(const struct state *state, const struct run_stack *stack,
                              char ***ret_layers, struct error *err) {
-    const struct run *open[LIMIT_STAGE_STACK + 1];
+    const struct run *open[LIMIT_STAGE_STACK + 1] = {};
     size_t count = 0;
     char squashed[LIMIT_PATH_BYTES] = "";
     for (size_t i = 0; i < stack->count; i++) {

@@ -181,8 +181,7 @@ static int make_map(void) {
     if (pid == 0) {
         bool is_made = unshare(CLONE_NEWUSER) == 0 && write(ready[1], &byte, 1) == 1;
         (void)close(ready[1]);
-        while (is_made) {
-            (void)pause();
+        while (is_made && pause() == -1) { /* until it is killed */
         }
         _exit(1);
     }
