@@ -30,6 +30,8 @@ struct jail_overlay {
     int userns; /* the last one made for an id map, and what it maps */
     uint32_t userns_uid, userns_gid;
     bool is_private; /* the launcher has a mount namespace of its own */
+    int placed[PLAN_CACHE_COUNT + 1]; /* in init: the overlays, as they are mounted */
+    unsigned placed_count;
 };
 
 struct jail {
@@ -95,6 +97,8 @@ status_t jail_overlay_begin(struct jail *jail, struct error *err);
 status_t jail_overlay_open(struct jail *jail, const struct plan_operation *operation, int userns,
                            int *ret_fd, struct error *err);
 void jail_overlay_forget(struct jail *jail);
+/* In init, last of all: its overlays outlive it by a moment, so that nobody waits for their end. */
+void jail_overlay_leave(struct jail *jail);
 /* A user namespace that maps one id: inside `uid`, outside `host_uid`. */
 status_t jail_userns_open(uint32_t uid, uint32_t gid, const struct plan_view *plan, int *ret_fd,
                           struct error *err);

@@ -386,5 +386,6 @@ static status_t set_up(struct init *init, struct error *err) {
     serve(&init);
     kill_rest(&init);
     report(&init, REPORT_ENDED);
+    jail_overlay_leave(jail);
     _exit(0);
 }

@@ -315,6 +315,7 @@ static status_t do_overlay(struct jail *jail, const struct plan_operation *opera
     if (!move(jail, fd, target, operation->target)) {
         return mount_error(err, "put an overlay in place", operation->target);
     }
+    jail->overlay.placed[jail->overlay.placed_count++] = fd_take(&fd);
     return STATUS_OK;
 }
 

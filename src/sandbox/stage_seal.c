@@ -361,7 +361,10 @@ static status_t sealer_run(struct sealer *sealer, const struct state *state, con
                            struct error *err) {
     TRY(sealer_open(sealer, state, run, err));
     TRY(sealer_scan(sealer, err));
-    return sealer_copy_base(sealer, run, err);
+    TRY(sealer_copy_base(sealer, run, err));
+    /* What the log is about to name outlives a loss of power. */
+    return sealer->list.count == 0 ? STATUS_OK
+                                   : fd_sync_filesystem(sealer->upper_fd, "the stage", err);
 }
 
 status_t stage_seal(const struct state *state, struct run *run, struct stage_summary *ret_summary,
