@@ -13,7 +13,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-proxy test-peers bench-sandbox cover shell install tidy clang-tidy reproducible supply release
+.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-proxy test-peers bench-sandbox cover shell install tidy clang-tidy reproducible supply release image
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -98,6 +98,10 @@ reproducible: ## build twice, in two folders, and compare every byte of every pr
 
 release: ## a release of what is committed, built twice, into dist/; KEYS=DIR, else throwaway keys
 	@$(ENTER) tools/release $(if $(KEYS),--keys '$(KEYS)',--dev-keys $(BUILD)-keys) --out dist
+
+image: build ## the proxy's container image, without a registry, run by podman; build/airlock-proxy-image.tar
+	@$(CHECK) packaging/image --out $(BUILD)/airlock-proxy-image.tar
+	@AIRLOCK_IMAGE='$(CURDIR)/$(BUILD)/airlock-proxy-image.tar' $(CHECK) tools/run-tests $(BUILD) --match 'e2e/supply_image'
 
 supply: build ## the tests of releases again, with cosign, published schemas, systemd and podman
 	@$(CHECK) tools/run-tests $(BUILD) --match 'e2e/supply'
