@@ -109,7 +109,7 @@ static void forget(struct connection *connection) {
     }
     metrics_add(worker->metrics, METRIC_CONNECTIONS_LIVE,
                 (struct metric_at){.label_1 = connection->listener->number}, -1);
-    connection->listener->live--;
+    connection->listener->live->count--;
     leg_deinit(&connection->client);
     leg_deinit(&connection->server);
     connection_attest_forget(connection);
@@ -328,7 +328,7 @@ static void enlist(struct connection *connection) {
     worker->connection_count++;
     worker->live++;
     connection->tenure->connections++;
-    connection->listener->live++;
+    connection->listener->live->count++;
     struct metric_at at = {.label_1 = connection->listener->number};
     metrics_add(worker->metrics, METRIC_CONNECTIONS, at, 1);
     metrics_add(worker->metrics, METRIC_CONNECTIONS_LIVE, at, 1);
@@ -355,7 +355,7 @@ void connection_accept(struct door *door, int fd) {
         size = sizeof connection->target;
         (void)getsockname(fd, (struct sockaddr *)&connection->target, &size);
     }
-    if (door->listener->live > config->limits.connections) {
+    if (door->listener->live->count > config->limits.connections) {
         limit_hit(LIMIT_ID_EDGE_CONNECTIONS);
         connection_refuse(connection, EDGE_REFUSED_CONNECTIONS);
         return;

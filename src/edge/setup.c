@@ -25,6 +25,21 @@ static int find_open(const struct setup *previous, const struct edge_bind *bind)
     return -1;
 }
 
+/* The count of the listener that had the name before, or one of its own; nullptr: no memory. */
+static struct setup_live *share_live(const struct setup *previous, const char *name) {
+    for (uint32_t i = 0; previous != nullptr && i < previous->config->listener_count; i++) {
+        if (strcmp(previous->listeners[i].config->name, name) == 0) {
+            previous->listeners[i].live->references++;
+            return previous->listeners[i].live;
+        }
+    }
+    struct setup_live *live = calloc(1, sizeof *live);
+    if (live != nullptr) {
+        live->references = 1;
+    }
+    return live;
+}
+
 static bool asks_for_hello(const struct edge_listener *listener) {
     for (uint32_t i = 0; i < listener->route_count; i++) {
         if (listener->routes[i].sni[0] != '\0' || listener->routes[i].alpn[0] != '\0') {
@@ -39,6 +54,10 @@ static status_t prepare_listener(const struct setup_options *options, struct set
     const struct edge_listener *config = one->config;
     one->number = metric_names_listener(options->names, config->name);
     one->needs_hello = asks_for_hello(config);
+    one->live = share_live(options->previous, config->name);
+    if (one->live == nullptr) {
+        return error_set(err, ERROR_NO_MEMORY, 0, "cannot put a configuration in force");
+    }
     if (config->tls.is_there) {
         TRY(tls_server_new(options->config, config, &one->tls, err));
     }
@@ -124,6 +143,10 @@ void setup_release(struct setup *setup) {
     for (uint32_t i = 0; setup->listeners != nullptr && i < setup->config->listener_count; i++) {
         fd_closep(&setup->listeners[i].fd);
         tls_server_free(setup->listeners[i].tls);
+        struct setup_live *live = setup->listeners[i].live;
+        if (live != nullptr && --live->references == 0) {
+            free(live);
+        }
     }
     for (uint32_t i = 0; setup->clients != nullptr && i < setup->config->upstream_count; i++) {
         tls_client_free(setup->clients[i]);

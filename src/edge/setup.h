@@ -14,13 +14,19 @@
 #include "edge/upstream.h"
 #include "enclave/provider.h"
 
+/* How many connections a listener has: those that began under an earlier setup count too. */
+struct setup_live {
+    _Atomic uint32_t count;
+    atomic_uint references; /* of setups */
+};
+
 struct setup_listener {
     const struct edge_listener *config;
-    int fd;                 /* owned; shared with other setups through dup(2) */
-    struct tls_server *tls; /* owned; nullptr: none */
-    uint16_t number;        /* in the metrics */
-    bool needs_hello;       /* its routes ask for what only a ClientHello says */
-    _Atomic uint32_t live;  /* connections */
+    int fd;                  /* owned; shared with other setups through dup(2) */
+    struct tls_server *tls;  /* owned; nullptr: none */
+    uint16_t number;         /* in the metrics */
+    bool needs_hello;        /* its routes ask for what only a ClientHello says */
+    struct setup_live *live; /* shared with other setups' listeners of the name */
 };
 
 struct setup {

@@ -406,6 +406,33 @@ def only_so_many(port, edge, source, elsewhere):
     again.unwrap().close()
 
 
+def still_only_so_many(edge):
+    """A reload forgets nobody who is there."""
+    held = [secure(edge.few) for _ in range(5)]
+    for one in held:
+        turn(one, 10)
+    before = edge.counters.read()['reloads_total{result="ok"}']
+    os.kill(edge.pid, signal.SIGHUP)
+    for _ in range(200):
+        if edge.counters.read()['reloads_total{result="ok"}'] > before:
+            break
+        time.sleep(0.02)
+    with contextlib.suppress(OSError):
+        secure(edge.few)
+        raise AssertionError("one more was served")
+    yield
+    for one in held:
+        turn(one, 10)
+        one.unwrap().close()
+    for _ in range(200):
+        if 'connections_live{listener="few"}' not in edge.live():
+            break
+        time.sleep(0.02)
+    again = secure(edge.few)
+    turn(again)
+    again.unwrap().close()
+
+
 def budget(edge):
     before, refused, served = edge.counters.read(), 0, 0
     for _ in range(400):
@@ -616,6 +643,7 @@ def limits(edge):
         only_so_many(edge.prefix, edge, "127.0.7.1", "127.0.8.1"))
     row(edge, "five connections of one listener and no more", {refusal("connections"): 3},
         only_so_many(edge.few, edge, "127.0.0.1", None))
+    row(edge, "and no more after a reload", {refusal("connections"): 1, 'reloads_total{result="ok"}': 1}, still_only_so_many(edge))
     before = edge.counters.read()
     why = ""
     try:

@@ -68,6 +68,8 @@ static void make_setup(struct stage *stage) {
     for (uint32_t i = 0; i < config->listener_count; i++) {
         struct setup_listener *one = &setup->listeners[i];
         *one = (struct setup_listener){.config = &config->listeners[i], .fd = -1};
+        one->live = calloc(1, sizeof *one->live);
+        ASSERT(one->live != nullptr);
         one->number = metric_names_listener(stage->names, one->config->name);
         one->needs_hello = one->config->mode == EDGE_PASSTHROUGH && one->config->routes[0].sni[0];
         if (one->config->tls.is_there) {
@@ -252,7 +254,7 @@ void stage_check(const struct stage *stage) {
     const struct setup_listener *listener = listener_of(stage);
     const struct worker *worker = &stage->worker;
     ASSERT(worker->connections == nullptr && worker->connection_count == 0 && worker->live == 0);
-    ASSERT(stage->tenure.connections == 0 && listener->live == 0);
+    ASSERT(stage->tenure.connections == 0 && listener->live->count == 0);
     ASSERT(value(stage, METRIC_CONNECTIONS, listener->number, 0) == stage->connections + 1);
     ASSERT(value(stage, METRIC_CONNECTIONS_LIVE, listener->number, 0) == 0);
     ASSERT(value(stage, METRIC_REFUSALS, EDGE_REFUSED_PREFIX, 0) == 0);
