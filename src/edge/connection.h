@@ -53,7 +53,7 @@ struct connection {
     struct sockaddr_storage address; /* the client's, as the PROXY header says where there is one */
     struct sockaddr_storage target;  /* what it connected to */
     uint64_t accepted_us, handshaken_us, connecting_us, connected_us, first_byte_us, last_us;
-    uint64_t cpu_us; /* of the handshake */
+    uint64_t cpu_us; /* of the handshake, and of evidence */
     uint64_t bytes_in, bytes_out;
     struct builder *request; /* of PHASE_ATTEST; owned */
     const char *end;         /* for the log: a constant */
@@ -70,6 +70,9 @@ void connection_begin(struct connection *connection); /* in the phase that it ha
 /* Whether its source may have one more; counts it. */
 bool connection_admit(struct connection *connection, enum edge_refusal *ret_refusal);
 uint32_t connection_random(void);
+uint64_t connection_cpu_us(void); /* that this thread has used */
+/* What it used since then goes to the budget of its network. */
+void connection_charge(struct connection *connection, uint64_t began_us);
 /* Whether whoever connects from there has to send a PROXY header. */
 bool connection_is_trusted(const struct edge_listener *listener, const struct sockaddr *address);
 void connection_log(const struct connection *connection); /* it is over */

@@ -169,14 +169,14 @@ void connection_received(struct connection *connection, struct slice bytes) {
     }
 }
 
-static uint64_t cpu_us(void) {
+uint64_t connection_cpu_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-static void charge(struct connection *connection, uint64_t began_us) {
-    uint64_t used_us = cpu_us() - began_us + 1; /* it is never nothing */
+void connection_charge(struct connection *connection, uint64_t began_us) {
+    uint64_t used_us = connection_cpu_us() - began_us + 1; /* it is never nothing */
     connection->cpu_us += used_us;
     source_handshake_charged(connection->worker->sources, &connection->source,
                              config_of(connection)->limits.handshake_us_per_s, used_us);
@@ -247,9 +247,9 @@ void connection_handshake(struct connection *connection, struct slice bytes) {
         connection_refuse(connection, EDGE_REFUSED_BUDGET);
         return;
     }
-    uint64_t began_us = cpu_us();
+    uint64_t began_us = connection_cpu_us();
     enum leg_result result = leg_handshake(&connection->client, bytes);
-    charge(connection, began_us);
+    connection_charge(connection, began_us);
     if (hellos == 0 && connection->peer.hellos > 0) {
         count_offers(connection);
         connection_deadline(connection, limits->handshake_ms);

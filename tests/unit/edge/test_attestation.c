@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -20,7 +21,41 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "edge/edge.h"
+#include "edge/source_limits.h"
+#include "enclave/attest.h"
 #include "enclave/client.h"
+
+/* Between what signs and what charges stands this test (see the link arguments). */
+struct seen {
+    _Atomic uint32_t answers;       /* that were signed */
+    _Atomic uint32_t charged_after; /* and then what that took was charged */
+};
+static struct seen *seen; /* shared with the edge's process */
+static _Thread_local bool is_signed;
+
+enum attest_result __real_attest_answer(struct slice received, const struct attest_context *context,
+                                        struct builder *ret_response);
+enum attest_result __wrap_attest_answer(struct slice received, const struct attest_context *context,
+                                        struct builder *ret_response);
+void __real_source_handshake_charged(struct source_limits *limits, const struct source_key *key,
+                                     uint32_t us_per_s, uint64_t used_us);
+void __wrap_source_handshake_charged(struct source_limits *limits, const struct source_key *key,
+                                     uint32_t us_per_s, uint64_t used_us);
+
+enum attest_result __wrap_attest_answer(struct slice received, const struct attest_context *context,
+                                        struct builder *ret_response) {
+    enum attest_result result = __real_attest_answer(received, context, ret_response);
+    is_signed = result == ATTEST_ANSWERED;
+    seen->answers += is_signed ? 1 : 0;
+    return result;
+}
+
+void __wrap_source_handshake_charged(struct source_limits *limits, const struct source_key *key,
+                                     uint32_t us_per_s, uint64_t used_us) {
+    seen->charged_after += is_signed && key->is_limited && used_us > 1 ? 1 : 0;
+    is_signed = false;
+    __real_source_handshake_charged(limits, key, us_per_s, used_us);
+}
 
 static struct made leaf;
 static char target[32];
@@ -39,6 +74,8 @@ static uint16_t free_port(void) {
 
 static int set_up(void **state) {
     (void)state;
+    seen = mmap(nullptr, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(seen, MAP_FAILED);
     (void)snprintf(made_folder, sizeof made_folder, "/tmp/attestation.XXXXXX");
     assert_non_null(mkdtemp(made_folder));
     leaf = make(&(struct made_options){});
@@ -53,6 +90,7 @@ static int tear_down(void **state) {
     (void)unlink(made_path("cert.pem"));
     (void)unlink(made_path("key.pem"));
     (void)unlink(made_path("proxy.yaml"));
+    (void)munmap(seen, sizeof *seen);
     return rmdir(made_folder);
 }
 
@@ -153,6 +191,22 @@ static void a_connection_is_told_about_itself(void **state) {
     }
 }
 
+/* Whoever asks again and again runs out of it, as with handshakes. */
+static void a_signature_is_charged_to_the_network(void **state) {
+    (void)state;
+    struct digest config;
+    pid_t pid = serve("auto", "true", &config);
+    for (uint32_t i = 1; i <= 3; i++) {
+        struct attested attested = {};
+        struct error err = {};
+        assert_true(status_is_ok(ask(&attested, &err)));
+        attested_deinit(&attested);
+        assert_int_equal(seen->answers, i);
+    }
+    stop(pid);
+    assert_int_equal(seen->charged_after, 3);
+}
+
 static void without_attest_nobody_answers(void **state) {
     (void)state;
     struct attested attested = {};
@@ -181,6 +235,7 @@ int main(void) {
 #define ROW(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         ROW(a_connection_is_told_about_itself),
+        ROW(a_signature_is_charged_to_the_network),
         ROW(without_attest_nobody_answers),
         ROW(another_kind_of_key_cannot_attest),
     };
