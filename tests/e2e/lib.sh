@@ -10,6 +10,8 @@
 #   same "what" "$expected" "$got"             a row: ok when the two texts are one
 #   skip "what" "why it cannot run here"
 #   free_ports COUNT                           ports of 127.0.0.1 that a server may take, in one line
+#   use_npm                                    puts npm on PATH: this machine's, else that of
+#                                              tests/npm/install, whose folder becomes HOME
 #   eventually command arg...                  whether it succeeds within ten seconds
 #   nothing_is_left                            two rows: no process and no cgroup of this test's
 #   newest TYPE, entries TYPE, holds TYPE TEXT the last entry of a type in the log, how many there
@@ -114,6 +116,13 @@ same() {
 skip() {
     rows=$((rows + 1))
     echo "ok $rows - $1 # SKIP $2"
+}
+
+use_npm() {
+    local packages=$AIRLOCK_BUILD_DIR/npm
+    command -v npm >/dev/null && return
+    [ -e "$packages/.nvm/node_modules/.bin/npm" ] || return
+    HOME=$packages PATH=$packages/.nvm/node_modules/.bin:$PATH
 }
 
 free_ports() { python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/ports.py" "$1"; }
