@@ -64,3 +64,21 @@ void access_log(struct log_writer *writer, const struct access_record *record) {
     log_text(line, "end", slice_of_string(record->end));
     log_line_end(writer);
 }
+
+void session_log(struct log_writer *writer, const struct session_record *record) {
+    if (record->datagrams_in < 2 && !log_line_allowed(writer, PROXY_EVENT_COUNT)) {
+        return;
+    }
+    struct builder *line = log_line_begin(writer, "session");
+    log_text(line, "listener", slice_of_string(record->listener));
+    log_address(line, "client", record->client);
+    log_text(line, "upstream", slice_of_string(record->upstream));
+    log_address(line, "server", record->server);
+    log_number(line, "total_us", (int64_t)record->total_us);
+    log_number(line, "datagrams_in", (int64_t)record->datagrams_in);
+    log_number(line, "datagrams_out", (int64_t)record->datagrams_out);
+    log_number(line, "bytes_in", (int64_t)record->bytes_in);
+    log_number(line, "bytes_out", (int64_t)record->bytes_out);
+    log_text(line, "end", slice_of_string(record->end));
+    log_line_end(writer);
+}

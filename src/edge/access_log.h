@@ -37,3 +37,16 @@ struct access_record {
 };
 
 void access_log(struct log_writer *writer, const struct access_record *record);
+
+/* Of a UDP session. Anybody can make the first datagram come from anywhere, so that those without a
+ * second one are written LIMIT_EDGE_LOG_EVENTS times a second at most. */
+struct session_record {
+    const char *listener;
+    const struct sockaddr *client, *server;
+    const char *upstream;
+    uint64_t total_us;
+    uint64_t datagrams_in, datagrams_out, bytes_in, bytes_out; /* from and to the client */
+    const char *end;                                           /* why */
+};
+
+void session_log(struct log_writer *writer, const struct session_record *record);

@@ -17,34 +17,10 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "edge/udp_batch.h"
+#include "edge/udp_internal.h"
 #include "sys/random.h"
 
 enum { ROUNDS_MAX = 4 }; /* batches of one socket before the others have their turn */
-
-struct udp {
-    struct udp_options options;
-    struct io_watch watch;
-    struct timer timer;
-    struct session_table *table; /* nullptr: echo, which has none */
-    struct udp_batch *batch;
-    uint32_t upstream;
-    uint32_t generation; /* of the chooser: choices of an older one mean nothing to it */
-    bool is_draining;
-};
-
-/* What a session has besides its counters. */
-struct udp_session {
-    struct io_watch watch; /* of `fd` */
-    struct udp *udp;
-    struct session *session;
-    int fd; /* connected to the server */
-    struct upstream_choice choice;
-    uint32_t generation;
-    struct source_key source;
-    struct sockaddr_storage client;
-    socklen_t client_size;
-};
 
 static uint64_t now_ms(const struct udp *udp) {
     return io_now_ms(udp->options.io);
@@ -82,6 +58,7 @@ static size_t bytes_of(const struct udp_batch *batch, unsigned first, unsigned c
 static void on_gone(void *context, struct session *session) {
     struct udp *udp = context;
     struct udp_session *one = session->owner;
+    udp_log_session(udp, session);
     io_watch_remove(udp->options.io, &one->watch);
     (void)close(one->fd);
     source_connection_released(udp->options.sources, &one->source);
@@ -99,6 +76,7 @@ static void await_silence(struct udp *udp) {
 
 static void on_silence(struct timer *timer) {
     struct udp *udp = (struct udp *)((uint8_t *)timer - offsetof(struct udp, timer));
+    udp->why = "idle-timeout";
     (void)session_table_expire(udp->table, now_ms(udp));
     await_silence(udp);
 }
@@ -164,6 +142,8 @@ static struct udp_session *begin_session(struct udp *udp, const struct session_k
         free(one);
         return nullptr;
     }
+    one->began_us = io_now_us(udp->options.io);
+    udp->why = "evicted";
     one->session = session_table_insert(udp->table, key, now_ms(udp), &is_full);
     one->session->owner = one;
     if (is_full) {
@@ -184,6 +164,7 @@ static void server_failed(struct udp_session *one) {
         (void)upstream_failed(udp->options.chooser, &one->choice, now_ms(udp), random);
     }
     metrics_error(udp->options.metrics, EDGE_ERROR_CONNECT);
+    udp->why = "server-gone";
     session_table_remove(udp->table, one->session);
 }
 
@@ -382,6 +363,7 @@ void udp_close(struct udp *udp) {
         io_watch_remove(udp->options.io, &udp->watch);
     }
     io_timer_clear(udp->options.io, &udp->timer);
+    udp->why = udp->is_draining ? "drain" : "closed";
     session_table_free(udp->table); /* lets every session go */
     free(udp->batch);
     free(udp);

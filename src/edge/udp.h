@@ -16,6 +16,7 @@
 #pragma once
 
 #include "edge/io.h"
+#include "edge/log.h"
 #include "edge/session_table.h"
 #include "edge/source_limits.h"
 #include "edge/upstream.h"
@@ -25,6 +26,7 @@ struct udp;
 struct udp_options { /* everything is borrowed */
     struct io *io;
     struct metrics *metrics;
+    struct log_writer *log; /* of a line for each session that ends; nullptr: none */
     struct source_limits *sources;
     struct chooser *chooser;
     const struct edge_config *config;

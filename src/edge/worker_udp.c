@@ -15,6 +15,7 @@ static struct udp_options options_of(const struct worker *worker, const struct t
     return (struct udp_options){
         .io = worker->io,
         .metrics = worker->metrics,
+        .log = worker->log,
         .sources = worker->sources,
         .chooser = tenure->chooser,
         .config = tenure->setup->config,

@@ -75,5 +75,8 @@ for engine in epoll io_uring; do
     check "$engine: it ends when it is told to" wait $proxy_pid
     proxy_pid=
     server_pid=
+    check "$engine: the silent have a line in the log" grep -q '"event":"session".*"datagrams_in":.*"end":"idle-timeout"' proxy.log
+    check "$engine: and who made room for others" grep -q '"event":"session".*"end":"evicted"' proxy.log
+    check "$engine: and who lost the server" grep -q '"event":"session".*"end":"server-gone"' proxy.log
 done
 finish

@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 
+#include "edge/log.h"
 #include "udp_relay.h"
 
 static void an_unproven_client_gets_three_times_at_most(void **state) {
@@ -219,6 +220,75 @@ static void after_draining_there_are_no_new_sessions(void **state) {
     relay_free(relay);
 }
 
+/* Lines of the log that end so; the last one of them is kept. */
+static unsigned lines_that_end(int fd, const char *why, char ret_line[static BYTES_MAX]) {
+    static char text[16 * BYTES_MAX];
+    char end[64];
+    unsigned count = 0;
+    ssize_t size = pread(fd, text, sizeof text - 1, 0);
+    assert_true(size >= 0);
+    text[size] = '\0';
+    (void)snprintf(end, sizeof end, "\"end\":\"%s\"}", why);
+    for (char *line = strtok(text, "\n"); line != nullptr; line = strtok(nullptr, "\n")) {
+        if (strstr(line, "\"event\":\"session\"") != nullptr && strstr(line, end) != nullptr) {
+            (void)snprintf(ret_line, BYTES_MAX, "%s", line);
+            count++;
+        }
+    }
+    return count;
+}
+
+static void a_session_that_ends_has_a_line(void **state) {
+    struct relay *relay = relay_new(state);
+    struct edge_log *log = nullptr;
+    char path[] = "/tmp/udp-log.XXXXXX";
+    char line[BYTES_MAX];
+    struct sockaddr_in from;
+    uint8_t byte;
+    int fd = mkstemp(path);
+    assert_int_equal(unlink(path), 0);
+    assert_true(status_is_ok(edge_log_start(fd, &log, &err)));
+    const struct log_writer_options writer = {clock_system(), relay->metrics};
+    assert_true(status_is_ok(log_writer_new(log, &writer, &relay->log, &err)));
+    relay_open(relay);
+    for (unsigned i = 0; i < 3; i++) { /* the third one makes the first one go */
+        say(relay->client[i], 10 + i, 'a');
+        assert_int_equal(hear(relay, relay->server[0], &byte, &from), 10 + i);
+        if (i == 0) {
+            answer(relay->server[0], &from, 20, 'b');
+            answer(relay->server[0], &from, 500, 'b'); /* more than it may be sent */
+            assert_int_equal(hear_size(relay, relay->client[0]), 20);
+            say(relay->client[0], 5, 'c');
+            assert_int_equal(hear_size(relay, relay->server[0]), 5);
+        }
+    }
+    assert_int_equal(close(relay->server[0]), 0);
+    relay->server[0] = -1;
+    TURN_UNTIL(relay->io, (say(relay->client[2], 7, 'd'), (void)io_turn(relay->io),
+                           metrics_value(&relay->sources, METRIC_ERRORS,
+                                         (struct metric_at){.label_1 = EDGE_ERROR_CONNECT}) > 0));
+    struct sockaddr_in client;
+    socklen_t size = sizeof client;
+    char expected[256];
+    assert_int_equal(getsockname(relay->client[0], (struct sockaddr *)&client, &size), 0);
+    (void)snprintf(expected, sizeof expected,
+                   "\"listener\":\"dns\",\"client\":\"127.0.0.1:%u\",\"upstream\":\"names\","
+                   "\"server\":\"%s\",\"total_us\":",
+                   (unsigned)ntohs(client.sin_port), relay->text[0]);
+    udp_close(relay->udp);
+    relay->udp = nullptr;
+    edge_log_stop(log);
+    assert_int_equal(lines_that_end(fd, "evicted", line), 1);
+    assert_non_null(strstr(line, expected));
+    assert_non_null(strstr(line, "\"datagrams_in\":2,\"datagrams_out\":1,\"bytes_in\":15,"
+                                 "\"bytes_out\":20,"));
+    assert_true(lines_that_end(fd, "server-gone", line) > 0);
+    assert_true(lines_that_end(fd, "closed", line) > 0);
+    assert_int_equal(lines_that_end(fd, "idle-timeout", line), 0);
+    assert_int_equal(close(fd), 0);
+    relay_free(relay);
+}
+
 static void an_echo_has_no_sessions(void **state) {
     struct relay *relay = relay_new(state);
     struct sockaddr_in from;
@@ -250,6 +320,7 @@ int main(void) {
         ON_BOTH(each_client_has_its_own_socket),
         ON_BOTH(a_burst_keeps_its_order),
         ON_BOTH(a_reload_keeps_sessions),
+        ON_BOTH(a_session_that_ends_has_a_line),
         ON_BOTH(an_echo_has_no_sessions),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

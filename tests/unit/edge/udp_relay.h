@@ -27,6 +27,7 @@ struct relay {
     char text[2][32];
     struct metric_names *names;
     struct metrics *metrics;
+    struct log_writer *log; /* nullptr: there is none */
     struct metric_sources sources;
     struct source_limits *limits;
     struct upstreams *upstreams;
@@ -51,6 +52,7 @@ static inline struct udp_options options_of(struct relay *relay) {
     return (struct udp_options){
         .io = relay->io,
         .metrics = relay->metrics,
+        .log = relay->log,
         .sources = relay->limits,
         .chooser = relay->chooser,
         .config = &relay->config,
