@@ -2,9 +2,10 @@
  *
  * What the kernel itself takes for the walls of a sandbox: the fewest system calls that make the
  * same namespaces, root, overlay and Landlock domain, from one process into another, without a
- * plan, its checks, a log, seccomp or limits. bench_floor COUNT RUN_FOLDER WORKSPACE prints two
- * rows, to be read beside those of bench_launcher: from the moment when all but the workspace
- * stands, and from the beginning. Needs root and Linux 6.15, and says so otherwise.
+ * plan, its checks, a log, seccomp or limits. bench_floor COUNT RUN_FOLDER WORKSPACE prints three
+ * rows, to be read beside those of bench_launcher and bench_pool: from the moment when all but the
+ * workspace stands, from the beginning, and for a process that waits on a pipe to be told to
+ * execute this program, until it has. Needs root and Linux 6.15, and says so otherwise.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -206,7 +207,36 @@ static uint64_t once(const struct floor *floor) {
     return end - start;
 }
 
+/* A process that waits, told to execute a static program; its pipe ends when it has. */
+static uint64_t wake_and_execute(void) {
+    static const char quiet[] = "--nothing";
+    int go[2];
+    int done[2];
+    char word = 'g';
+    need(pipe2(go, O_CLOEXEC) == 0 && pipe2(done, O_CLOEXEC) == 0, "make a pipe");
+    pid_t pid = fork();
+    need(pid >= 0, "make a process");
+    if (pid == 0) {
+        need(read(go[0], &word, 1) == 1, "wait");
+        (void)execl("/proc/self/exe", "bench_floor", quiet, nullptr);
+        need(false, "execute this program");
+    }
+    (void)close(done[1]);
+    (void)usleep(2000);
+    uint64_t start = now_ns();
+    need(write(go[1], &word, 1) == 1 && read(done[0], &word, 1) == 0, "tell the other process");
+    uint64_t end = now_ns();
+    (void)close(go[0]);
+    (void)close(go[1]);
+    (void)close(done[0]);
+    (void)waitpid(pid, nullptr, 0);
+    return end - start;
+}
+
 int main(int argc, char **argv) {
+    if (argc == 2) {
+        return 0; /* executed by wake_and_execute() */
+    }
     if (argc != 4) {
         (void)fprintf(stderr, "usage: bench_floor COUNT RUN_FOLDER WORKSPACE\n");
         return 2;
@@ -224,5 +254,9 @@ int main(int argc, char **argv) {
             row == 0 ? "ground laid before   floor us:" : "all of it            floor us:", times,
             number);
     }
+    for (size_t i = 0; i < number; i++) {
+        times[i] = wake_and_execute();
+    }
+    bench_print_times("waiting, told to go  floor us:", times, number);
     return 0;
 }

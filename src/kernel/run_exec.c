@@ -158,10 +158,16 @@ static status_t intend(struct execution *run, struct error *err) {
 
 static status_t native_go(struct execution *run, struct run_peer *ret_peer, struct error *err) {
     struct launcher *launcher = run->ahead->launcher;
+    bool waits = run->request->network_count > 0; /* for somebody to listen to it */
+    if (!waits) {
+        TRY(launcher_go_when_ready(launcher, err));
+    }
     TRY(launcher_ready(launcher, &run->result->levels, err));
     run->levels_known = true;
     TRY(egress_listen(&run->egress, launcher, err));
-    TRY(launcher_go(launcher, err));
+    if (waits) {
+        TRY(launcher_go(launcher, err));
+    }
     *ret_peer = run_peer_native(launcher);
     return STATUS_OK;
 }

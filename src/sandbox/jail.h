@@ -29,7 +29,7 @@ struct jail_overlay {
     unsigned layer_count;
     int userns; /* the last one made for an id map, and what it maps */
     uint32_t userns_uid, userns_gid;
-    bool is_private; /* the launcher has a mount namespace of its own */
+    bool is_private;                  /* the launcher has a mount namespace of its own */
     int placed[PLAN_CACHE_COUNT + 1]; /* in init: the overlays, as they are mounted */
     unsigned placed_count;
 };
@@ -92,8 +92,8 @@ status_t jail_overlay_begin(struct jail *jail, struct error *err);
 /* A detached overlay, of the workspace or of a cache. `userns` is that of the sandbox (as root: for
  * the idmap when the workspace belongs to the uid the payload has inside), or -1. Sets jail->upper
  * or jail->caches. What it was made from stays in jail->overlay until jail_overlay_forget(): to let
- * go of a mount makes the kernel wait for all its processors, so that is done when nobody waits for
- * us. */
+ * go of a mount makes the kernel wait for all its processors, half a millisecond, so that is done
+ * when nobody waits for us. The launcher never does: it is to hear of its payload meanwhile. */
 status_t jail_overlay_open(struct jail *jail, const struct plan_operation *operation, int userns,
                            int *ret_fd, struct error *err);
 void jail_overlay_forget(struct jail *jail);

@@ -13,7 +13,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +46,10 @@ static void end_init(struct supervisor *run) {
 static bool kernel_has_room(const struct supervisor *run) {
     struct pollfd fd = {.fd = run->jail.kernel, .events = POLLOUT};
     return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT) != 0;
+}
+
+static bool is_being_made(const struct supervisor *run) {
+    return run->state == PROTOCOL_STATE_PREPARING || run->state == PROTOCOL_STATE_GOING;
 }
 
 static bool is_running(const struct supervisor *run) {
@@ -83,23 +86,10 @@ static status_t receive(struct supervisor *run, struct socket_fds *ret_fds, stru
     return STATUS_OK;
 }
 
-static status_t check_host(struct error *err) {
-    struct utsname name;
-    unsigned major = 0;
-    unsigned minor = 0;
-    if (uname(&name) != 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major < 6 ||
-        (major == 6 && minor < 1)) {
-        return error_set(err, ERROR_SANDBOX_OLD_KERNEL, 0, "cannot make a sandbox on Linux %.64s",
-                         name.release);
-    }
-    return STATUS_OK;
-}
-
 static status_t make_sandbox(struct supervisor *run, struct error *err) {
     struct socket_fds fds = {};
     TRY(receive(run, &fds, err));
     run->state = PROTOCOL_STATE_GROUNDING;
-    TRY(check_host(err));
     TRY(jail_make_ground(&run->jail, fds.fd[0], err));
     TRY(receive(run, &fds, err));
     run->received_ns = jail_now_ns();
@@ -176,6 +166,7 @@ static void read_exec_pipe(struct supervisor *run) {
 }
 
 static void on_ready(struct supervisor *run, const struct jail_report *report) {
+    bool goes_on = run->state == PROTOCOL_STATE_GOING;
     run->ready_ns = report->time_ns;
     struct protocol_message message = {.type = PROTOCOL_READY};
     struct protocol_levels *levels = &message.levels;
@@ -184,7 +175,19 @@ static void on_ready(struct supervisor *run, const struct jail_report *report) {
     (void)snprintf(levels->limits, sizeof levels->limits, "%s", run->jail.cgroup.level);
     (void)snprintf(levels->disk_rate, sizeof levels->disk_rate, "%s", run->jail.cgroup.disk_rate);
     send_kernel(run, &message, -1);
-    run->state = PROTOCOL_STATE_READY;
+    run->state = goes_on ? PROTOCOL_STATE_RUNNING : PROTOCOL_STATE_READY;
+    run->go_ns = run->ready_ns; /* it finds its go when it looks for it, or on_go() says when */
+}
+
+/* The payload looks for it when everything else is done, so it may lie there already. One that
+ * failed before that does not take it, and its report says why. */
+static void on_go(struct supervisor *run) {
+    bool is_ready = run->state == PROTOCOL_STATE_READY;
+    run->go_ns = jail_now_ns();
+    run->state = is_ready ? PROTOCOL_STATE_RUNNING : PROTOCOL_STATE_GOING;
+    if (write(run->jail.go_write, "g", 1) != 1 && is_ready) {
+        finish_without_report(run);
+    }
 }
 
 static void on_report(struct supervisor *run) {
@@ -278,11 +281,7 @@ static void on_kernel(struct supervisor *run) {
         exit(is_open ? 1 : 0);
     }
     if (message.type == PROTOCOL_GO) {
-        run->go_ns = jail_now_ns();
-        run->state = PROTOCOL_STATE_RUNNING;
-        if (write(run->jail.go_write, "g", 1) != 1) {
-            finish_without_report(run);
-        }
+        on_go(run);
         return;
     }
     if (message.type == PROTOCOL_PAUSE || message.type == PROTOCOL_RESUME) {
@@ -297,7 +296,7 @@ static void on_kernel(struct supervisor *run) {
 
 /* Milliseconds until something must be looked at; -1 for never. */
 static int time_left_ms(const struct supervisor *run) {
-    if (run->state == PROTOCOL_STATE_PREPARING) {
+    if (is_being_made(run)) {
         return PATIENCE_MS;
     }
     if (run->end_by_ns != 0) {
@@ -332,7 +331,7 @@ static void end_in_time(struct supervisor *run) {
 }
 
 static void on_time(struct supervisor *run) {
-    if (run->state == PROTOCOL_STATE_PREPARING) {
+    if (is_being_made(run)) {
         struct error err = {};
         (void)!error_set(&err, ERROR_JAIL_FAILED, 0, "the sandbox was not made in time").code;
         fail(run, &err);

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -196,10 +197,23 @@ static status_t assist(struct jail *jail, struct error *err) {
     return parcel_send(jail, &parcel, err);
 }
 
+static status_t check_host(struct error *err) {
+    struct utsname name;
+    unsigned major = 0;
+    unsigned minor = 0;
+    if (uname(&name) != 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2 || major < 6 ||
+        (major == 6 && minor < 1)) {
+        return error_set(err, ERROR_SANDBOX_OLD_KERNEL, 0, "cannot make a sandbox on Linux %.64s",
+                         name.release);
+    }
+    return STATUS_OK;
+}
+
 status_t jail_make_ground(struct jail *jail, int memory, struct error *err) {
     status_t status = jail_plan_read(memory, &jail->plan, err);
     (void)close(memory);
     TRY(status);
+    TRY(check_host(err));
     TRY(plan_check_ground(&jail->plan, err));
     TRY(check_ids(jail, err));
     TRY(make_channels(jail, err));
@@ -265,7 +279,7 @@ status_t jail_make_rest(struct jail *jail, struct socket_fds *fds, struct error 
     socket_fds_close(fds);
     if (status_is_ok(status) && jail->is_root) {
         status = assist(jail, err);
-        jail_overlay_forget(jail);
+        (void)!chdir("/"); /* what the overlay was made from is kept: see jail_overlay_forget() */
     }
     return status;
 }

@@ -102,7 +102,8 @@ static status_t receive(struct launcher *launcher, struct protocol_message *mess
 
 status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_levels,
                         struct error *err) {
-    ASSERT(launcher->state == PROTOCOL_STATE_PREPARING);
+    ASSERT(launcher->state == PROTOCOL_STATE_PREPARING || launcher->state == PROTOCOL_STATE_GOING);
+    bool goes_on = launcher->state == PROTOCOL_STATE_GOING;
     struct protocol_message message;
     int fd = -1;
     TRY(receive(launcher, &message, &fd, err));
@@ -120,7 +121,7 @@ status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_le
         fd_closep(&fd);
         return error_set(err, ERROR_JAIL_PROTOCOL, 0, "airlock-jail is not ready");
     }
-    launcher->state = PROTOCOL_STATE_READY;
+    launcher->state = goes_on ? PROTOCOL_STATE_RUNNING : PROTOCOL_STATE_READY;
     struct sandbox_levels levels = {
         .files = "overlay",
         .namespaces = "full",
@@ -137,12 +138,26 @@ status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_le
     return STATUS_OK;
 }
 
+static status_t send_go(const struct launcher *launcher, struct error *err) {
+    struct protocol_message message = {.type = PROTOCOL_GO};
+    return protocol_send(launcher->program.socket, &message, -1, err);
+}
+
 status_t launcher_go(struct launcher *launcher, struct error *err) {
     ASSERT(launcher->state == PROTOCOL_STATE_READY);
-    struct protocol_message message = {.type = PROTOCOL_GO};
-    TRY(protocol_send(launcher->program.socket, &message, -1, err));
+    TRY(send_go(launcher, err));
     launcher->state = PROTOCOL_STATE_RUNNING;
     return STATUS_OK;
+}
+
+status_t launcher_go_when_ready(struct launcher *launcher, struct error *err) {
+    ASSERT(launcher->state == PROTOCOL_STATE_PREPARING);
+    status_t status = send_go(launcher, err);
+    launcher->state = PROTOCOL_STATE_GOING;
+    if (!status_is_ok(status) && err->os_errno == EPIPE) {
+        return STATUS_OK; /* it failed before; launcher_ready() reads why */
+    }
+    return status;
 }
 
 int launcher_take_listener(struct launcher *launcher) {

@@ -87,6 +87,9 @@ status_t launcher_ready(struct launcher *launcher, struct sandbox_levels *ret_le
  * there is none, or it was taken. */
 int launcher_take_listener(struct launcher *launcher);
 status_t launcher_go(struct launcher *launcher, struct error *err);
+/* Instead of launcher_go(), and before launcher_ready(): the command starts the moment its sandbox
+ * is complete, and nobody has to be woken in between. */
+status_t launcher_go_when_ready(struct launcher *launcher, struct error *err);
 /* Of airlock-jail, which lives as long as the sandbox. */
 pid_t launcher_pid(const struct launcher *launcher);
 int launcher_fd(const struct launcher *launcher); /* readable when a message waits; borrowed */

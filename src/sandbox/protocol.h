@@ -19,6 +19,7 @@ enum protocol_state : uint8_t {
     PROTOCOL_STATE_NEW,       /* nothing was asked yet */
     PROTOCOL_STATE_GROUNDING, /* the part that needs no workspace and no command is being made */
     PROTOCOL_STATE_PREPARING, /* the sandbox is being made */
+    PROTOCOL_STATE_GOING,     /* the same, and has its go for when it is complete */
     PROTOCOL_STATE_READY,     /* complete, waits for go */
     PROTOCOL_STATE_RUNNING,
     PROTOCOL_STATE_PAUSED, /* complete and standing still */
@@ -34,7 +35,7 @@ enum protocol_direction : uint8_t {
 
 enum {
     PROTOCOL_TEXT_BYTES = 256,
-    PROTOCOL_VERSION = 3,
+    PROTOCOL_VERSION = 4,
     PROTOCOL_FD = 3, /* where airlock-jail finds its socket */
 };
 

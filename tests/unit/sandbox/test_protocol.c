@@ -33,6 +33,14 @@ static void test_permits(void **state) {
         protocol_is_permitted(PROTOCOL_PREPARE, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_GROUNDING, 4));
     assert_false(protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 0));
     assert_false(
+        protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GOING, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_SIGNAL, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GOING, 0));
+    assert_false(
+        protocol_is_permitted(PROTOCOL_STARTED, PROTOCOL_TO_KERNEL, PROTOCOL_STATE_GOING, 0));
+    assert_true(
         protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_PREPARING, 0));
     assert_false(
         protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_RUNNING, 0));
