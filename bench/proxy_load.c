@@ -2,16 +2,28 @@
  *
  * The client and the service that `make bench-proxy` measures proxies with. Prints one JSON object.
  *
- *   proxy_load echo PORT                                    a service that sends back what it gets
- *   proxy_load source PORT                                  a service that sends without end
- *   proxy_load handshakes PORT GROUP SECONDS                connects, shakes hands, aborts; over
- * and over proxy_load requests PORT GROUP CONNECTIONS SECONDS SIZE one request after the other on
- * each proxy_load rate PORT GROUP CONNECTIONS SECONDS SIZE RATE    as many a second as that, come
- * what may proxy_load bulk PORT GROUP CONNECTIONS SECONDS          reads what a source sends
- *   proxy_load idle PORT GROUP CONNECTIONS                  holds them until its standard input
- * ends proxy_load alone CERT GROUP COUNT KEY                   libssl's own part of a server's
- * handshake proxy_load datagrams PORT                               a service that sends datagrams
- * back proxy_load udp PORT plain WINDOW SECONDS SIZE           so many on their way at a time
+ *   proxy_load echo PORT
+ *       a service that sends back what it gets
+ *   proxy_load source PORT
+ *       a service that sends without end
+ *   proxy_load handshakes PORT GROUP SECONDS
+ *       connects, shakes hands, aborts; over and over
+ *   proxy_load connections PORT GROUP SECONDS
+ *       the same, with one byte there and back before the end
+ *   proxy_load requests PORT GROUP CONNECTIONS SECONDS SIZE
+ *       one request after the other on each
+ *   proxy_load rate PORT GROUP CONNECTIONS SECONDS SIZE RATE
+ *       as many a second as that, come what may
+ *   proxy_load bulk PORT GROUP CONNECTIONS SECONDS
+ *       reads what a source sends
+ *   proxy_load idle PORT GROUP CONNECTIONS
+ *       holds them until its standard input ends
+ *   proxy_load alone CERT GROUP COUNT KEY
+ *       libssl's own part of a server's handshake
+ *   proxy_load datagrams PORT
+ *       a service that sends datagrams back
+ *   proxy_load udp PORT plain WINDOW SECONDS SIZE
+ *       so many on their way at a time
  *
  * GROUP "plain": no TLS. All on 127.0.0.1, one thread. With a rate, the time of a request counts
  * from the moment it was due, so that a proxy that stops is not measured by what it let through.
@@ -153,12 +165,32 @@ static void client_ask(struct client *client, size_t size, double due) {
     client->is_busy = true;
 }
 
-static void handshakes(const char *port, SSL_CTX *context, double seconds) {
+/* Whether the answer is whole. */
+static bool take_answer(struct client *client) {
+    while (client->left > 0) {
+        ssize_t size = client_read(client);
+        if (size < 0 && errno == EAGAIN) {
+            return false;
+        }
+        if (size <= 0) {
+            load_fail("receive");
+        }
+        client->left -= (size_t)size < client->left ? (size_t)size : client->left;
+    }
+    client->is_busy = false;
+    return true;
+}
+
+static void handshakes(const char *port, SSL_CTX *context, double seconds, bool asks) {
     double began = load_now_us(), until = began + seconds * 1e6, at = began;
     double count = 0;
     while (at < until) {
         struct client client;
         client_connect(&client, port, context);
+        if (asks) {
+            client_ask(&client, 1, at);
+            (void)take_answer(&client);
+        }
         client_close(&client);
         double after = load_now_us();
         load_add_sample(after - at);
@@ -179,22 +211,6 @@ static struct client *open_clients(const char *port, SSL_CTX *context, int count
         }
     }
     return clients;
-}
-
-/* Whether the answer is whole. */
-static bool take_answer(struct client *client) {
-    while (client->left > 0) {
-        ssize_t size = client_read(client);
-        if (size < 0 && errno == EAGAIN) {
-            return false;
-        }
-        if (size <= 0) {
-            load_fail("receive");
-        }
-        client->left -= (size_t)size < client->left ? (size_t)size : client->left;
-    }
-    client->is_busy = false;
-    return true;
 }
 
 static void requests(int epoll, struct client *clients, int count, double seconds, size_t size) {
@@ -307,8 +323,9 @@ static int run_client(int argc, char **argv) {
         return 0;
     }
     SSL_CTX *context = load_make_context(argv[3]);
-    if (strcmp(mode, "handshakes") == 0) {
-        handshakes(port, context, number(argc, argv, 4));
+    bool asks = strcmp(mode, "connections") == 0;
+    if (asks || strcmp(mode, "handshakes") == 0) {
+        handshakes(port, context, number(argc, argv, 4), asks);
         return 0;
     }
     int epoll = epoll_create1(0);

@@ -242,6 +242,16 @@ void builder_text(struct builder *builder, const char *text) {
     builder_bytes(builder, slice_of_string(text));
 }
 
+void builder_decimal(struct builder *builder, uint64_t value) {
+    uint8_t digits[20]; /* of 2^64 - 1 */
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (uint8_t)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    builder_bytes(builder, slice_of(digits + at, sizeof digits - at));
+}
+
 void builder_format(struct builder *builder, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

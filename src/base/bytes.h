@@ -87,6 +87,8 @@ void builder_block(struct builder *builder, struct slice bytes);
 void builder_string(struct builder *builder, const char *text);
 /* The characters of a text, without length or NUL. */
 void builder_text(struct builder *builder, const char *text);
+/* The number in decimal digits, for where builder_format() is called too often. */
+void builder_decimal(struct builder *builder, uint64_t value);
 [[gnu::format(printf, 2, 3)]]
 void builder_format(struct builder *builder, const char *format, ...);
 /* Adds a NUL that is not counted, and returns the whole as a C string; "" after a failure. */

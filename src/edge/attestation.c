@@ -73,9 +73,9 @@ void connection_attest_received(struct connection *connection, struct slice byte
         return;
     }
     builder_init(&response, (size_t)2 * LIMIT_ATTEST_BYTES);
-    uint64_t began_us = connection_cpu_us();
+    const struct stopwatch watch = connection_stopwatch();
     bool is_known = answer(connection, &response, &result);
-    connection_charge(connection, began_us); /* a signature costs what a handshake's does */
+    connection_charge(connection, &watch); /* a signature costs what a handshake's does */
     if (!is_known) {
         connection_abort(connection, EDGE_ERROR_TLS);
     } else if (result == ATTEST_ANSWERED) {

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -335,7 +334,6 @@ static void enlist(struct connection *connection) {
 }
 
 void connection_accept(struct door *door, int fd) {
-    const int on = 1;
     enum edge_refusal refusal = EDGE_REFUSED_PREFIX;
     struct worker *worker = door->tenure->worker;
     struct connection *connection = connection_new(door, fd);
@@ -347,9 +345,6 @@ void connection_accept(struct door *door, int fd) {
     enlist(connection);
     socklen_t size = sizeof connection->address;
     (void)getpeername(fd, (struct sockaddr *)&connection->address, &size);
-    if (connection->address.ss_family != AF_UNIX) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
     const struct edge_listener *config = door->listener->config;
     if (config->proxy_out != EDGE_PROXY_NONE) {
         size = sizeof connection->target;

@@ -3,7 +3,7 @@
  * A connection from a client, and the one to a server that belongs to it.
  *
  *   accepted -> header (PROXY, from trusted networks) -> hello (passthrough by name)
- *                                                     -> handshake
+ *                                                     -> handshake (gone by its end: closed)
  *            -> attest (ALPN airlock-attest/1) -> closed
  *            -> connect, on another server when one fails -> server handshake -> relay -> closed
  *
@@ -70,9 +70,13 @@ void connection_begin(struct connection *connection); /* in the phase that it ha
 /* Whether its source may have one more; counts it. */
 bool connection_admit(struct connection *connection, enum edge_refusal *ret_refusal);
 uint32_t connection_random(void);
-uint64_t connection_cpu_us(void); /* that this thread has used */
+/* Begins to measure what this thread uses, until connection_charge(). */
+struct stopwatch {
+    uint64_t cpu_us, fresh_us;
+};
+struct stopwatch connection_stopwatch(void);
 /* What it used since then goes to the budget of its network. */
-void connection_charge(struct connection *connection, uint64_t began_us);
+void connection_charge(struct connection *connection, const struct stopwatch *watch);
 /* Whether whoever connects from there has to send a PROXY header. */
 bool connection_is_trusted(const struct edge_listener *listener, const struct sockaddr *address);
 void connection_log(const struct connection *connection); /* it is over */

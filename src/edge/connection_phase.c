@@ -15,6 +15,8 @@
 #include "proxy/hello.h"
 #include "sys/random.h"
 
+enum { TRUSTED_US = 700 }; /* less than a turn of the scheduler's */
+
 uint32_t connection_random(void) {
     uint32_t number = 0;
     random_fill(&number, sizeof number);
@@ -169,14 +171,25 @@ void connection_received(struct connection *connection, struct slice bytes) {
     }
 }
 
-uint64_t connection_cpu_us(void) {
+static uint64_t cpu_us(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-void connection_charge(struct connection *connection, uint64_t began_us) {
-    uint64_t used_us = connection_cpu_us() - began_us + 1; /* it is never nothing */
+/* The thread's own clock is a system call, the other one is not. What took no longer than the
+ * scheduler lets others wait was ours alone. */
+struct stopwatch connection_stopwatch(void) {
+    return (struct stopwatch){cpu_us(), io_fresh_us()};
+}
+
+static uint64_t stopwatch_us(const struct stopwatch *watch) {
+    uint64_t passed_us = io_fresh_us() - watch->fresh_us;
+    return passed_us < TRUSTED_US ? passed_us : cpu_us() - watch->cpu_us;
+}
+
+void connection_charge(struct connection *connection, const struct stopwatch *watch) {
+    uint64_t used_us = stopwatch_us(watch) + 1; /* it is never nothing */
     connection->cpu_us += used_us;
     source_handshake_charged(connection->worker->sources, &connection->source,
                              config_of(connection)->limits.handshake_us_per_s, used_us);
@@ -210,6 +223,11 @@ static void handshake_done(struct connection *connection) {
     if (!edge_group_row(connection->group)->is_post_quantum) {
         metrics_add(metrics, METRIC_FALLBACKS,
                     (struct metric_at){.label_1 = tls_fallback(&connection->peer)}, 1);
+    }
+    /* Who looked whether somebody is here, or ran away, costs no server a connection. */
+    if (!leg_has_more(&connection->client) && io_is_gone(&connection->client.stream)) {
+        connection_abort(connection, EDGE_ERROR_CLIENT_RESET);
+        return;
     }
     connection_route(connection);
 }
@@ -247,9 +265,9 @@ void connection_handshake(struct connection *connection, struct slice bytes) {
         connection_refuse(connection, EDGE_REFUSED_BUDGET);
         return;
     }
-    uint64_t began_us = connection_cpu_us();
+    const struct stopwatch watch = connection_stopwatch();
     enum leg_result result = leg_handshake(&connection->client, bytes);
-    connection_charge(connection, began_us);
+    connection_charge(connection, &watch);
     if (hellos == 0 && connection->peer.hellos > 0) {
         count_offers(connection);
         connection_deadline(connection, limits->handshake_ms);

@@ -5,6 +5,7 @@
 #include "edge/io.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -189,6 +190,13 @@ void io_read_stop(struct io *io, struct io_stream *stream) {
     }
 }
 
+bool io_is_gone(const struct io_stream *stream) {
+    struct pollfd one = {.fd = stream->fd};
+    uint8_t byte;
+    return stream->is_open && poll(&one, 1, 0) == 1 &&
+           recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 static void shut_if_due(struct io_stream *stream) {
     if (stream->is_shut && stream->waiting == 0 && !stream->is_broken && !stream->is_connecting) {
         (void)shutdown(stream->fd, SHUT_WR);
@@ -288,7 +296,7 @@ void io_close(struct io *io, struct io_stream *stream, bool reset) {
     if (!stream->is_open || stream->is_closing) {
         return;
     }
-    if (reset) {
+    if (reset && !stream->is_broken) {
         const struct linger now = {.l_onoff = 1};
         (void)setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     }

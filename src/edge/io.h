@@ -84,6 +84,8 @@ struct io_acceptor {
     struct io_slot *slot;
     struct io *io;
     struct timer again;
+    uint64_t turn; /* epoll: the last in which it was ready, */
+    int accepts;   /* and how many it took at most */
 };
 
 /* The engine of the name; AUTO: io_uring where a real operation of it works, else epoll.
@@ -124,6 +126,10 @@ bool io_connect(struct io *io, struct io_stream *stream, int fd, const struct so
 void io_read_start(struct io *io, struct io_stream *stream);
 /* Bytes that the kernel has handed over already may still come. */
 void io_read_stop(struct io *io, struct io_stream *stream);
+
+/* Whether the other end broke the connection already and left nothing to be read. Asks the kernel.
+ */
+bool io_is_gone(const struct io_stream *stream);
 
 /* Output is appended, and sent when the call that the engine made returns. False when memory runs
  * out, when LIMIT_EDGE_OUTPUT_BYTES wait already, or when the stream is shut or broken. */

@@ -148,10 +148,11 @@ static void epoll_flush(struct io *io, struct io_stream *stream) {
     }
 }
 
-static void finish_connect(struct io *io, struct io_stream *stream) {
+static void finish_connect(struct io *io, struct io_stream *stream, uint32_t events) {
     int error = 0;
     socklen_t size = sizeof error;
-    if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0 &&
+        getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
         error = errno;
     }
     stream->can_write = error == 0;
@@ -164,7 +165,7 @@ static void serve_stream(struct io_epoll *self, struct io_stream *stream, uint32
         if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) == 0) {
             return;
         }
-        finish_connect(io, stream);
+        finish_connect(io, stream, events);
     }
     if (!stream->is_closing && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
         stream->can_write = true;
@@ -244,10 +245,21 @@ static void accept_later(struct io_acceptor *acceptor, int error) {
     acceptor->failed(acceptor, error);
 }
 
+/* To ask for one more than there are costs as much as half an accept: so the first turn takes one,
+ * and each that follows at once, because there are more, twice as many. */
+static int accepts_of(struct io_acceptor *acceptor) {
+    const struct io_epoll *self = self_of(acceptor->io);
+    bool goes_on = self->turn == acceptor->turn + 1;
+    acceptor->turn = self->turn;
+    acceptor->accepts = goes_on ? acceptor->accepts * 2 : 1;
+    acceptor->accepts = acceptor->accepts < ACCEPTS_MAX ? acceptor->accepts : ACCEPTS_MAX;
+    return acceptor->accepts;
+}
+
 static void accept_ready(struct io_watch *watch, uint32_t events) {
     struct io_acceptor *acceptor = acceptor_of(watch);
     (void)events;
-    for (int i = 0; i < ACCEPTS_MAX; i++) {
+    for (int left = accepts_of(acceptor); left > 0; left--) {
         int fd = accept4(watch->fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             acceptor->accepted(acceptor, fd);
@@ -270,6 +282,7 @@ static uint32_t exclusive(const struct io_watch *watch) {
 
 static bool epoll_accept_start(struct io *io, struct io_acceptor *acceptor) {
     acceptor->again.fire = accept_again;
+    acceptor->accepts = 1;
     acceptor->watch = (struct io_watch){.fd = -1, .ready = accept_ready};
     return io_watch_add(io, &acceptor->watch, acceptor->fd, POLLIN);
 }

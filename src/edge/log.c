@@ -35,6 +35,8 @@ struct log_writer {
     struct metrics *metrics;
     struct builder line;
     uint64_t second;
+    uint64_t dated;               /* seconds since 1970 that `date` stands for */
+    char date[24];                /* 2026-11-21T14:01:35. */
     uint16_t written[SLOTS];      /* in that second */
     uint64_t suppressed, dropped; /* since it was said */
 };
@@ -224,6 +226,7 @@ status_t log_writer_new(struct edge_log *log, const struct log_writer_options *o
     writer->clock = options->clock;
     writer->metrics = options->metrics;
     builder_init(&writer->line, LINE_BYTES_MAX);
+    writer->dated = UINT64_MAX;
     log->writers[count] = writer;
     atomic_store_explicit(&log->writer_count, count + 1, memory_order_release);
     *ret_writer = writer;
@@ -250,12 +253,20 @@ static void wake_thread(struct log_writer *writer) {
 
 static void put_time(struct log_writer *writer, struct builder *line) {
     uint64_t ms = clock_wall_ms(&writer->clock);
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm utc = {};
-    (void)gmtime_r(&seconds, &utc);
-    builder_format(line, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03uZ\"", utc.tm_year + 1900,
-                   utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                   (unsigned)(ms % 1000));
+    unsigned part = (unsigned)(ms % 1000);
+    if (writer->dated != ms / 1000) {
+        struct tm utc = {};
+        time_t seconds = (time_t)(ms / 1000);
+        (void)gmtime_r(&seconds, &utc);
+        writer->dated = ms / 1000;
+        (void)strftime(writer->date, sizeof writer->date, "%Y-%m-%dT%H:%M:%S.", &utc);
+    }
+    builder_bytes(line, SLICE_LITERAL("{\"time\":\""));
+    builder_text(line, writer->date);
+    const uint8_t digits[] = {(uint8_t)('0' + part / 100), (uint8_t)('0' + part / 10 % 10),
+                              (uint8_t)('0' + part % 10)};
+    builder_bytes(line, slice_of(digits, sizeof digits));
+    builder_bytes(line, SLICE_LITERAL("Z\""));
 }
 
 static void begin(struct log_writer *writer, const char *id) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What stands in a line. Text is made visible first (codec/text.h) and then quoted for JSON, so
- * that a name from outside is one line of printable UTF-8 in whatever shows it.
+ * that a name from outside is one line of printable UTF-8 in whatever shows it. There is a line for
+ * each connection, so what is common is put together without printf(3).
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -27,12 +28,35 @@ const char *proxy_event_id(enum proxy_event event) {
     return EVENTS[event].id;
 }
 
+static void put_key(struct builder *line, const char *key) {
+    builder_bytes(line, SLICE_LITERAL(",\""));
+    builder_text(line, key);
+    builder_bytes(line, SLICE_LITERAL("\":"));
+}
+
+/* Visible as it is, and nothing to JSON. */
+static bool is_plain(struct slice text) {
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t byte = text.data[i];
+        if (byte < ' ' || byte > '~' || byte == '"' || byte == '\\') {
+            return false;
+        }
+    }
+    return text.size <= TEXT_BYTES_MAX;
+}
+
 void log_text(struct builder *line, const char *key, struct slice text) {
+    put_key(line, key);
+    builder_u8(line, '"');
+    if (is_plain(text)) {
+        builder_bytes(line, text);
+        builder_u8(line, '"');
+        return;
+    }
     struct builder visible;
     builder_init(&visible, TEXT_BYTES_MAX + 4);
     text_escape_short(text, TEXT_BYTES_MAX, &visible);
     struct slice shown = builder_slice(&visible);
-    builder_format(line, ",\"%s\":\"", key);
     for (size_t i = 0; i < shown.size; i++) {
         if (shown.data[i] == '"' || shown.data[i] == '\\') {
             builder_u8(line, '\\');
@@ -44,7 +68,11 @@ void log_text(struct builder *line, const char *key, struct slice text) {
 }
 
 void log_number(struct builder *line, const char *key, int64_t number) {
-    builder_format(line, ",\"%s\":%lld", key, (long long)number);
+    put_key(line, key);
+    if (number < 0) {
+        builder_u8(line, '-');
+    }
+    builder_decimal(line, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
 void log_address(struct builder *line, const char *key, const struct sockaddr *address) {
@@ -68,9 +96,21 @@ void log_address(struct builder *line, const char *key, const struct sockaddr *a
         log_text(line, key, SLICE_LITERAL("unix"));
         return;
     }
-    struct host text = host_of_address(&host);
-    builder_format(line, host.size == 4 ? ",\"%s\":\"%s:%u\"" : ",\"%s\":\"[%s]:%u\"", key,
-                   text.text, port);
+    put_key(line, key);
+    if (host.size == 4) {
+        for (size_t i = 0; i < 4; i++) {
+            builder_u8(line, i == 0 ? '"' : '.');
+            builder_decimal(line, host.bytes[i]);
+        }
+        builder_u8(line, ':');
+    } else {
+        struct host text = host_of_address(&host);
+        builder_bytes(line, SLICE_LITERAL("\"["));
+        builder_text(line, text.text);
+        builder_bytes(line, SLICE_LITERAL("]:"));
+    }
+    builder_decimal(line, port);
+    builder_u8(line, '"');
 }
 
 void log_event(struct log_writer *writer, enum proxy_event event, const struct log_field *fields,

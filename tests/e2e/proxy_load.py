@@ -3,13 +3,18 @@
 
 request PORT COUNT SENT RECEIVED [tls|classical|plain]   so many requests, one after the other, each of
                               SENT bytes with RECEIVED in answer; fails when one fails
+leave PORT PID                one whose handshake and whose reset the proxy PID finds together
 broken PORT [tls|classical|plain]   one that must end without its whole answer
 page PORT PATH                the body of a page; the exit status is 0 for 200, 3 for 503
 becomes PORT LINE...          waits until /metrics has all these lines
 lines PORT NAME...            the lines of /metrics that begin so
 """
+import glob
+import os
+import signal
 import socket
 import ssl
+import struct
 import sys
 import time
 import urllib.error
@@ -58,6 +63,35 @@ def request(port, count, sent, received, kind="tls"):
         if got != int(received):
             sys.exit(f"{got} of {received} bytes")
         end(connection)
+
+
+def stop(pid):
+    """Its threads stop one after the other."""
+    os.kill(pid, signal.SIGSTOP)
+    for stat in glob.glob(f"/proc/{pid}/task/*/stat"):
+        while open(stat).read().rsplit(")", 1)[1].split()[0] != "T":
+            time.sleep(0.001)
+
+
+def leave(port, pid):
+    plain = socket.create_connection(("127.0.0.1", int(port)), timeout=30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            plain.sendall(outgoing.read())
+            incoming.write(plain.recv(65536))
+    stop(int(pid))
+    plain.sendall(outgoing.read())
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    plain.close()
+    os.kill(int(pid), signal.SIGCONT)
 
 
 def broken(port, kind="tls"):

@@ -124,6 +124,13 @@ weighted() { # two workers, each with its own turn: off by one each at most
     [ "$of_a" -ge 15 ] && [ "$of_a" -le 18 ]
 }
 check "three of four went to the server of weight 3" weighted
+for i in 1 2 3; do
+    check "a client that leaves with its handshake ($i)" $load leave "$front" "$proxy_pid"
+done
+check "is one that was there" becomes "${m}_errors_total{kind=\"client-reset\"} 3" \
+    "${m}_handshakes_total{group=\"X25519MLKEM768\",result=\"ok\",retried=\"false\"} 14" \
+    "${m}_connections_total{listener=\"front\"} 16" "${m}_connections_live{listener=\"front\"} 0"
+same "no server heard of it" 22 $(($(counted "$good_a") + $(counted "$good_b")))
 check "the engine and why" sh -c "$load lines $metrics ${m}_engine_info | grep -E 'engine=\"(${engine:-io_uring|epoll})\",reason=\"[^\"]*\"} 1'"
 check "the certificate's end" sh -c "$load lines $metrics ${m}_certificate_expiry | grep -E 'listener=\"front\"} 1[0-9]{9}'"
 

@@ -56,6 +56,9 @@ static void what_is_built_is_read_back(void **state) {
     builder_string(&builder, "hello");
     builder_block(&builder, SLICE_LITERAL("a\0b"));
     builder_format(&builder, "%d;", 42);
+    builder_decimal(&builder, 0);
+    builder_decimal(&builder, UINT64_MAX);
+    builder_text(&builder, ";");
     struct cursor cursor = cursor_of(builder_slice(&builder));
     assert_int_equal(cursor_u16(&cursor), 0x1234);
     assert_int_equal(cursor_u16_be(&cursor), 0x1234);
@@ -63,6 +66,7 @@ static void what_is_built_is_read_back(void **state) {
     assert_string_equal(cursor_string(&cursor), "hello");
     assert_true(slice_equal(cursor_block(&cursor), SLICE_LITERAL("a\0b")));
     assert_true(slice_equal(cursor_until(&cursor, ';'), SLICE_LITERAL("42")));
+    assert_true(slice_equal(cursor_until(&cursor, ';'), SLICE_LITERAL("018446744073709551615")));
     assert_true(cursor_is_finished(&cursor));
     builder_deinit(&builder);
 }

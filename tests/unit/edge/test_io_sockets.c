@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "edge/listen.h"
 #include "edge_ends.h"
 
 struct door {
@@ -116,6 +119,12 @@ static void output_before_the_connection_stands_waits_for_it(void **state) {
     assert_int_equal(close(listener), 0);
 }
 
+static void reset(int fd) {
+    const struct linger now = {.l_onoff = 1};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+    assert_int_equal(close(fd), 0);
+}
+
 static void a_reset_is_an_error(void **state) {
     struct io *io = io_of(state);
     struct sockaddr_in address;
@@ -126,9 +135,7 @@ static void a_reset_is_an_error(void **state) {
     TURN_UNTIL(io, end.connected == 1);
     io_read_start(io, &end.stream);
     int peer = accept(listener, nullptr, nullptr);
-    const struct linger now = {.l_onoff = 1};
-    assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
-    assert_int_equal(close(peer), 0);
+    reset(peer);
     TURN_UNTIL(io, end.ended == 1);
     assert_int_equal(end.error, ECONNRESET);
     close_end(&end);
@@ -233,6 +240,80 @@ static void a_door_that_failed_can_be_moved(void **state) {
     assert_int_equal(close(new.acceptor.fd), 0);
 }
 
+static void who_is_gone_is_known_before_it_is_read(void **state) {
+    struct io *io = io_of(state);
+    struct sockaddr_in address;
+    int listener = listen_on_loopback(&address);
+    for (int i = 0; i < 3; i++) {
+        struct end end = {.io = io, .stream.row = &ROW};
+        assert_true(
+            io_connect(io, &end.stream, tcp_socket(), (struct sockaddr *)&address, sizeof address));
+        TURN_UNTIL(io, end.connected == 1);
+        int peer = accept(listener, nullptr, nullptr);
+        assert_false(io_is_gone(&end.stream));
+        if (i == 1) {
+            assert_int_equal(send(peer, "last words", 10, 0), 10);
+        }
+        if (i == 2) { /* it sends no more, and may still want an answer */
+            assert_int_equal(shutdown(peer, SHUT_WR), 0);
+            assert_false(io_is_gone(&end.stream));
+        }
+        reset(peer);
+        assert_true(io_is_gone(&end.stream) == (i != 1));
+        close_end(&end);
+        assert_false(io_is_gone(&end.stream));
+    }
+    assert_int_equal(close(listener), 0);
+}
+
+/* More come while the first of them are taken than one turn takes. */
+static void many_at_once_are_all_accepted(void **state) {
+    enum { MANY = 60 };
+    struct io *io = io_of(state);
+    struct sockaddr_in address;
+    struct door door = {.acceptor = {.accepted = on_accepted, .failed = on_failed}};
+    int listener = listen_on_loopback(&address);
+    int clients[MANY];
+    for (int i = 0; i < MANY; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(clients[i], (struct sockaddr *)&address, sizeof address), 0);
+    }
+    door.acceptor.fd = listener;
+    assert_true(io_accept_start(io, &door.acceptor));
+    TURN_UNTIL(io, door.count == MANY);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(close(clients[i]), 0);
+        assert_int_equal(close(door.fds[i]), 0);
+    }
+    io_accept_stop(io, &door.acceptor);
+    int turns = 0;
+    TURN_UNTIL(io, turns++ == 2);
+    assert_int_equal(close(listener), 0);
+}
+
+static void whoever_is_accepted_sends_at_once(void **state) {
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct edge_bind bind = {.transport = EDGE_TCP, .size = sizeof address, .text = "here"};
+    memcpy(&bind.address, &address, sizeof address);
+    struct error err;
+    int listener = -1;
+    int is_set = 0;
+    socklen_t size = sizeof address;
+    (void)state;
+    assert_true(status_is_ok(listen_open(&bind, &listener, &err)));
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof address), 0);
+    int accepted = accept(listener, nullptr, nullptr);
+    size = sizeof is_set;
+    assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &is_set, &size), 0);
+    assert_int_not_equal(is_set, 0);
+    (void)close(accepted);
+    (void)close(client);
+    (void)close(listener);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ON_BOTH(a_connection_that_is_refused_says_so),
@@ -241,6 +322,9 @@ int main(void) {
         ON_BOTH(connections_are_accepted_until_it_is_stopped),
         ON_BOTH(nobody_is_lost_when_a_door_is_moved),
         ON_BOTH(a_door_that_failed_can_be_moved),
+        ON_BOTH(who_is_gone_is_known_before_it_is_read),
+        ON_BOTH(many_at_once_are_all_accepted),
+        cmocka_unit_test(whoever_is_accepted_sends_at_once),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
