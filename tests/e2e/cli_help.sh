@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Help, completion, explanations and mistakes. The help text of everything is a golden file; after a
 # wanted change: AIRLOCK_GOLDEN_UPDATE=1 bash tests/e2e/cli_help.sh, and look at the difference.

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The main job, as a person does it: run, look, apply, prove.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"

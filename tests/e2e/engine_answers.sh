@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What airlock makes of an engine that answers wrongly, late, too much or not at all: the engine of
 # these rows is engine_server.py, with no container behind it. Docker and Podman themselves:
@@ -33,8 +34,8 @@ start_server() { # mode
     : >"$log"
     python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/engine_server.py" "$socket" "$1" "$log" 2>"$SCRATCH/server.err" &
     server=$!
-    local i
-    for i in $(seq 100); do
+    local _
+    for _ in $(seq 100); do
         [ -S "$socket" ] && return
         sleep 0.05
     done
@@ -232,7 +233,7 @@ log=$SCRATCH/log-late
 : >"$log"
 python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/engine_server.py" "$lost_socket" ok "$log" &
 server=$!
-for i in $(seq 100); do
+for _ in $(seq 100); do
     [ -S "$lost_socket" ] && break
     sleep 0.05
 done

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # airlock run --engine docker against the daemon that answers on this machine's usual socket (or
 # AIRLOCK_TEST_DOCKER). The image is made from a tarball, and removed again.

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # airlock run --engine podman against a Podman of this test's own: storage, service and image are
 # made in $SCRATCH, and nothing is fetched. runc, because crun does not start on hosts with both
@@ -17,7 +18,7 @@ fi
 printf '[engine]\nevents_logger="none"\n' >"$SCRATCH/containers.conf"
 export CONTAINERS_CONF=$SCRATCH/containers.conf
 KIND=podman
-IMAGE=airlock-test:1
+IMAGE="airlock-test:1"
 SOCKET=$SCRATCH/podman.sock
 podman --root "$SCRATCH/storage" --runroot "$SCRATCH/runroot" --runtime runc --cgroup-manager cgroupfs \
     system service --time=0 "unix://$SOCKET" >"$SCRATCH/service.log" 2>&1 &

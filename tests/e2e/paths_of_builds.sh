@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # No program says where it was built: half of what `make reproducible` shows by building twice, in a
 # second. Names are looked for as bytes anywhere in the file, debug information included.

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # airlock policy: check, show, explain, replay, update, edit and trust.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
@@ -154,7 +155,7 @@ same "nor is nothing a table" 65 "$(status "$AIRLOCK" policy test -w ws /dev/nul
 rm "$user"
 rm -r ws/.airlock
 cd ws || exit 99
-for i in 1 2 3; do "$AIRLOCK" run --quiet -- true; done
+for _ in 1 2 3; do "$AIRLOCK" run --quiet -- true; done
 "$AIRLOCK" run --quiet -- sh -c 'for i in 1 2 3 4 5 6; do echo x >src/f$i.c; done; echo d >docs/d; echo r >r.md'
 same "history is made" 0 "$(status "$AIRLOCK" apply)"
 cat >../new.yaml <<'END'

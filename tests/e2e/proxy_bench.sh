@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # airlock proxy bench: it measures what it says, refuses a service that does not echo, and leaves
 # nothing behind. What the figures are is not tested: they are the machine's.

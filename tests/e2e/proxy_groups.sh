@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Which group is agreed on with whom, as the table of docs/proxy.md says: openssl's own client offers
 # one thing after another to a listener with pq: prefer, require and off, changed by SIGHUP.
@@ -23,8 +24,8 @@ agreed() { # option of s_client...: the group, or the alert
         -e 's/^Peer Temp Key: \([^,]*\),.*/\1/p' said | head -1
 }
 until_event() { # name count: the log has it so many times
-    local i
-    for i in $(seq 100); do
+    local _
+    for _ in $(seq 100); do
         [ "$(grep -c "\"event\":\"$1\"" log)" -ge "$2" ] && return 0
         sleep 0.1
     done

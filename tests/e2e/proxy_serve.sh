@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # airlock proxy -c: what `init` writes serves at once, makes its certificate at the first start, reads
 # its configuration again, and ends when it is told to.
@@ -28,8 +29,8 @@ print(connection.getresponse().read().decode().strip())
 PY
 }
 answers() { # tries until it does
-    local i
-    for i in $(seq 100); do
+    local _
+    for _ in $(seq 100); do
         [ "$(fetch 2>/dev/null)" = "hello from behind" ] && return 0
         kill -0 "$edge" 2>/dev/null || break
         sleep 0.1
@@ -38,8 +39,8 @@ answers() { # tries until it does
     return 1
 }
 ends() { # within ten seconds; its status in $ended
-    local i
-    for i in $(seq 100); do
+    local _
+    for _ in $(seq 100); do
         kill -0 "$edge" 2>/dev/null || break
         sleep 0.1
     done

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A state folder that cannot be written, and a disk that is full: said, and nothing lost.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"

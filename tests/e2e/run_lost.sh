@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # An airlock that is killed takes its sandbox along, and the next start collects what is left.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"

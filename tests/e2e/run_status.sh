@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Exit statuses, time limits, signals, streams, environment, secrets.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"

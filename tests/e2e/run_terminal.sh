@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Interactive programs, through a real pseudo-terminal.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Which folder is meant, and which are refused.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What is flushed to disk, and in which order: what the log says of a stage is never ahead of it.
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # schema/algorithms.def and the code say the same, both ways: every row names files that are there and
 # use cryptography, and every name of an algorithm in the code, every header of a cryptographic library

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # tools/release on this build: what it makes is whole, says what is true of the programs, and is the same
 # bytes a second time. Building twice is left to `make release` and `make reproducible`.

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What packaging/ says to systemd and to container engines is about programs and flags that are there:
 # the health check tells a proxy that serves from one that does not, and systemd takes the unit.
@@ -7,18 +8,8 @@ containerfile=$AIRLOCK_SOURCE_DIR/packaging/Containerfile
 proxy=$AIRLOCK_BUILD_DIR/src/airlock-proxy
 
 "$proxy" init edge >/dev/null
-python3 - edge/proxy.yaml <<'PY'
-import re, socket, sys
-ports = []
-for _ in range(2):
-    s = socket.socket()
-    s.bind(("127.0.0.1", 0))
-    ports.append(s)
-text = open(sys.argv[1]).read()
-for old, s in zip((":9443", ":8443"), ports):
-    text = text.replace(old, ":%d" % s.getsockname()[1])
-open(sys.argv[1], "w").write(text)
-PY
+read -r front metrics < <(free_ports 2)
+sed -i "s/:8443/:$front/; s/:9443/:$metrics/" edge/proxy.yaml
 well() {
     "$proxy" health -c edge/proxy.yaml
 }

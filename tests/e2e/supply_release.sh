@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # airlock release verify: a release that is whole passes, and every way of changing one is found. The
 # releases are signed by openssl through tools/attest, and one more time by hand here, so that nothing
