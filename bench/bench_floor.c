@@ -14,6 +14,7 @@
 #include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,10 @@
 #include "sys/userns.h"
 
 enum { PAYLOAD_ID = 2000000, FOLDER_BYTES = 4096 };
+
+/* This program; with an argument it ends at once. */
+static const char self[] = "/proc/self/exe";
+static const char nothing[] = "--nothing";
 
 struct floor {
     const char *run_folder;
@@ -207,9 +212,49 @@ static uint64_t once(const struct floor *floor) {
     return end - start;
 }
 
+/* One start of a program, to its end. */
+static uint64_t start_and_end(const char *path, const char *argument) {
+    char name[FOLDER_BYTES];
+    char word[32];
+    char *const arguments[] = {name, argument == nullptr ? nullptr : word, nullptr};
+    char *const environment[] = {nullptr};
+    (void)snprintf(name, sizeof name, "%s", path);
+    (void)snprintf(word, sizeof word, "%s", argument == nullptr ? "" : argument);
+    pid_t pid = -1;
+    int status = -1;
+    uint64_t start = now_ns();
+    errno = posix_spawn(&pid, path, nullptr, nullptr, arguments, environment);
+    need(errno == 0 && waitpid(pid, &status, 0) == pid && status == 0, "start a program");
+    return now_ns() - start;
+}
+
+/* One write over bytes that are there, and its flush. */
+static uint64_t write_and_flush(const struct floor *floor) {
+    static const char page[FOLDER_BYTES];
+    char path[FOLDER_BYTES];
+    (void)snprintf(path, sizeof path, "%s/flushed", floor->run_folder);
+    CLEANUP(fd_closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat status;
+    bool is_new = fd < 0 || fstat(fd, &status) != 0 || status.st_size != sizeof page;
+    need(fd >= 0 && (!is_new || (write(fd, page, sizeof page) == sizeof page && fsync(fd) == 0)),
+         "write a file");
+    uint64_t start = now_ns();
+    need(pwrite(fd, page, sizeof page, 0) == sizeof page && fdatasync(fd) == 0, "flush a file");
+    return now_ns() - start;
+}
+
+/* What a run cannot do without, one after the other: three programs of ours that do nothing, the
+ * walls, the command, and the two flushes at its end. */
+static uint64_t whole(const struct floor *floor) {
+    uint64_t time = once(floor) + start_and_end("/usr/bin/true", nullptr);
+    for (int i = 0; i < 3; i++) {
+        time += start_and_end(self, nothing);
+    }
+    return time + write_and_flush(floor) + write_and_flush(floor);
+}
+
 /* A process that waits, told to execute a static program; its pipe ends when it has. */
 static uint64_t wake_and_execute(void) {
-    static const char quiet[] = "--nothing";
     int go[2];
     int done[2];
     char word = 'g';
@@ -218,7 +263,7 @@ static uint64_t wake_and_execute(void) {
     need(pid >= 0, "make a process");
     if (pid == 0) {
         need(read(go[0], &word, 1) == 1, "wait");
-        (void)execl("/proc/self/exe", "bench_floor", quiet, nullptr);
+        (void)execl(self, self, nothing, nullptr);
         need(false, "execute this program");
     }
     (void)close(done[1]);
@@ -258,5 +303,9 @@ int main(int argc, char **argv) {
         times[i] = wake_and_execute();
     }
     bench_print_times("waiting, told to go  floor us:", times, number);
+    for (size_t i = 0; i < number; i++) {
+        times[i] = whole(&floor);
+    }
+    bench_print_times("airlock run -- true  floor us:", times, number);
     return 0;
 }
