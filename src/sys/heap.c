@@ -72,6 +72,7 @@ static unsigned class_of(uint32_t units) {
 
 /* The units of every block of a class. */
 static uint32_t units_of(unsigned class) {
+    ASSERT(class < HEAP_CLASS_COUNT);
     if (class < LINEAR_UNITS) {
         return class + 1;
     }
