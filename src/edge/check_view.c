@@ -36,7 +36,8 @@ static void add_upstream(const struct edge_upstream *upstream, struct builder *o
         builder_format(out, "; TLS, pq %s", word(CONFIG_AS_PQ, upstream->pq));
     }
     if (upstream->health.is_there) {
-        builder_format(out, "; tried every %g s", upstream->health.interval_ms / 1000.0);
+        builder_format(out, "; tried %severy %g s", upstream->health.tls ? "by TLS " : "",
+                       upstream->health.interval_ms / 1000.0);
     }
 }
 

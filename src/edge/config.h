@@ -122,6 +122,7 @@ struct edge_health {
     uint32_t timeout_ms;
     uint32_t rise; /* successes until a server counts as up again */
     uint32_t fall; /* failures until it counts as down */
+    bool tls;      /* tried by a TLS handshake too; only where the upstream has tls */
 };
 
 struct edge_upstream {

@@ -61,6 +61,11 @@ static status_t check_health(struct config_reader *reader, const struct yaml_nod
                              (unsigned)upstream->health.timeout_ms,
                              (unsigned)upstream->health.interval_ms);
     }
+    if (!upstream->tls.is_there && has(yaml_get(node, "health"), "tls")) {
+        return config_refuse(reader, at(yaml_get(node, "health"), "tls"),
+                             "Add tls: {} to the upstream, or take tls: out of its health.",
+                             "tls has no effect on the health of an upstream without tls");
+    }
     for (uint32_t i = 0; i < upstream->server_count; i++) {
         if (upstream->servers[i].path[0] != '\0') {
             return config_refuse(reader, at(node, "health"),

@@ -2,16 +2,21 @@
 #include "edge/health.h"
 
 #include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "edge/tls_client.h"
 #include "sys/fd.h"
 
 struct check {
     struct health *health;
     struct loop_source source; /* fd -1: no check is under way */
     struct timer timer;        /* until the next check, or the end of this one */
+    SSL *tls;                  /* owned; nullptr: not connected yet, or it is not asked for */
     uint32_t server;
     uint32_t turn;     /* through its addresses */
     uint32_t in_row;   /* results that say otherwise than what holds */
@@ -38,7 +43,7 @@ static void tell(const struct check *check, const struct upstream_server_view *v
                  const char *why) {
     LOG_EVENT(check->health->log, why == nullptr ? PROXY_EVENT_SERVER_UP : PROXY_EVENT_SERVER_DOWN,
               {"upstream", view->upstream->name, 0}, {"server", view->server->address, 0},
-              {"reason", why != nullptr ? why : "it accepts connections", 0});
+              {"reason", why != nullptr ? why : "it answers", 0});
 }
 
 /* What a check says, `why` it failed or nullptr, counts when it says so often enough in a row. */
@@ -66,23 +71,79 @@ static void wait_for_next(struct check *check) {
     (void)loop_timer_set(loop, &check->timer, passed < interval ? interval - passed : 0);
 }
 
-static void end_check(struct check *check, const char *why) {
+static void close_check(struct check *check) {
     int fd = check->source.fd;
     loop_remove(check->health->loop, &check->source);
+    SSL_free(check->tls);
+    check->tls = nullptr;
     fd_closep(&fd);
+}
+
+static void end_check(struct check *check, const char *why) {
+    close_check(check);
     count(check, why);
     wait_for_next(check);
 }
 
-static void on_connected(struct loop_source *source, uint32_t events) {
+/* Why a handshake failed, as far as libssl knows: a constant of it. */
+static const char *failure_of(const SSL *tls) {
+    long verified = SSL_get_verify_result(tls);
+    unsigned long error = ERR_peek_last_error();
+    if (verified != X509_V_OK) {
+        return X509_verify_cert_error_string(verified);
+    }
+    const char *reason = error != 0 ? ERR_reason_error_string(error) : nullptr;
+    return reason != nullptr ? reason : "it ended in the middle of the handshake";
+}
+
+static void go_on_with_tls(struct check *check) {
+    ERR_clear_error();
+    int result = SSL_do_handshake(check->tls);
+    int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(check->tls, result);
+    switch (error) {
+    case SSL_ERROR_NONE:
+        (void)SSL_shutdown(check->tls); /* so that its log says nothing of a broken connection */
+        end_check(check, nullptr);
+        break;
+    case SSL_ERROR_WANT_READ:
+        loop_set(check->health->loop, &check->source, LOOP_READ);
+        break;
+    case SSL_ERROR_WANT_WRITE:
+        loop_set(check->health->loop, &check->source, LOOP_WRITE);
+        break;
+    default:
+        end_check(check, failure_of(check->tls));
+        break;
+    }
+}
+
+static void begin_tls(struct check *check, const struct upstream_server_view *view) {
+    check->tls = tls_client_open(view->client, view->server, (struct slice){});
+    if (check->tls == nullptr || SSL_set_fd(check->tls, check->source.fd) != 1) {
+        end_check(check, "memory ran out");
+        return;
+    }
+    go_on_with_tls(check);
+}
+
+static void on_ready(struct loop_source *source, uint32_t events) {
     (void)events;
     struct check *check = (struct check *)((char *)source - offsetof(struct check, source));
+    struct upstream_server_view view = view_of(check);
     int number = 0;
     socklen_t size = sizeof number;
+    if (check->tls != nullptr) {
+        go_on_with_tls(check);
+        return;
+    }
     if (getsockopt(source->fd, SOL_SOCKET, SO_ERROR, &number, &size) != 0) {
         number = errno;
     }
-    end_check(check, number != 0 ? strerror(number) : nullptr);
+    if (number == 0 && view.upstream->health.tls && view.client != nullptr) {
+        begin_tls(check, &view);
+    } else {
+        end_check(check, number != 0 ? strerror(number) : nullptr);
+    }
 }
 
 /* nullptr, or why it failed at once. */
@@ -108,7 +169,8 @@ static const char *begin_check(struct check *check, const struct upstream_choice
 static void on_time(struct timer *timer) {
     struct check *check = (struct check *)((char *)timer - offsetof(struct check, timer));
     if (check->source.fd >= 0) {
-        end_check(check, "it did not accept in time");
+        end_check(check, check->tls != nullptr ? "the handshake was not done in time"
+                                               : "it did not accept in time");
         return;
     }
     check->began_ms = loop_now_ms(check->health->loop);
@@ -136,7 +198,7 @@ status_t health_new(struct loop *loop, struct upstreams *upstreams, struct metri
         struct check *check = &health->checks[i];
         check->health = health;
         check->server = i;
-        check->source = (struct loop_source){.fd = -1, .ready = on_connected};
+        check->source = (struct loop_source){.fd = -1, .ready = on_ready};
         check->timer.fire = on_time;
         const struct edge_health *config = &view_of(check).upstream->health;
         if (config->is_there &&
@@ -155,10 +217,8 @@ void health_free(struct health *health) {
     }
     for (uint32_t i = 0; i < health->count; i++) {
         struct check *check = &health->checks[i];
-        int fd = check->source.fd;
-        loop_remove(health->loop, &check->source);
         loop_timer_clear(health->loop, &check->timer);
-        fd_closep(&fd);
+        close_check(check);
     }
     free(health);
 }

@@ -102,6 +102,7 @@ static status_t prepare(const struct setup_options *options, struct setup *setup
         .config = config,
         .hosts = options->hosts,
         .names = options->names,
+        .clients = setup->clients,
         .previous = options->previous != nullptr ? options->previous->upstreams : nullptr,
     };
     TRY(upstreams_new(&servers, &setup->upstreams, err));

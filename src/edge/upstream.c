@@ -122,7 +122,9 @@ static bool fill(struct upstreams *upstreams, const struct upstreams_options *op
     uint32_t at = 0;
     for (uint32_t i = 0; i < upstreams->row_count; i++) {
         const struct edge_upstream *config = &options->config->upstreams[i];
-        upstreams->rows[i] = (struct upstream_row){config, at, config->server_count};
+        const struct tls_client *client =
+            options->clients != nullptr ? options->clients[i] : nullptr;
+        upstreams->rows[i] = (struct upstream_row){config, at, config->server_count, client};
         for (uint32_t k = 0; k < config->server_count; k++) {
             struct server_state *state = state_get(options, config, &config->servers[k]);
             upstreams->servers[at++] = state;
@@ -184,6 +186,7 @@ void upstreams_server(struct upstreams *upstreams, uint32_t server, uint64_t now
         .upstream = config,
         .server = &config->servers[server - upstreams->rows[row].first],
         .upstream_index = row,
+        .client = upstreams->rows[row].client,
         .number = state->number,
         .is_up = state->is_up,
         .is_circuit_open = !circuit_is_usable(&state->circuit, now_ms),

@@ -20,7 +20,8 @@
 #include "edge/config.h"
 #include "edge/metrics.h"
 
-struct upstreams; /* of one configuration */
+struct tls_client; /* tls_client.h */
+struct upstreams;  /* of one configuration */
 struct chooser;   /* of one worker, on them */
 
 struct upstreams_options {
@@ -30,6 +31,9 @@ struct upstreams_options {
     /* Of the configuration before: a server that is in both keeps what is known of it. May be
      * nullptr. */
     struct upstreams *previous;
+    /* TLS towards each upstream, nullptr where it has none, as long as the configuration; for
+     * checks. May be nullptr: nobody has any. */
+    struct tls_client *const *clients;
 };
 status_t upstreams_new(const struct upstreams_options *options, struct upstreams **ret_upstreams,
                        struct error *err);
@@ -70,6 +74,7 @@ struct upstream_server_view {
     const struct edge_upstream *upstream;
     const struct edge_server *server;
     uint32_t upstream_index;
+    const struct tls_client *client; /* TLS towards it; nullptr: none */
     uint16_t number;      /* in the metrics */
     bool is_up;           /* as far as checks say; true where there are none */
     bool is_circuit_open; /* left alone now */

@@ -37,6 +37,7 @@ struct server_state {
 struct upstream_row {
     const struct edge_upstream *config;
     uint32_t first, count; /* of the servers */
+    const struct tls_client *client;
 };
 
 struct upstreams {

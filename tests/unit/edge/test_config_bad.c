@@ -95,6 +95,8 @@ static const struct bad UPSTREAMS[] = {
     {UP(SERVE ", health: {timeout: 6s}"),
      "3:51: the timeout of a health check (6000 ms) is longer than its interval (5000 ms)",
      "shorter"},
+    {UP(SERVE ", health: {tls: true}"),
+     "3:51: tls has no effect on the health of an upstream without tls", "tls: {}"},
     {UP(SERVE ", health: {rise: 0}"), "3:57: rise cannot be 0", "from 1"},
     {UP("health: {}, servers: [{addr: \"unix:///s\"}]"),
      "3:15: the health of a Unix socket is not checked: unix:///s", "refuses at once"},
