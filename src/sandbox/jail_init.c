@@ -35,7 +35,7 @@ struct init {
     int status;
     uint32_t killed_count;
     uint64_t sample_at_ns;
-    uint64_t disk_at_ns;
+    struct jail_walk walk;
     uint64_t stopped_at_ns; /* when a stop was last told */
     struct jail_meter meter;
 };
@@ -178,11 +178,7 @@ static void sample(struct init *init) {
     const struct template_limits *limits = &init->jail->plan.limits;
     bool over_disk = jail_disk_is_short(init->jail, limits->stage_bytes_max, &room);
     init->sample_at_ns = jail_next_look(now, room);
-    if (!over_disk && now >= init->disk_at_ns) {
-        uint64_t bytes = jail_disk_bytes(init->jail);
-        over_disk = bytes > limits->stage_bytes_max;
-        init->disk_at_ns = jail_next_look(now, jail_room(limits->stage_bytes_max, bytes));
-    }
+    over_disk = over_disk || jail_walk_is_over(&init->walk, init->jail, room);
     if (over_disk) {
         report(init, REPORT_DISK);
         kill_rest(init);
@@ -195,8 +191,8 @@ static void sample(struct init *init) {
     if (jail_meter_runs_on(&init->meter)) {
         kill_rest(init);
     }
-    uint64_t first =
-        init->disk_at_ns < init->meter.look_at_ns ? init->disk_at_ns : init->meter.look_at_ns;
+    uint64_t first = jail_walk_at_ns(&init->walk, now);
+    first = first < init->meter.look_at_ns ? first : init->meter.look_at_ns;
     first = first < init->meter.still_at_ns ? first : init->meter.still_at_ns;
     init->sample_at_ns = first < init->sample_at_ns ? first : init->sample_at_ns;
 }

@@ -240,23 +240,57 @@ uint64_t jail_time_us(struct timeval time) {
     return (uint64_t)time.tv_sec * 1000000u + (uint64_t)time.tv_usec;
 }
 
-uint64_t jail_next_look(uint64_t before_ns, uint64_t room_bytes) {
+/* When to look after a look that began then, and at the latest `idle_ns` after it ended. */
+static uint64_t next_look(uint64_t before_ns, uint64_t room_bytes, uint64_t idle_ns) {
     /* No processor fills memory, or the page cache of a disk, faster than 4 bytes in a ns. */
     static uint64_t fill_bytes_per_ns;
-    static uint64_t begun_ns;
     if (fill_bytes_per_ns == 0) {
-        begun_ns = before_ns;
         long processors = sysconf(_SC_NPROCESSORS_ONLN);
         fill_bytes_per_ns = 4 * (processors > 0 ? (uint64_t)processors : 64);
     }
     uint64_t after = jail_now_ns();
     uint64_t pause = (after - before_ns) * SAMPLE_SHARE;
-    /* At first often, so that what a short run took at most is seen. */
-    uint64_t idle = least((after - begun_ns) / SAMPLE_SHARE, SAMPLE_NS_IDLE);
-    uint64_t fill = least(room_bytes / fill_bytes_per_ns, idle);
+    uint64_t fill = least(room_bytes / fill_bytes_per_ns, idle_ns);
     pause = pause > fill ? pause : fill;
     pause = pause > SAMPLE_NS ? pause : SAMPLE_NS;
     return after + least(pause, SAMPLE_NS_MAX);
+}
+
+uint64_t jail_next_look(uint64_t before_ns, uint64_t room_bytes) {
+    static uint64_t begun_ns;
+    if (begun_ns == 0) {
+        begun_ns = before_ns;
+    }
+    /* At first often, so that what a short run took at most is seen. */
+    uint64_t share = (jail_now_ns() - begun_ns) / SAMPLE_SHARE;
+    return next_look(before_ns, room_bytes, least(share, SAMPLE_NS_IDLE));
+}
+
+/* Reading every file's size takes processor time from the payload. Between two walks that the room
+ * asks for, a look at the whole disk tells whether one is worth it: what the payload took is gone
+ * there too. */
+static bool walk_is_due(const struct jail_walk *walk, uint64_t now, uint64_t disk_room_bytes) {
+    enum { ROOM_SHARE = 8 };
+    uint64_t gone = jail_room(walk->disk_room_bytes, disk_room_bytes);
+    return now >= walk->latest_ns || (now >= walk->soon_ns && gone > walk->room_bytes / ROOM_SHARE);
+}
+
+bool jail_walk_is_over(struct jail_walk *walk, const struct jail *jail, uint64_t disk_room_bytes) {
+    uint64_t limit = jail->plan.limits.stage_bytes_max;
+    uint64_t now = jail_now_ns();
+    if (!walk_is_due(walk, now, disk_room_bytes)) {
+        return false;
+    }
+    uint64_t bytes = jail_disk_bytes(jail);
+    walk->room_bytes = jail_room(limit, bytes);
+    walk->disk_room_bytes = disk_room_bytes;
+    walk->soon_ns = jail_next_look(now, walk->room_bytes);
+    walk->latest_ns = next_look(now, walk->room_bytes, SAMPLE_NS_IDLE);
+    return bytes > limit;
+}
+
+uint64_t jail_walk_at_ns(const struct jail_walk *walk, uint64_t now) {
+    return walk->soon_ns > now ? walk->soon_ns : walk->latest_ns;
 }
 
 static uint64_t cpu_used_us(const struct jail_sample *seen) {

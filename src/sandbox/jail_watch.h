@@ -63,3 +63,15 @@ static inline uint64_t jail_room(uint64_t limit, uint64_t used) {
     return limit > used ? limit - used : 0;
 }
 uint64_t jail_time_us(struct timeval time);
+
+/* Init's walks through what the sandbox wrote. Zeroed: the first is due. */
+struct jail_walk {
+    uint64_t soon_ns;         /* the next is not before that */
+    uint64_t latest_ns;       /* and then in any case */
+    uint64_t room_bytes;      /* what the last one found left of the limit */
+    uint64_t disk_room_bytes; /* and what was left of the whole disk */
+};
+/* Walks, when it is time. True when the sandbox is past its limit of disk. */
+bool jail_walk_is_over(struct jail_walk *walk, const struct jail *jail, uint64_t disk_room_bytes);
+/* When to call that next. */
+uint64_t jail_walk_at_ns(const struct jail_walk *walk, uint64_t now);
