@@ -193,7 +193,7 @@ void io_read_stop(struct io *io, struct io_stream *stream) {
 bool io_is_gone(const struct io_stream *stream) {
     struct pollfd one = {.fd = stream->fd};
     uint8_t byte;
-    return stream->is_open && poll(&one, 1, 0) == 1 &&
+    return stream->is_open && poll(&one, 1, 0) == 1 && (one.revents & (POLLERR | POLLHUP)) != 0 &&
            recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 

@@ -46,6 +46,7 @@ enum how : uint8_t {               /* bits of the second byte */
                      HOW_GROUPS = 24, /* of the client's key exchange */
                      HOW_ATTEST = 32, /* it asks for evidence */
                      HOW_HEADER = 64, /* it begins with a PROXY header */
+                     HOW_GONE = 128,  /* it is gone by the end of its handshake */
 };
 
 static struct stage stage; /* connection_peers.h */
@@ -209,7 +210,8 @@ static void play(void) {
     }
 }
 
-static void begin(uint8_t where, uint8_t how) {
+/* The other end of the client's descriptor, the caller's to close. */
+static int begin(uint8_t where, uint8_t how) {
     int pair[2];
     stage_begin(&stage, where % STAGE_DOORS, (how & HOW_LATE) != 0);
     stage.io.step = step;
@@ -222,8 +224,13 @@ static void begin(uint8_t where, uint8_t how) {
     stage.server.is_raw = (how & HOW_SERVER_RAW) != 0;
     int failed = socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair);
     ASSERT(failed == 0);
-    (void)close(pair[1]); /* its bytes are memory's; this only answers who it is */
+    /* Its bytes are memory's; this only answers who it is, and whether it is there. */
+    if ((how & HOW_GONE) != 0) {
+        (void)close(pair[1]);
+        pair[1] = -1;
+    }
     connection_accept(&stage.doors[where % STAGE_DOORS], pair[0]);
+    return pair[1];
 }
 
 bool fuzz_seed(unsigned number, struct builder *out) {
@@ -234,8 +241,9 @@ bool fuzz_seed(unsigned number, struct builder *out) {
         SLICE_LITERAL("\0\1\x60\x8f\xc0\xd0\xaf\xaf\xaf\xaf\xaf\xaf\xaf\xaf\xaf"), /* held */
         SLICE_LITERAL(
             "\3\1\x3f\x3f\x60\xaf\xaf\x8f\x91\xc0\xd0\xaf\xaf\xaf\xaf\xaf\xaf\xaf\xaf\xaf\xd3"),
-        SLICE_LITERAL("\1\2\x24\x33\x3a\x3f\x60\x84\xaf\x50\xc0"), /* by name */
-        SLICE_LITERAL("\2\0\x35\x3f\x3f\x3f\x60\x16\x3f\x85\xaf"), /* terminate */
+        SLICE_LITERAL("\1\2\x24\x33\x3a\x3f\x60\x84\xaf\x50\xc0"),   /* by name */
+        SLICE_LITERAL("\2\0\x35\x3f\x3f\x3f\x60\x16\x3f\x85\xaf"),   /* terminate */
+        SLICE_LITERAL("\2\x80\x35\x3f\x3f\x3f\x60\x16\x3f\x85\xaf"), /* and gone */
         SLICE_LITERAL("\2\x09\x3f\x3f\x60\x1f\x3f\xd8\x3f\xdf\x22\x15\x3f\x20\x3f"),
         SLICE_LITERAL("\3\0\x3f\x3f\x60\xaf\xaf\x15\x3f\x85\xaf\x93\xaf\x20\x3f\x90"),
         SLICE_LITERAL(
@@ -267,10 +275,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         (void)close(lowest);
     }
     input = slice_of(data + 2, size - 2);
-    begin(data[0], data[1]);
+    int client = begin(data[0], data[1]);
     play();
     stage_check(&stage);
     stage_end(&stage);
+    (void)close(client);
     int after = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
     (void)close(after);
     ASSERT(after == lowest); /* no descriptor stayed */
