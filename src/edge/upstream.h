@@ -22,7 +22,7 @@
 
 struct tls_client; /* tls_client.h */
 struct upstreams;  /* of one configuration */
-struct chooser;   /* of one worker, on them */
+struct chooser;    /* of one worker, on them */
 
 struct upstreams_options {
     const struct edge_config *config; /* borrowed until upstreams_free() */
@@ -75,10 +75,10 @@ struct upstream_server_view {
     const struct edge_server *server;
     uint32_t upstream_index;
     const struct tls_client *client; /* TLS towards it; nullptr: none */
-    uint16_t number;      /* in the metrics */
-    bool is_up;           /* as far as checks say; true where there are none */
-    bool is_circuit_open; /* left alone now */
-    bool is_asked_for;    /* its name stands in no file, so that the DNS has to know it */
+    uint16_t number;                 /* in the metrics */
+    bool is_up;                      /* as far as checks say; true where there are none */
+    bool is_circuit_open;            /* left alone now */
+    bool is_asked_for; /* its name stands in no file, so that the DNS has to know it */
     uint32_t address_count;
 };
 uint32_t upstreams_server_count(const struct upstreams *upstreams);

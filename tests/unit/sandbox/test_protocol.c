@@ -34,8 +34,7 @@ static void test_permits(void **state) {
     assert_false(protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_NEW, 0));
     assert_false(
         protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GROUNDING, 0));
-    assert_false(
-        protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GOING, 0));
+    assert_false(protocol_is_permitted(PROTOCOL_GO, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GOING, 0));
     assert_false(
         protocol_is_permitted(PROTOCOL_SIGNAL, PROTOCOL_TO_LAUNCHER, PROTOCOL_STATE_GOING, 0));
     assert_false(
