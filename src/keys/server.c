@@ -232,8 +232,8 @@ static enum keys_answer last_read(struct signer *signer, struct checkpoint *ret_
     bool found = false;
     enum keys_answer answer = KEYS_ANSWER_SIGNED;
     builder_init(&text, NOTE_BYTES_MAX);
-    if (!status_is_ok(
-            slots_read(signer->folder, files_of(signer)->checkpoint, &text, &found, &err))) {
+    if (!status_is_ok(slots_read_newest(signer->folder, files_of(signer)->checkpoint, &text, &found,
+                                        &signer->newest, &err))) {
         *ret_errno = err.os_errno;
         answer = err.code == ERROR_AUDIT_DAMAGED ? KEYS_ANSWER_DAMAGED : KEYS_ANSWER_IO;
     } else if (!found) {
@@ -249,9 +249,11 @@ static enum keys_answer last_read(struct signer *signer, struct checkpoint *ret_
     return answer;
 }
 
+/* Under the lock, and after last_read() under the same. */
 static enum keys_answer keep(struct signer *signer, struct slice text, int *ret_errno) {
     struct error err = {0};
-    if (!status_is_ok(slots_write(signer->folder, files_of(signer)->checkpoint, text, &err)) ||
+    if (!status_is_ok(slots_write(signer->folder, files_of(signer)->checkpoint, text,
+                                  signer->newest, &err)) ||
         (!signer->has_signed && !status_is_ok(seed_mark_signed(signer, &err)))) {
         *ret_errno = err.os_errno;
         return KEYS_ANSWER_IO;

@@ -25,6 +25,7 @@ struct signer {
     /* SHA-256 of the checkpoint text whose signature was verified last; zero: none. The one that is
      * there at the start is verified before a request comes, when nobody waits. */
     struct digest verified;
+    int newest; /* the slot of the checkpoint that was read last */
 };
 
 struct signer_scheme {

@@ -41,9 +41,9 @@ static bool slot_parse(const uint8_t *slot, struct slice *ret_text, uint64_t *re
     return true;
 }
 
-/* The number of the newest slot and its text; -1 when none is whole. */
-static int newest(struct slice file, struct slice *ret_text) {
-    int found = -1;
+/* The number of the newest slot and its text; SLOT_NONE when none is whole. */
+static int newest_of(struct slice file, struct slice *ret_text) {
+    int found = SLOT_NONE;
     uint64_t size_found = 0;
     for (int i = 0; i < SLOT_COUNT; i++) {
         struct slice text;
@@ -62,29 +62,31 @@ static bool has_slots(struct slice file) {
     return file.size == (size_t)SLOT_COUNT * SLOT_BYTES;
 }
 
-static status_t read_file(int folder, const char *name, struct builder *file, bool *ret_found,
-                          struct error *err) {
-    builder_init(file, NOTE_BYTES_MAX);
-    status_t status = file_read(folder, name, file, ret_found, err);
-    if (!status_is_ok(status)) {
-        builder_deinit(file);
+status_t slots_read_newest(int folder_fd, const char *name, struct builder *out, bool *ret_found,
+                           int *ret_newest, struct error *err) {
+    struct builder file;
+    int number = SLOT_NONE;
+    builder_init(&file, NOTE_BYTES_MAX);
+    status_t status = file_read(folder_fd, name, &file, ret_found, err);
+    struct slice text = builder_slice(&file);
+    if (status_is_ok(status) && *ret_found && has_slots(text)) {
+        number = newest_of(builder_slice(&file), &text);
+        status = number == SLOT_NONE ? error_set(err, ERROR_AUDIT_DAMAGED, 0,
+                                                 "keys/%s is no signed checkpoint", name)
+                                     : STATUS_OK;
     }
+    if (status_is_ok(status) && *ret_found) {
+        builder_bytes(out, text);
+    }
+    builder_deinit(&file);
+    *ret_newest = number;
     return status;
 }
 
 status_t slots_read(int folder_fd, const char *name, struct builder *out, bool *ret_found,
                     struct error *err) {
-    struct builder file;
-    TRY(read_file(folder_fd, name, &file, ret_found, err));
-    struct slice text = builder_slice(&file);
-    status_t status = STATUS_OK;
-    if (*ret_found && has_slots(text) && newest(builder_slice(&file), &text) < 0) {
-        status = error_set(err, ERROR_AUDIT_DAMAGED, 0, "keys/%s is no signed checkpoint", name);
-    } else if (*ret_found) {
-        builder_bytes(out, text);
-    }
-    builder_deinit(&file);
-    return status;
+    int number;
+    return slots_read_newest(folder_fd, name, out, ret_found, &number, err);
 }
 
 static void slot_make(struct slice text, uint8_t ret_slot[static SLOT_BYTES]) {
@@ -119,15 +121,11 @@ static status_t write_whole(int folder, const char *name, const uint8_t *slot, s
                              &(struct file_write_options){.mode = 0600, .durable = true}, err);
 }
 
-status_t slots_write(int folder_fd, const char *name, struct slice text, struct error *err) {
-    struct builder file;
-    bool found = false;
-    struct slice kept;
+status_t slots_write(int folder_fd, const char *name, struct slice text, int newest,
+                     struct error *err) {
     uint8_t slot[SLOT_BYTES];
+    ASSERT(newest >= SLOT_NONE && newest < SLOT_COUNT);
     slot_make(text, slot);
-    TRY(read_file(folder_fd, name, &file, &found, err));
-    int last = found && has_slots(builder_slice(&file)) ? newest(builder_slice(&file), &kept) : -1;
-    builder_deinit(&file);
-    return last < 0 ? write_whole(folder_fd, name, slot, err)
-                    : write_slot(folder_fd, name, 1 - last, slot, err);
+    return newest == SLOT_NONE ? write_whole(folder_fd, name, slot, err)
+                               : write_slot(folder_fd, name, 1 - newest, slot, err);
 }
