@@ -87,7 +87,9 @@ void api_version(struct program *program, uint32_t deadline_ms, struct api_versi
     }
     call.path = "/info";
     call_put(program, &call, answer);
-    if (read_answer(answer, nullptr, 0)) {
+    struct scan_want cgroups = {.path = "CgroupVersion", .kind = SCAN_TEXT};
+    if (read_answer(answer, &cgroups, 1)) {
+        ret_version->has_cgroup_v2 = cgroups.is_found && strcmp(cgroups.text, "2") == 0;
         struct slice body = builder_slice(&answer->body);
         ret_version->is_rootless =
             memmem(body.data, body.size, ROOTLESS, sizeof ROOTLESS - 1) != nullptr;

@@ -14,6 +14,7 @@ struct api_version {
     char version[64];
     bool is_podman;
     bool is_rootless;
+    bool has_cgroup_v2;
 };
 void api_version(struct program *program, uint32_t deadline_ms, struct api_version *ret_version,
                  struct answer *answer);

@@ -139,6 +139,7 @@ status_t engine_ping(struct engine *engine, struct engine_version *ret_version, 
     struct engine_version version = {
         .is_podman = reply.numbers[0] == 1,
         .is_rootless = reply.numbers[1] == 1,
+        .has_cgroup_v2 = reply.numbers[2] == 1,
     };
     (void)snprintf(version.name, sizeof version.name, "%s", reply.name);
     (void)snprintf(version.version, sizeof version.version, "%s", reply.text);
@@ -222,8 +223,7 @@ status_t engine_create(struct engine *engine, const struct engine_container *con
     return ask_done(engine, &question, "make the container", &reply, err);
 }
 
-status_t engine_start(struct engine *engine, const struct engine_start *start,
-                      enum engine_started *ret_started, struct error *err) {
+status_t engine_start(struct engine *engine, const struct engine_start *start, struct error *err) {
     struct socket_fds fds = {.count = start->terminal ? 1 : 3};
     struct engine_message reply = {};
     for (size_t i = 0; i < fds.count; i++) {
@@ -234,14 +234,7 @@ status_t engine_start(struct engine *engine, const struct engine_start *start,
         question_of(start->terminal ? ENGINE_START_TERMINAL : ENGINE_START, start->name);
     question.request.numbers[0] = (int64_t)start->wall_ms;
     question.fds = &fds;
-    TRY(ask(engine, &question, &reply, err));
-    if (reply.outcome == ENGINE_DONE) {
-        *ret_started = ENGINE_STARTED;
-        return STATUS_OK;
-    }
-    return client_is_about_program(&reply, ret_started)
-               ? STATUS_OK
-               : client_unanswered(engine, &reply, "start the container", err);
+    return ask_done(engine, &question, "start the container", &reply, err);
 }
 
 int engine_fd(const struct engine *engine) {

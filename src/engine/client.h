@@ -26,7 +26,5 @@ status_t client_broken(const char *what, struct error *err);
 /* What kept `what` ("make a container") from being done. */
 status_t client_unanswered(const struct engine *engine, const struct engine_message *reply,
                            const char *what, struct error *err);
-/* Whether a start failed because of the program; then *ret_started says how. */
-bool client_is_about_program(const struct engine_message *reply, enum engine_started *ret_started);
 /* What `engine->end` says of a container without an end. */
 status_t client_lost(const struct engine *engine, struct error *err);

@@ -78,30 +78,3 @@ status_t client_lost(const struct engine *engine, struct error *err) {
     }
     return status;
 }
-
-/* Engines tell this in words only, those of the runtime below them. */
-static bool says(const char *text, const char *const *words) {
-    for (; *words != nullptr; words++) {
-        if (strstr(text, *words) != nullptr) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool client_is_about_program(const struct engine_message *reply, enum engine_started *ret_started) {
-    static const char *const NOT_FOUND[] = {"executable file not found",
-                                            "no such file or directory",
-                                            "No such file or directory", nullptr};
-    static const char *const NOT_EXECUTABLE[] = {"permission denied", "Permission denied",
-                                                 "exec format error", "is a directory", nullptr};
-    if (reply->outcome != ENGINE_REFUSED && reply->outcome != ENGINE_MISSING) {
-        return false;
-    }
-    if (says(reply->text, NOT_FOUND)) {
-        *ret_started = ENGINE_NOT_FOUND;
-        return true;
-    }
-    *ret_started = ENGINE_NOT_EXECUTABLE;
-    return says(reply->text, NOT_EXECUTABLE);
-}

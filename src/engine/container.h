@@ -15,6 +15,9 @@ struct engine_container {
     const char *folder;             /* to start in */
     const char *volume;             /* to be mounted at `target`, read-write */
     const char *target;             /* the workspace's own path */
+    const char *gate, *gate_socket; /* of the host; mounted where engine/gate.h says */
+    const char *trust;              /* certificates, of the host; "": none */
+    const char *trust_target;       /* where to mount them */
     const char *const *argv;        /* nullptr-terminated, at least one */
     const char *const *environment; /* nullptr-terminated K=V */
     uint64_t memory_bytes;          /* all limits are above 0 */

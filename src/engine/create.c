@@ -2,7 +2,8 @@
  *
  * The container that is asked for. What stands here is the wall, together with what every engine
  * does of itself: its own namespaces but the user namespace, its seccomp profile, its masks over
- * /proc and /sys. Nothing of the host is in it but the workspace's overlay.
+ * /proc and /sys. Nothing of the host is in it but the workspace's overlay, the gate with its
+ * socket, and certificates to trust.
  */
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "codec/json.h"
 #include "codec/text.h"
 #include "engine/api.h"
+#include "engine/gate.h"
 #include "engine/scan.h"
 
 static bool list_json(const char *const *list, struct json *array) {
@@ -40,7 +42,7 @@ static void limit_add(struct json *limits, const char *name, uint64_t value) {
 /* All that engines would set higher by themselves, which fails where they may not raise a limit. */
 static struct json *process_limits(const struct engine_container *container) {
     struct json *limits = json_array_new();
-    limit_add(limits, "core", 0);
+    limit_add(limits, "core", 1); /* with 0 a core_pattern that is a program would still run */
     limit_add(limits, "fsize", container->file_bytes);
     limit_add(limits, "nofile", container->open_files);
     limit_add(limits, "nproc", container->pid_count);
@@ -58,19 +60,29 @@ static struct json *temporary(const struct engine_container *container) {
     return mounts;
 }
 
-/* `nocopy`: nothing of the image is copied into the workspace. */
-static struct json *workspace_bind(const struct engine_container *container) {
+static void bind_add(struct json *binds, const char *from, const char *to, const char *options) {
     struct builder bind;
-    builder_init(&bind, LIMIT_PATH_BYTES + ENGINE_NAME_BYTES);
-    builder_format(&bind, "%s:%s:rw,nocopy", container->volume, container->target);
-    struct json *binds = one_text(builder_c_string(&bind));
+    builder_init(&bind, 2 * LIMIT_PATH_BYTES + ENGINE_NAME_BYTES);
+    builder_format(&bind, "%s:%s:%s", from, to, options);
+    json_append_text(binds, builder_c_string(&bind));
     builder_deinit(&bind);
+}
+
+/* `nocopy`: nothing of the image is copied into the workspace. */
+static struct json *binds_json(const struct engine_container *container) {
+    struct json *binds = json_array_new();
+    bind_add(binds, container->volume, container->target, "rw,nocopy");
+    bind_add(binds, container->gate, GATE_PATH, "ro");
+    bind_add(binds, container->gate_socket, GATE_SOCKET_PATH, "ro");
+    if (container->trust[0] != '\0') {
+        bind_add(binds, container->trust, container->trust_target, "ro");
+    }
     return binds;
 }
 
 static struct json *host_json(const struct engine_container *container) {
     struct json *host = json_object_new();
-    json_set(host, "Binds", workspace_bind(container));
+    json_set(host, "Binds", binds_json(container));
     json_set(host, "CapDrop", one_text("ALL"));
     json_set(host, "SecurityOpt", one_text("no-new-privileges"));
     json_set_bool(host, "Privileged", false);
@@ -97,8 +109,10 @@ static struct json *host_json(const struct engine_container *container) {
 }
 
 static bool texts_are_utf8(const struct engine_container *container) {
-    const char *const texts[] = {container->image, container->user, container->folder,
-                                 container->volume, container->target};
+    const char *const texts[] = {
+        container->image,  container->user,         container->folder,
+        container->volume, container->target,       container->gate,
+        container->trust,  container->trust_target, container->gate_socket};
     bool is_utf8 = true;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         is_utf8 = is_utf8 && text_is_utf8(slice_of_string(texts[i]));
@@ -124,6 +138,10 @@ static struct json *container_json(const struct engine_container *container, con
     json_set_bool(json, "NetworkDisabled", true);
     json_set(json, "Labels", labels);
     json_set(json, "HostConfig", host_json(container));
+    /* A command of the image's that the engine would run beside ours, without our filter. */
+    struct json *health = json_object_new();
+    json_set(health, "Test", one_text("NONE"));
+    json_set(json, "Healthcheck", health);
     return json;
 }
 
@@ -143,8 +161,8 @@ void api_create(struct program *program, const struct engine_container *containe
         return;
     }
     json = container_json(container, state);
-    json_set(json, "Entrypoint", command); /* the image's own is not run */
-    json_set(json, "Cmd", json_array_new());
+    json_set(json, "Entrypoint", one_text(GATE_PATH)); /* the image's own is not run */
+    json_set(json, "Cmd", command);
     json_set(json, "Env", environment);
     builder_init(&body, API_BODY_BYTES);
     builder_init(&path, API_PATH_BYTES);

@@ -4,7 +4,7 @@
  * a Unix socket; airlock-engine speaks it, confined, and this is the kernel's side of it.
  *
  * One struct engine serves one container at a time. Order: open, version, image (and pull), volume,
- * create, start, messages until ENGINE_ENDED, remove, volume remove, close. Closing it at any
+ * create, start, the gate, messages until the end, remove, volume remove, close. Closing it at any
  * moment removes the container and the volume that were made and not removed yet; so does the death
  * of this process.
  */
@@ -39,7 +39,7 @@ void engine_closep(struct engine **engine);
  * ENGINE_MALFORMED for an answer that is none, ENGINE_PROGRAM. */
 struct engine_version {
     char name[64], version[64]; /* as the engine calls itself */
-    bool is_podman, is_rootless;
+    bool is_podman, is_rootless, has_cgroup_v2;
 };
 status_t engine_ping(struct engine *engine, struct engine_version *ret_version, struct error *err);
 
@@ -73,20 +73,14 @@ status_t engine_create(struct engine *engine, const struct engine_container *con
 struct builder;
 void engine_encode(const struct engine_container *container, struct builder *out);
 
-/* What a start may come to besides an error. */
-enum engine_started : uint8_t {
-    ENGINE_STARTED,
-    ENGINE_NOT_FOUND,      /* the image has no such program */
-    ENGINE_NOT_EXECUTABLE, /* it cannot be executed */
-};
 struct engine_start {
     const char *name;
     uint64_t wall_ms; /* 0: no limit of time */
     bool terminal;
     int streams[3]; /* input, output, errors; a terminal has one socket, the first. Borrowed */
 };
-status_t engine_start(struct engine *engine, const struct engine_start *start,
-                      enum engine_started *ret_started, struct error *err);
+/* Past this the container's gate waits for its go: engine/gate.h. */
+status_t engine_start(struct engine *engine, const struct engine_start *start, struct error *err);
 
 /* How a container ended. */
 struct engine_end {

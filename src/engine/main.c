@@ -56,11 +56,10 @@ static void do_version(struct server *server, int64_t ms, struct answer *answer)
     struct api_version version = {0};
     api_version(&server->program, ms > 0 && ms < INT32_MAX ? (uint32_t)ms : 0, &version, answer);
     (void)snprintf(server->name, sizeof server->name, "%s", version.name);
-    if (answer->outcome == ENGINE_DONE) {
-        (void)snprintf(server->text, sizeof server->text, "%s", version.version);
-    }
+    (void)snprintf(server->text, sizeof server->text, "%s", version.version);
     server->reply.numbers[0] = version.is_podman;
     server->reply.numbers[1] = version.is_rootless;
+    server->reply.numbers[2] = version.has_cgroup_v2;
 }
 
 static void do_image(struct server *server, const struct engine_request *request,

@@ -7,7 +7,7 @@
 
 static const uint32_t MAGIC_REQUEST = 0x31676e65;   /* "eng1" */
 static const uint32_t MAGIC_MESSAGE = 0x31726e65;   /* "enr1" */
-static const uint32_t MAGIC_CONTAINER = 0x31637465; /* "etc1" */
+static const uint32_t MAGIC_CONTAINER = 0x32637465; /* "etc2" */
 
 static const struct {
     uint8_t states;
@@ -122,9 +122,12 @@ static void encode_list(const char *const *list, struct builder *out) {
 }
 
 /* The fields in their order, so that both directions are one list. */
-#define CONTAINER_TEXTS(container)                                                         \
-    {&(container)->name,   &(container)->image,  &(container)->run_id, &(container)->user, \
-     &(container)->folder, &(container)->volume, &(container)->target}
+#define CONTAINER_TEXTS(container)                                                  \
+    {                                                                               \
+        &(container)->name,        &(container)->image,       &(container)->run_id, \
+        &(container)->user,        &(container)->folder,      &(container)->volume, \
+        &(container)->target,      &(container)->gate,        &(container)->trust,  \
+        &(container)->gate_socket, &(container)->trust_target}
 #define CONTAINER_NUMBERS(container)                                                 \
     {&(container)->memory_bytes, &(container)->pid_count,  &(container)->cpu_shares, \
      &(container)->cpu_nano,     &(container)->file_bytes, &(container)->open_files, \

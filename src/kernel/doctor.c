@@ -189,11 +189,12 @@ static void try_engine(struct doctor *doctor, enum engine_kind kind,
     } else if (!status_is_ok(status)) {
         wall_fail(wall, &err);
         wall->state = is_absent ? WALL_UNTRIED : WALL_MISSING;
-    } else if (version.is_rootless) {
+    } else if (version.is_rootless && !version.has_cgroup_v2) {
         wall->state = WALL_LESS;
         wall_level(wall, "%.24s, rootless, at %.50s", version.version, socket);
-        wall_how(wall, "Runs refuse a rootless engine, which may drop the limits of memory and "
-                       "processes. Use the system's engine, or Airlock's own: --engine native");
+        wall_how(wall, "Runs refuse a rootless engine on a machine without cgroups of version 2, "
+                       "for it drops the limits of memory and processes. Use the system's engine, "
+                       "or Airlock's own: --engine native");
     } else {
         wall_level(wall, "%.24s at %.60s", version.version, socket);
     }

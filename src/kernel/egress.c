@@ -177,9 +177,9 @@ status_t egress_trust(const struct run_exec_request *request, struct egress *egr
     return STATUS_OK;
 }
 
-status_t egress_listen(struct egress *egress, struct launcher *launcher, struct error *err) {
+status_t egress_listen(struct egress *egress, int consumed, struct error *err) {
     struct slice ca;
-    CLEANUP(fd_closep) int listener = launcher_take_listener(launcher);
+    CLEANUP(fd_closep) int listener = consumed;
     if (egress->client == nullptr) {
         return STATUS_OK;
     }

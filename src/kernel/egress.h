@@ -28,8 +28,8 @@ status_t egress_start(const struct policy_in_force *policy, const struct run_exe
  * puts it behind those of the system into egress->trust. */
 status_t egress_trust(const struct run_exec_request *request, struct egress *egress,
                       struct error *err);
-/* The sandbox is complete: the proxy gets what listens in it. */
-status_t egress_listen(struct egress *egress, struct launcher *launcher, struct error *err);
+/* The sandbox is complete: the proxy gets what listens in it, which is consumed; -1: nothing. */
+status_t egress_listen(struct egress *egress, int listener, struct error *err);
 /* The sandbox is gone: the report is taken, and kept until deinit. */
 void egress_finish(struct egress *egress);
 void egress_deinit(struct egress *egress);

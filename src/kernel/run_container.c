@@ -14,8 +14,12 @@
 #include "crypto/hash.h"
 #include "kernel/engine_socket.h"
 #include "sandbox/lower.h"
+#include "sandbox/plan.h"
+#include "sandbox/seccomp.h"
 #include "sys/fd.h"
+#include "sys/file.h"
 #include "sys/ids.h"
+#include "sys/program.h"
 
 enum { SHARES_PER_WEIGHT = 1024 / 100, TMP_BYTES = 64 << 20 };
 static const char OVERLAY_OPTIONS[] = "userxattr,index=off,metacopy=off,xino=off";
@@ -23,11 +27,7 @@ static const char OVERLAY_OPTIONS[] = "userxattr,index=off,metacopy=off,xino=off
 /* What a template asks of the wall that engines do not have. */
 static status_t check_template(const struct template_row *row, struct error *err) {
     const char *what = nullptr;
-    if (row->seccomp == SECCOMP_STRICT) {
-        what = "the strict list of system calls";
-    } else if (row->network != TEMPLATE_NETWORK_NONE) {
-        what = "a network through the egress proxy";
-    } else if (row->caches != TEMPLATE_CACHES_NONE) {
+    if (row->caches != TEMPLATE_CACHES_NONE) {
         what = "the caches of package managers";
     } else if (row->limits.read_rate_max != 0 || row->limits.write_rate_max != 0) {
         what = "a rate of disk access";
@@ -45,21 +45,22 @@ static status_t check_template(const struct template_row *row, struct error *err
 static status_t check_request(const struct run_exec_request *request, struct error *err) {
     const char *option = request->root != nullptr ? "--root" : nullptr;
     option = request->wait_all ? "--wait-all" : option;
-    option = request->network_count > 0 ? "--net" : option;
     return option == nullptr
                ? STATUS_OK
                : error_set(err, ERROR_USAGE, 0, "%s is for the native engine", option);
 }
 
+/* Without root an engine has cgroups of version 2 or none; with them, whether it holds the limits
+ * is seen in each container (engine/gate.h). */
 static status_t check_rootless(const struct engine_version *version, enum engine_kind kind,
                                struct error *err) {
-    if (!version->is_rootless) {
+    if (!version->is_rootless || version->has_cgroup_v2) {
         return STATUS_OK;
     }
-    (void)error_set(err, ERROR_ENGINE_UNSUPPORTED, 0, "this %s is rootless",
+    (void)error_set(err, ERROR_ENGINE_UNSUPPORTED, 0,
+                    "this %s is rootless, on a machine without cgroups of version 2",
                     engine_kind_text(kind));
-    error_detail(err, "with cgroups of version 1 a rootless engine drops the limits of memory and "
-                      "processes, and with version 2 none was ever tried");
+    error_detail(err, "there it drops the limits of memory and processes");
     error_hint(err, "Name the socket of the system's engine with --engine-socket, or run without "
                     "--engine, which needs no root either.");
     return (status_t){ERROR_ENGINE_UNSUPPORTED};
@@ -109,11 +110,15 @@ status_t run_container_open(struct run_container *container, const struct kernel
         .request = request,
         .ahead = ahead,
         .asked = request->engine,
+        .state_path = kernel->state.path,
+        .gate = {-1, -1},
+        .listener = -1,
         .terminal = -1,
     };
     builder_init(&container->bytes, LIMIT_PLAN_BYTES);
     TRY(check_request(request, err));
     TRY(check_template(ahead->template_row, err));
+    TRY(program_require(GATE_PROGRAM, ERROR_ENGINE_PROGRAM, container->gate_program, err));
     make_label(kernel, container->label);
     const struct engine_options options = {
         .kind = request->engine->kind,
@@ -123,6 +128,7 @@ status_t run_container_open(struct run_container *container, const struct kernel
     struct engine_version version;
     TRY(engine_socket_open(&options, &container->engine, &version, err));
     TRY(check_rootless(&version, request->engine->kind, err));
+    container->is_rootless = version.is_rootless;
     return find_image(container, err);
 }
 
@@ -134,13 +140,29 @@ static uint64_t open_files(void) {
     return is_known && own.rlim_max < WANTED ? own.rlim_max : WANTED;
 }
 
-status_t run_container_plan(struct run_container *container, struct error *err) {
+/* What is mounted besides the workspace stands in the run's folder, but for the gate. */
+static void name_files(struct run_container *container) {
+    const char *run = container->ahead->run_id;
+    (void)snprintf(container->gate_socket, sizeof container->gate_socket, "%s/runs/%s/%s",
+                   container->state_path, run, RUN_CONTAINER_GATE);
+    if (container->trust.size > 0) {
+        (void)snprintf(container->trust_file, sizeof container->trust_file, "%s/runs/%s/%s",
+                       container->state_path, run, RUN_CONTAINER_TRUST);
+    }
+}
+
+status_t run_container_plan(struct run_container *container, struct slice trust,
+                            struct error *err) {
     const struct run_ahead *ahead = container->ahead;
     const struct template_limits *limits = &ahead->template_row->limits;
     uint64_t half = ahead->ram_bytes / 2;
     (void)snprintf(container->name, sizeof container->name, "airlock-%s", ahead->run_id);
-    (void)snprintf(container->user, sizeof container->user, "%u:%u", ahead->host_uid,
-                   ahead->host_gid);
+    /* The user of a rootless engine is uid 0 of its containers, here without any capability. */
+    (void)snprintf(container->user, sizeof container->user, "%u:%u",
+                   container->is_rootless ? 0 : ahead->host_uid,
+                   container->is_rootless ? 0 : ahead->host_gid);
+    container->trust = trust;
+    name_files(container);
     container->plan = (struct engine_container){
         .name = container->name,
         .image = container->image.id,
@@ -149,6 +171,10 @@ status_t run_container_plan(struct run_container *container, struct error *err) 
         .folder = container->request->working_folder,
         .volume = container->name,
         .target = container->request->workspace,
+        .gate = container->gate_program,
+        .gate_socket = container->gate_socket,
+        .trust = container->trust_file,
+        .trust_target = PLAN_TRUST_PATH,
         .argv = container->request->argv,
         .environment = (const char *const *)ahead->environment.entries,
         .memory_bytes =
@@ -191,7 +217,8 @@ static status_t write_options(const struct run_container *container,
                               const struct run_container_place *place, const char *lowest,
                               struct builder *out, struct error *err) {
     TRY(check_path(container->request->workspace, err));
-    TRY(check_path(place->state_path, err));
+    TRY(check_path(container->state_path, err));
+    TRY(check_path(container->gate_program, err));
     builder_text(out, "lowerdir=");
     for (size_t i = 0; place->layers != nullptr && place->layers[i] != nullptr; i++) {
         TRY(check_path(place->layers[i], err));
@@ -199,7 +226,7 @@ static status_t write_options(const struct run_container *container,
     }
     const char *run = place->run->id;
     builder_format(out, "%s,upperdir=%s/runs/%s/upper,workdir=%s/runs/%s/work,%s", lowest,
-                   place->state_path, run, place->state_path, run, OVERLAY_OPTIONS);
+                   container->state_path, run, container->state_path, run, OVERLAY_OPTIONS);
     if (limit_past(!builder_is_ok(out), LIMIT_ID_ENGINE_MOUNT_BYTES)) {
         (void)error_set(err, ERROR_ENGINE_UNSUPPORTED, 0,
                         "the paths of workspace and stages are too long for a container engine");
@@ -209,13 +236,30 @@ static status_t write_options(const struct run_container *container,
     return STATUS_OK;
 }
 
+/* The run's folder is nobody else's; what stands in it is mounted into the container alone. */
+static status_t make_files(struct run_container *container, const struct run_container_place *place,
+                           struct error *err) {
+    const struct gate_place gate = {
+        .folder = place->run->fd,
+        .name = RUN_CONTAINER_GATE,
+        .uid = container->ahead->host_uid,
+        .gid = container->ahead->host_gid,
+    };
+    if (container->trust.size > 0) {
+        const struct file_write_options readable = {.mode = 0444};
+        TRY(file_write_atomic(place->run->fd, RUN_CONTAINER_TRUST, container->trust, &readable,
+                              err));
+    }
+    return gate_open(&gate, &container->gate, err);
+}
+
 status_t run_container_make(struct run_container *container,
                             const struct run_container_place *place, struct error *err) {
     CLEANUP(builder_deinit) struct builder options;
     char lower[LIMIT_PATH_BYTES + 64];
     const char *lowest = container->request->workspace;
     builder_init(&options, LIMIT_ENGINE_MOUNT_BYTES);
-    (void)snprintf(lower, sizeof lower, "%s/runs/%s/lower", place->state_path, place->run->id);
+    (void)snprintf(lower, sizeof lower, "%s/runs/%s/lower", container->state_path, place->run->id);
     if (ids_are_all_ours()) {
         lowest = lower;
     }
@@ -231,6 +275,7 @@ status_t run_container_make(struct run_container *container,
         };
         TRY(lower_attach(place->run, &mapped, err));
     }
+    TRY(make_files(container, place, err));
     TRY(engine_volume_create(container->engine, container->name, builder_c_string(&options), err));
     return engine_create(container->engine, &container->plan, place->run->lock_fd, err);
 }
@@ -247,8 +292,35 @@ static status_t make_terminal(struct run_container *container, int *ret_theirs, 
     return STATUS_OK;
 }
 
-status_t run_container_go(struct run_container *container, const struct launcher_streams *streams,
-                          struct launcher_message *ret_exit, struct error *err) {
+/* The filter of the template, as a native sandbox has it; what the engine puts on stays on. */
+static status_t meet_gate(struct run_container *container, struct error *err) {
+    const struct run_ahead *ahead = container->ahead;
+    bool is_rootless = container->is_rootless;
+    struct gate_setup setup = {
+        .port = container->request->network_count > 0 ? PLAN_LISTENER_PORT : 0,
+        .memory_bytes = is_rootless ? container->plan.memory_bytes : 0,
+        .pid_count = is_rootless ? container->plan.pid_count : 0,
+        .one_program = ahead->template_row->seccomp == SECCOMP_STRICT,
+    };
+    static_assert((int)GATE_LINES_MAX == (int)SECCOMP_LINES_MAX);
+    setup.line_count =
+        (uint32_t)seccomp_filter(ahead->template_row->seccomp, is_rootless ? 0 : ahead->host_uid,
+                                 is_rootless ? 0 : ahead->host_gid, setup.lines);
+    return gate_meet(&container->gate, container->engine, &setup, &container->listener, err);
+}
+
+static void tell_levels(const struct run_container *container, struct sandbox_levels *ret) {
+    const char *kind = engine_kind_text(container->asked->kind);
+    (void)snprintf(ret->files, sizeof ret->files, "overlay");
+    (void)snprintf(ret->namespaces, sizeof ret->namespaces, "%s", kind);
+    (void)snprintf(ret->seccomp, sizeof ret->seccomp, "%s+%s", kind,
+                   seccomp_profile_text(container->ahead->template_row->seccomp));
+    (void)snprintf(ret->limits, sizeof ret->limits, "%s", kind);
+}
+
+status_t run_container_start(struct run_container *container,
+                             const struct launcher_streams *streams,
+                             struct sandbox_levels *ret_levels, struct error *err) {
     CLEANUP(fd_closep) int theirs = -1;
     bool is_terminal = container->request->terminal;
     uint64_t wall_ms = container->request->wall_ms_max;
@@ -261,8 +333,16 @@ status_t run_container_go(struct run_container *container, const struct launcher
         .terminal = is_terminal,
         .streams = {is_terminal ? theirs : streams->input, streams->output, streams->error},
     };
+    TRY(engine_start(container->engine, &start, err));
+    TRY(meet_gate(container, err));
+    tell_levels(container, ret_levels);
+    return STATUS_OK;
+}
+
+status_t run_container_go(struct run_container *container, struct launcher_message *ret_exit,
+                          struct error *err) {
     enum engine_started started;
-    TRY(engine_start(container->engine, &start, &started, err));
+    TRY(gate_pass(&container->gate, &started, err));
     *ret_exit = (struct launcher_message){
         .type = started == ENGINE_STARTED ? LAUNCHER_STARTED : LAUNCHER_EXITED,
         .fd = -1,
@@ -274,14 +354,8 @@ status_t run_container_go(struct run_container *container, const struct launcher
 
 void run_container_deinit(struct run_container *container) {
     engine_closep(&container->engine);
+    gate_close(&container->gate);
+    fd_closep(&container->listener);
     fd_closep(&container->terminal);
     builder_deinit(&container->bytes);
-}
-
-void run_container_levels(const struct run_container *container, struct sandbox_levels *ret) {
-    const char *kind = engine_kind_text(container->asked->kind);
-    (void)snprintf(ret->files, sizeof ret->files, "overlay");
-    (void)snprintf(ret->namespaces, sizeof ret->namespaces, "%s", kind);
-    (void)snprintf(ret->seccomp, sizeof ret->seccomp, "%s", kind);
-    (void)snprintf(ret->limits, sizeof ret->limits, "%s", kind);
 }

@@ -7,17 +7,29 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "engine/gate.h"
 #include "kernel/run_exec.h"
 #include "kernel/workspace.h"
+
+/* In the run's folder, while the container is there. */
+#define RUN_CONTAINER_GATE "gate"
+#define RUN_CONTAINER_TRUST "trust.pem"
 
 struct run_container {
     const struct run_exec_request *request; /* borrowed */
     const struct run_ahead *ahead;          /* borrowed */
     const struct run_engine *asked;         /* borrowed */
     struct engine *engine;                  /* owned; nullptr: native */
+    const char *state_path;                 /* of the state folder; borrowed */
+    bool is_rootless;
     struct engine_image image;
     struct engine_container plan;
     struct builder bytes; /* of the plan, for the log's commitment; owned */
+    struct gate gate;
+    int listener; /* in its network, once it is at its gate; -1: none, or taken */
+    struct slice trust;
+    char gate_program[LIMIT_PATH_BYTES], gate_socket[LIMIT_PATH_BYTES + 64];
+    char trust_file[LIMIT_PATH_BYTES + 64]; /* "": programs have nothing of ours to trust */
     char name[16 + ID_TEXT_BYTES];
     char user[32];
     char label[24];
@@ -32,23 +44,26 @@ struct run_container {
 status_t run_container_open(struct run_container *container, const struct kernel *kernel,
                             const struct run_exec_request *request, const struct run_ahead *ahead,
                             struct error *err);
-/* What the container will be, and its bytes. */
-status_t run_container_plan(struct run_container *container, struct error *err);
+/* What the container will be, and its bytes. `trust`: certificates for programs inside, borrowed;
+ * empty: none. */
+status_t run_container_plan(struct run_container *container, struct slice trust, struct error *err);
 struct run_container_place {
     struct run *run;
-    const char *state_path; /* of the state folder */
     const struct workspace_identity *identity;
     char *const *layers; /* to stand on; nullptr: none */
 };
 /* Makes volume and container. Past this run_container_end() has something to remove. */
 status_t run_container_make(struct run_container *container,
                             const struct run_container_place *place, struct error *err);
-/* Starts it; the streams are the payload's ends, which stay the caller's. With `ret_exit->type`
- * LAUNCHER_EXITED there was nothing to start: not found, or not executable. */
-status_t run_container_go(struct run_container *container, const struct launcher_streams *streams,
-                          struct launcher_message *ret_exit, struct error *err);
-/* What is said of its walls: they are the engine's. */
-void run_container_levels(const struct run_container *container, struct sandbox_levels *ret);
+/* Starts it, up to its gate; the streams are the payload's ends, which stay the caller's.
+ * *ret_levels says of its walls what they are, mostly the engine's. */
+status_t run_container_start(struct run_container *container,
+                             const struct launcher_streams *streams,
+                             struct sandbox_levels *ret_levels, struct error *err);
+/* The command begins. With `ret_exit->type` LAUNCHER_EXITED there was nothing to start: not found,
+ * or not executable. */
+status_t run_container_go(struct run_container *container, struct launcher_message *ret_exit,
+                          struct error *err);
 struct run_peer run_peer_native(struct launcher *launcher);
 struct run_peer run_container_peer(struct run_container *container);
 /* Removes what run_container_make() made. Until it succeeds nobody may seal the stage. */

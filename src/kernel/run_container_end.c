@@ -48,6 +48,8 @@ static status_t remove_all(struct engine *engine, const char *name, struct run *
     TRY(engine_remove(engine, name, err));
     TRY(engine_volume_remove(engine, name, err));
     TRY(lower_detach(run, err));
+    (void)unlinkat(run->fd, RUN_CONTAINER_GATE, 0);
+    (void)unlinkat(run->fd, RUN_CONTAINER_TRUST, 0);
     if (unlinkat(run->fd, RECORD, 0) != 0 && errno != ENOENT) {
         return error_set(err, ERROR_IO, errno, "cannot remove %s of run %s", RECORD, run->id);
     }

@@ -164,7 +164,7 @@ static status_t native_go(struct execution *run, struct run_peer *ret_peer, stru
     }
     TRY(launcher_ready(launcher, &run->result->levels, err));
     run->levels_known = true;
-    TRY(egress_listen(&run->egress, launcher, err));
+    TRY(egress_listen(&run->egress, launcher_take_listener(launcher), err));
     if (waits) {
         TRY(launcher_go(launcher, err));
     }
@@ -176,15 +176,15 @@ static status_t native_go(struct execution *run, struct run_peer *ret_peer, stru
 static status_t container_go(struct execution *run, struct run_peer *ret_peer, struct error *err) {
     const struct run_container_place place = {
         .run = &run->result->run,
-        .state_path = run->kernel->state.path,
         .identity = &run->identity,
         .layers = run->layers,
     };
     TRY(run_container_make(&run->container, &place, err));
-    TRY(run_container_go(&run->container, &run->streams, &run->result->exit, err));
+    TRY(run_container_start(&run->container, &run->streams, &run->result->levels, err));
     streams_close(&run->streams);
-    run_container_levels(&run->container, &run->result->levels);
     run->levels_known = true;
+    TRY(egress_listen(&run->egress, fd_take(&run->container.listener), err));
+    TRY(run_container_go(&run->container, &run->result->exit, err));
     *ret_peer = run_container_peer(&run->container);
     return STATUS_OK;
 }
@@ -250,10 +250,10 @@ static status_t execute(struct execution *run, struct error *err) {
         TRY(run_layers_check(&kernel->state, &run->result->run, run->layers, err));
     }
     command_describe(&run->result->run, request->argv);
+    TRY(egress_trust(request, &run->egress, err));
     if (request->engine != nullptr) {
-        TRY(run_container_plan(&run->container, err));
+        TRY(run_container_plan(&run->container, builder_slice(&run->egress.trust), err));
     } else {
-        TRY(egress_trust(request, &run->egress, err));
         TRY(make_plan(run, err));
         TRY(launcher_prepare(run->ahead->launcher, run->plan, &run->streams,
                              run->result->run.lock_fd, err));
@@ -380,7 +380,7 @@ status_t run_exec(struct kernel *kernel, struct run_ahead *ahead,
         .ahead = ahead,
         .streams = request->streams,
         .decided = {.rates_fd = -1},
-        .container = {.terminal = -1},
+        .container = {.gate = {-1, -1}, .listener = -1, .terminal = -1},
         .started_ns = clock_monotonic_ns(&kernel->clock),
     };
     id_generate(clock_wall_ms(&kernel->clock), run.decided.request_id);

@@ -158,11 +158,6 @@ status_t jail_landlock_begin(const struct plan_view *plan, int root, struct jail
 status_t jail_landlock_finish(const struct plan_view *plan, struct jail_landlock *landlock,
                               struct error *err);
 
-/* jail_program.c: lets the command of a strict plan be executed, with what starts it; called where
- * the paths of the plan are in force, from its working folder. */
-status_t jail_program_permit(const struct plan_view *plan, const struct jail_landlock *landlock,
-                             struct error *err);
-
 /* jail_watch.c */
 /* What the stage, HOME and /tmp take on disk. */
 uint64_t jail_disk_bytes(const struct jail *jail);

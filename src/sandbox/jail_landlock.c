@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "sandbox/jail.h"
 #include "sys/fd.h"
+#include "sys/one_program.h"
 
 #ifndef LANDLOCK_ACCESS_FS_IOCTL_DEV
 #define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15)
@@ -98,7 +99,7 @@ status_t jail_landlock_begin(const struct plan_view *plan, int root, struct jail
     if (ruleset < 0) {
         return error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot make a Landlock ruleset");
     }
-    /* The strict profile executes the files that jail_program.c names, and none else. */
+    /* The strict profile executes the files that sys/one_program.h names, and none else. */
     uint64_t withheld = plan->seccomp == SECCOMP_STRICT ? LANDLOCK_ACCESS_FS_EXECUTE : 0;
     *ret = (struct jail_landlock){ruleset, abi, attr.handled_access_fs, withheld};
     return add_rules(plan, false, root, ret, err);
@@ -109,7 +110,9 @@ status_t jail_landlock_finish(const struct plan_view *plan, struct jail_landlock
     CLEANUP(fd_closep) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     TRY(add_rules(plan, true, root, landlock, err));
     if (landlock->withheld != 0) {
-        TRY(jail_program_permit(plan, landlock, err));
+        if (!one_program_permit(landlock->ruleset, plan->argv[0], plan->path)) {
+            return error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot add a Landlock rule");
+        }
     }
     if (syscall(SYS_landlock_restrict_self, landlock->ruleset, 0) != 0) {
         return error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot apply Landlock");

@@ -15,7 +15,13 @@ rules:
   - name: natives
     match: { operation: run.exec, engine: native }
     action: allow
+  - name: local
+    match: { operation: run.exec, engine: podman, image: "test*", network: [local] }
+    action: allow
+network: { whitelist: { local: ["127.0.0.1:9"] } }
 END
+mkdir -p "$HOME/.config/airlock/templates"
+printf 'version: 1\nname: strict-one\nbased_on: small\nsummary: sealed\nseccomp: strict\n' >"$HOME/.config/airlock/templates/strict-one.yaml"
 cd "$SCRATCH/ws" || exit 99
 number=0
 server=
@@ -105,6 +111,9 @@ start_server ok
 doctor "$socket"
 check "the version of an engine that answers" grep -Eq "^podman there \\| [0-9.]+ at $socket \\| $" "$SCRATCH/rows"
 check "and that it is not the other one" grep -q "^docker untried | engine.unsupported | .* is not docker.*--engine podman" "$SCRATCH/rows"
+start_server rootless-limited
+doctor "$socket"
+check "a rootless one, where it can hold limits" grep -Eq "^podman there \\| [0-9.]+ at $socket \\| $" "$SCRATCH/rows"
 start_server rootless
 doctor "$socket"
 check "and one that a run would refuse" grep -q "^podman less | .*rootless" "$SCRATCH/rows"
@@ -124,6 +133,15 @@ answers twice engine.malformed 125
 answers upgrade engine.malformed 125
 answers is-docker engine.unsupported 125
 answers rootless engine.unsupported 125
+check "and says what is missing" grep -q 'without cgroups of version 2' "$SCRATCH/err"
+answers rootless-unlimited engine.gate 125
+check "a rootless engine is not believed, its cgroup is" grep -q 'neither the memory nor the processes' "$SCRATCH/err"
+refuse "and without limits there is no go" grep -q '^GATE go b.g' "$log"
+start_server rootless-limited
+run -- true
+same "with limits that its cgroup shows it runs" 5 "$status"
+check "as the user whose engine it is" grep -q '"User":"0:0"' "$log"
+check "and its gate is told what to look for" grep -qE '^GATE gts1 .* memory [1-9][0-9]+ pids 4096$' "$log"
 answers bad-id engine.malformed 125
 answers no-id engine.malformed 125
 answers other-volume engine.malformed 125
@@ -150,6 +168,44 @@ answers_pull pull-error engine.refused
 check "with what the engine said, printable" grep -q 'no such ?\[31mimage?' "$SCRATCH/err"
 answers_pull pull-garbage engine.malformed
 
+# Gates that are none. The one that is never heard of takes a while, so it is waited for at the end.
+python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/engine_server.py" "$SCRATCH/never" gate-never "$SCRATCH/never.log" 2>/dev/null &
+silent=$!
+trap 'stop_server; kill $silent 2>/dev/null; clean_up' EXIT
+eventually test -S "$SCRATCH/never"
+AIRLOCK_STATE_DIR=$SCRATCH/never.state "$AIRLOCK" run --engine podman --image test:1 --engine-socket "$SCRATCH/never" -- true \
+    >/dev/null 2>"$SCRATCH/never.err" </dev/null &
+never=$!
+for mode in garbage long state zero close down busy gift file ended filter landlock late; do
+    answers gate-$mode engine.gate 125
+    refuse "gate-$mode: no escape reaches the terminal" grep -q "$(printf '\033')" "$SCRATCH/err"
+done
+start_server gate-filter
+run -- true
+check "a gate that says why is quoted" grep -q 'takes no filter' "$SCRATCH/err"
+start_server gate-late
+run --net GROUP -- true
+check "--net without such a group is refused" grep -q 'network.group' "$SCRATCH/err"
+same "before the engine is asked a thing" 0 "$(wc -l <"$log")"
+for mode in no-listener two file udp unix; do
+    start_server gate-$mode
+    run --net local -- true
+    same "gate-$mode, where it has to listen: refused" "125 yes" "$status $(grep -q 'engine.gate' "$SCRATCH/err" && echo yes || cat "$SCRATCH/err")"
+    refuse "and gets no go" grep -q '^GATE go b.g' "$log"
+done
+start_server ok
+run --json --net local -- true
+same "with a listener it goes on" 5 "$status"
+check "at the port that the variables name" grep -q '^GATE gts1 port 3128 lines' "$log"
+check "which the container has" grep -q '"http_proxy=http://127.0.0.1:3128"' "$log"
+check "the container itself has no network all the same" grep -q '"NetworkDisabled":true' "$log"
+check "and the summary says what was reached" grep -q '"egress":{.*"groups":\["local"\]' "$SCRATCH/err"
+start_server ok
+run --template strict-one -- true
+same "a strict template is no reason to refuse" 5 "$status"
+run --template strict-one --net local -- true
+check "but for --net, as everywhere" grep -q 'sandbox.no-egress' "$SCRATCH/err"
+
 # Runs.
 start_server ok
 run -- prog 'a b' "\"'"
@@ -157,13 +213,18 @@ same "the status is passed on" 5 "$status"
 same "standard output, taken apart" "out more" "$(tr '\n' ' ' <"$SCRATCH/out" | sed 's/ $//')"
 check "standard error, taken apart" grep -qx err "$SCRATCH/err"
 body=$(grep Entrypoint "$log")
-for want in '"CapDrop":["ALL"]' '"SecurityOpt":["no-new-privileges"]' '"ReadonlyRootfs":true' '"NetworkMode":"none"' \
-    '"Privileged":false' '"NetworkDisabled":true' '"Entrypoint":["prog","a b","\"'"'"'"]' '"Name":"nofile"' '"PidsLimit":4096' \
+for want in '"Entrypoint":["/run/airlock-gate"]' ':/run/airlock-gate:ro"' '/gate:/run/airlock-gate.socket:ro"' \
+    '"Healthcheck":{"Test":["NONE"]}' '"Hard":1,"Name":"core"' '"CapDrop":["ALL"]' '"SecurityOpt":["no-new-privileges"]' '"ReadonlyRootfs":true' '"NetworkMode":"none"' \
+    '"Privileged":false' '"NetworkDisabled":true' '"Cmd":["prog","a b","\"'"'"'"]' '"Name":"nofile"' '"PidsLimit":4096' \
     "\"Image\":\"sha256:abab" '"airlock.run":"' '"IpcMode":"private"'; do
     check "the container is asked for with $want" grep -qF -- "$want" <<<"$body"
 done
-refuse "it is given no socket and no folder of the host" grep -qE '"(Devices|Mounts|PidMode|VolumesFrom)"|docker.sock|/run/' <<<"$body"
+refuse "it is given no device, no socket of an engine and no folder of the host" grep -qE '"(Devices|Mounts|PidMode|VolumesFrom)"|[^e]\.sock[":]' <<<"$body"
+same "two files and the workspace are mounted, and no more" 3 "$(grep -o '"Binds":\[[^]]*\]' <<<"$body" | grep -o '","\|\["' | wc -l)"
 check "memory has a limit" grep -qE '"Memory":[1-9]' <<<"$body"
+check "its gate is told of a filter and of no listener" grep -qE '^GATE gts1 port 0 lines [1-9][0-9]+ rest 0 memory 0 pids 0$' "$log"
+check "and is spoken to once" grep -qx 'GATE once' "$log"
+refuse "nothing to trust is mounted" grep -q 'airlock-ca.pem' <<<"$body"
 entry=$("$AIRLOCK" log --json | grep '"run_started"' | tail -1)
 check "the entry names engine, image and the image's digest" \
     grep -q '"engine":"podman".*"image":"test:1","image_digest":"sha256:abab' <<<"$entry"
@@ -190,6 +251,13 @@ check "in the log too" grep -q '"outcome":"memory"' <<<"$("$AIRLOCK" log --json 
 start_server no-program
 run -- x
 same "a program that the image does not have" 127 "$status"
+start_server no-right
+run -- x
+same "one that cannot be executed" 126 "$status"
+start_server no-start
+run -- x
+same "a start that the engine refuses is its refusal, whatever its words" "125 yes" \
+    "$status $(grep -q 'engine.refused' "$SCRATCH/err" && echo yes)"
 start_server hang
 run --timeout 1s -- true
 same "a time limit ends it" 124 "$status"
@@ -244,6 +312,9 @@ refuse "nothing of it is left mounted" grep -q "$SCRATCH" /proc/self/mounts
 start_server stuck
 run -- true
 same "what cannot be removed is not sealed" "125 yes" "$status $("$AIRLOCK" runs | grep -q live && echo yes)"
+wait "$never"
+same "a gate that is never heard of ends the run" "125 yes" "$? $(grep -q 'ENGINE_GATE_MS' "$SCRATCH/never.err" && echo yes || cat "$SCRATCH/never.err")"
+kill "$silent"
 stop_server
 umount "$AIRLOCK_STATE_DIR"/runs/*/lower 2>/dev/null # as root that run's mount waits for the engine
 finish

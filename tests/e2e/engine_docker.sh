@@ -44,6 +44,9 @@ engine_volumes() {
 }
 engine_rows
 control_rows
+net_rows
+strict_rows
+write_policy
 if [ "$(id -u)" = 0 ]; then
     plain_user_rows
 fi

@@ -7,7 +7,9 @@
 make_rootfs() { # folder
     local name file
     mkdir -p "$1/bin" "$1/tmp"
-    for name in sh cat sleep ls id touch rm mkdir head chmod; do
+    chmod 1777 "$1/tmp" # some runtimes go by it
+    cp "$AIRLOCK_BUILD_DIR/tests/e2e/probes/container_probe" "$1/bin/probe"
+    for name in sh bash cat sleep ls id touch rm mkdir head chmod openssl; do
         cp -L "$(command -v "$name")" "$1/bin/$name"
     done
     for file in "$1"/bin/*; do
@@ -30,6 +32,123 @@ rules:
     match: { operation: [stage.apply, stage.discard] }
     action: allow
 END
+}
+
+# One request through the proxy, by bash alone: host and port, path.
+# shellcheck disable=SC2016 # the container's
+FETCH='exec 3<>/dev/tcp/127.0.0.1/3128 && printf "GET http://%s%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" $0 $1 $0 >&3 && cat <&3'
+
+# The hosts of net_rows: plain and other speak HTTP, tls is a server with a certificate of ours.
+start_hosts() {
+    local folder=$SCRATCH/hosts
+    mkdir -p "$folder"
+    echo "from outside" >"$folder/file"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$folder/key" -out "$folder/ca" -days 2 \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null
+    python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/egress_server.py" "$folder" >"$folder/ports" 2>/dev/null &
+    hosts=$!
+    python3 - "$folder" >"$folder/tls" 2>/dev/null <<'END' &
+import http.server, ssl, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"seen: " + self.headers.get("Authorization", "nothing").encode() + b"\n")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1] + "/ca", sys.argv[1] + "/key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+END
+    hosts="$hosts $!"
+    eventually test -s "$folder/ports"
+    eventually test -s "$folder/tls"
+    read -r plain other <"$folder/ports"
+    read -r tls <"$folder/tls"
+}
+
+net_policy() { # rule...
+    {
+        echo "version: 1"
+        echo "network: { whitelist: {"
+        echo "  local: [{ host: \"127.0.0.1\", port: $plain, private: true }],"
+        echo "  named: [{ host: localhost, port: $plain, private: true }, { host: localhost, port: $tls, private: true }],"
+        echo "  limited: [{ host: \"127.0.0.1\", port: $plain, private: true, methods: [GET], paths: [/file] }] } }"
+        echo "rules:"
+        echo "  - { name: natives, match: { operation: run.exec, network: [local] }, action: allow }"
+        echo "  - { name: images, match: { operation: run.exec, engine: $KIND, image: \"$IMAGE\" }, action: allow }"
+        [ $# = 0 ] || printf '%s\n' "$@"
+    } >"$HOME/.config/airlock/policy.yaml"
+}
+
+# The way out of a container: the one of a sandbox, seen from an image.
+net_rows() {
+    local ask summary=$SCRATCH/net.json
+    start_hosts
+    cd "$SCRATCH/ws" || exit 99
+    net_policy
+    refuse "net: without a group nobody listens in the container" run -- bash -c "$FETCH" "127.0.0.1:$plain" /file
+    check "a rule that names no group grants none" says "no rule allows" run --net local -- true
+    check "a group that is not there is named" says "there is no network group named nope" run --net nope -- true
+    net_policy "  - { name: net, match: { operation: run.exec, engine: $KIND, image: \"$IMAGE\", network: [local, named, limited] }, action: allow }"
+    refuse "another host is refused" says "from outside" run --net local -- bash -c "$FETCH" "127.0.0.1:$other" /file
+    check "with the reason" grep -q "403" "$SCRATCH/says.out"
+    check "a path that its group does not list" says "does not list this path" run --net limited -- bash -c "$FETCH" "127.0.0.1:$plain" /head
+    refuse "there is still no route" run --net local -- bash -c "exec 3<>/dev/tcp/127.0.0.1/$plain"
+    same "and no interface but lo" 1 "$(run --net local -- cat /proc/net/dev | grep -c :)"
+    check "a header for a host outside of the groups" says "which no network group of the run has" \
+        run --net local --inject "http://localhost:$plain: X-Key: secret-word" -- true
+    same "its gate's socket is closed behind it" "connect ECONNREFUSED" "$(run --net local -- probe knock /run/airlock-gate.socket)"
+    refuse "the gate again is nobody's" run --net local -- /run/airlock-gate id
+    check "a host of the group is reached by the command's first act" says "from outside" run --net local -- bash -c "$FETCH" "127.0.0.1:$plain" /file
+    same "the variables are there" "http://127.0.0.1:3128 socks5h://127.0.0.1:3128 localhost,127.0.0.1,::1" \
+        "$(run --net local -- sh -c 'echo $https_proxy $ALL_PROXY $NO_PROXY')"
+    check "a header is added outside" says "X-Key: secret-word" \
+        run --net named --inject "http://localhost:$plain: X-Key: secret-word" -- bash -c "$FETCH" "localhost:$plain" /head
+    # shellcheck disable=SC2016 # the container's
+    ask='{ printf "GET / HTTP/1.0\r\n\r\n"; sleep 1; } | openssl s_client -quiet -verify_return_error -proxy 127.0.0.1:3128 -connect localhost:$0 -servername localhost -CAfile $SSL_CERT_FILE'
+    check "in TLS too, by a certificate that the container trusts" says "seen: Bearer secret-word" env SSL_CERT_FILE="$SCRATCH/hosts/ca" \
+        "$AIRLOCK" run -q --engine "$KIND" --image "$IMAGE" --engine-socket "$SOCKET" --net named \
+        --inject "localhost:$tls: Authorization: Bearer secret-word" -- sh -c "$ask" "$tls"
+    check "the container never has it" sh -c "! grep -q secret-word '$AIRLOCK_STATE_DIR'/runs/*/plan && ! '$AIRLOCK' log --json | grep -q secret-word"
+    egress() { python3 -c 'import json, sys; print(json.dumps(json.loads(open(sys.argv[1]).read().splitlines()[-1])["egress"], sort_keys=True))' "$1"; }
+    "$AIRLOCK" run --json --net local -- bash -c "$FETCH" "127.0.0.1:$plain" /file >/dev/null 2>"$SCRATCH/native.json"
+    "$AIRLOCK" run --json --engine "$KIND" --image "$IMAGE" --engine-socket "$SOCKET" --net local -- bash -c "$FETCH" "127.0.0.1:$plain" /file \
+        >/dev/null 2>"$summary"
+    same "hosts and bytes are told as of a native sandbox" "$(egress "$SCRATCH/native.json")" "$(egress "$summary")"
+    check "in the log too" grep -q '"bytes_down":[1-9]' <<<"$(newest run_finished)"
+    same "nothing of it is left running" 0 "$(airlock_processes)"
+    same "no file of it is left in the run" 0 "$(find "$AIRLOCK_STATE_DIR/runs" -name gate -o -name trust.pem | wc -l)"
+    # shellcheck disable=SC2086 # a list
+    kill $hosts
+}
+
+# The strict profile: Airlock's own filter and Landlock, under the engine's.
+strict_rows() {
+    local levels all='bind chmod fork inotify_init1 memfd_create mkdir rename rmdir socket truncate unlink'
+    mkdir -p "$HOME/.config/airlock/templates"
+    printf 'version: 1\nname: strict-one\nbased_on: small\nsummary: sealed\nseccomp: strict\n' \
+        >"$HOME/.config/airlock/templates/strict-one.yaml"
+    cd "$SCRATCH/ws" || exit 99
+    same "standard: what strict refuses is allowed" "" "$(run -- probe calls | grep -v done)"
+    check "standard: another program is executed" run -- bash -c '/bin/id'
+    levels=$("$AIRLOCK" log --json | grep '"run_finished"' | tail -1 | grep -o '"seccomp":"[a-z+]*"')
+    same "the entry says whose filters are on" "\"seccomp\":\"$KIND+standard\"" "$levels"
+    same "standard: both filters are on" 1 "$(($(run -- sh -c "while read -r name value; do [ \$name = Seccomp_filters: ] && echo \$value; done </proc/self/status") >= 2))"
+    if run --template strict-one -- probe calls >"$SCRATCH/calls" 2>"$SCRATCH/calls.err"; then
+        same "strict: none of these calls" "$(printf '%s EPERM\n' $all)" "$(grep -v done "$SCRATCH/calls" | sort)"
+        same "strict: but those it needs" "read done socketpair done" "$(grep done "$SCRATCH/calls" | tr '\n' ' ' | sed 's/ $//')"
+        same "strict: no other program" "exec EACCES" "$(run --template strict-one -- probe exec /bin/id)"
+        same "strict: a dynamic program starts" 0 "$(run --template strict-one -- bash -c 'echo $((1 - 1))')"
+        check "strict: and starts nothing" says "denied\|not permitted" run --template strict-one -- bash -c '/bin/id'
+        same "strict: what is not there" 127 "$(run --template strict-one -- nothing >/dev/null 2>&1; echo $?)"
+        check "strict and --net is refused as everywhere" says "permits no sockets" run --template strict-one --net local -- true
+        check "a template of Airlock's own" run --template policy-sandbox -- cat /proc/self/status
+    else
+        check "strict: refused, because this engine keeps Landlock away" grep -q 'engine.gate' "$SCRATCH/calls.err"
+        check "and it is said" grep -q 'lets nobody use Landlock' "$SCRATCH/calls.err"
+    fi
 }
 
 run() {
@@ -179,6 +298,9 @@ plain_user_rows() {
     chmod 711 "$SCRATCH"
     [ "$(stat -c %a "${SCRATCH%/*}")" != 700 ] || chmod 711 "${SCRATCH%/*}" # the test's own too
     mkdir -p "$SCRATCH/user/ws/.airlock" "$SCRATCH/user/home/.config/airlock"
+    start_hosts
+    net_policy "  - { name: net, match: { operation: run.exec, engine: $KIND, image: \"$IMAGE\", network: [local] }, action: allow }" \
+        "  - { name: stages, match: { operation: [stage.apply, stage.discard] }, action: allow }"
     cp "$HOME/.config/airlock/policy.yaml" "$SCRATCH/user/home/.config/airlock/"
     echo mine >"$SCRATCH/user/ws/file"
     chown -R $user:$user "$SCRATCH/user"
@@ -191,7 +313,11 @@ plain_user_rows() {
             "$(as_user "$AIRLOCK" run -q --engine "$KIND" --image "$IMAGE" --engine-socket "$SOCKET" -- sh -c 'echo more >>file; id -u')"
         same "and their changes are a stage" "mine more" \
             "$(as_user "$AIRLOCK" apply >/dev/null 2>&1; tr '\n' ' ' <"$SCRATCH/user/ws/file" | sed 's/ $//')"
+        check "and their way out" says "from outside" as_user "$AIRLOCK" run -q --engine "$KIND" --image "$IMAGE" \
+            --engine-socket "$SOCKET" --net local -- bash -c "$FETCH" "127.0.0.1:$plain" /file
     else
         skip "a plain user's container has their uid" "another user cannot reach the build folder, or the socket by its group"
     fi
+    # shellcheck disable=SC2086 # a list
+    kill $hosts
 }

@@ -51,6 +51,9 @@ engine_volumes() {
 }
 engine_rows
 control_rows
+net_rows
+strict_rows
+write_policy
 
 chmod 660 "$SOCKET"
 plain_user_rows

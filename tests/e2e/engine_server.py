@@ -9,6 +9,7 @@ bodies of those that make something.
 import json
 import os
 import socket
+import struct
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ import time
 PATH, MODE, LOG = sys.argv[1:4]
 ID = "sha256:" + "ab" * 32
 lock = threading.Lock()
-state = {"pulled": MODE not in ("missing", "pull", "pull-error", "pull-garbage"), "ended": threading.Event()}
+state = {"pulled": MODE not in ("missing", "pull", "pull-error", "pull-garbage"), "ended": threading.Event(), "gated": threading.Event()}
 
 
 def note(text):
@@ -80,8 +81,8 @@ class Connection(threading.Thread):
         if where == "/version":
             self.version()
         elif where == "/info":
-            name = "name=rootless" if MODE == "rootless" else "name=seccomp"
-            self.reply(200, {"SecurityOptions": [name], "MemTotal": 1.5e300})
+            name = "name=rootless" if MODE.startswith("rootless") else "name=seccomp"
+            self.reply(200, {"SecurityOptions": [name], "CgroupVersion": "2" if MODE.startswith("rootless-") else "1", "MemTotal": 1.5e300})
         elif where.startswith("/images/create"):
             self.pull()
         elif where.startswith("/images/"):
@@ -180,14 +181,59 @@ class Connection(threading.Thread):
         else:
             self.reply(201, {"Id": "1", "Warnings": []})
 
+    @staticmethod
+    def created():
+        with lock, open(LOG, encoding="utf-8") as log:
+            return [json.loads(line) for line in log if line.startswith("{") and "Entrypoint" in line][-1]
+
+    def gate(self):
+        """What airlock-gate does in a container, and what it never would."""
+        reply = lambda state, number=0: b"gtr1" + struct.pack("<BI", state, number)
+        binds = self.created()["HostConfig"]["Binds"]
+        path = [bind.split(":")[0] for bind in binds if bind.split(":")[1] == "/run/airlock-gate.socket"][0]
+        peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        peer.connect(path)
+        setup = peer.recv(65536)
+        magic, port, memory, pids, lines = struct.unpack_from("<4sHQQxI", setup)
+        note(f"GATE {magic.decode()} port {port} lines {lines} rest {len(setup) - 27 - 8 * lines}"
+             f" memory {memory} pids {pids}")
+        try:
+            socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(path)
+            note("GATE again")
+        except OSError:
+            note("GATE once")
+        fds = []
+        if port != 0 or MODE == "gate-gift":
+            listener = socket.create_server(("127.0.0.1", 0))
+            fds = [listener.fileno()]
+        fds = {"gate-no-listener": [], "gate-two": fds * 2, "gate-file": [os.open("/dev/null", os.O_RDONLY)],
+               "gate-udp": [socket.socket(socket.AF_INET, socket.SOCK_DGRAM).detach()],
+               "gate-unix": [socket.socket(socket.AF_UNIX).detach()]}.get(MODE, fds)
+        first = {"gate-garbage": b"\x1b]52;c;Zm9v", "gate-long": reply(1) * 100, "gate-state": reply(77), "gate-zero": reply(0),
+                 "rootless-unlimited": reply(5), "gate-down": reply(2, 100), "gate-busy": reply(3, 98), "gate-close": b""}.get(MODE, reply(1))
+        if first:
+            socket.send_fds(peer, [first], fds)
+        if first != reply(1):
+            peer.close()
+            return
+        go = peer.recv(16)
+        note(f"GATE go {go!r}")
+        last = {"gate-filter": reply(4, 38), "gate-landlock": reply(6, 38), "no-program": reply(7, 2), "no-right": reply(7, 13), "gate-late": reply(1)}.get(MODE)
+        if go and last:
+            peer.send(last)
+        peer.close()
+
     def container(self, where):
         what = where.rsplit("/", 1)[1]
         if what == "attach":
             self.attach()
         elif what == "start":
-            if MODE == "no-program":
-                return self.reply(400, {"message": 'exec: "x": executable file not found in $PATH'})
+            if MODE == "no-start":
+                return self.reply(400, {"message": 'exec: "/run/airlock-gate": no such file or directory'})
             self.reply(204)
+            if MODE not in ("gate-never", "gate-ended"):
+                self.gate()
+            state["gated"].set()
         elif what == "wait":
             self.wait()
         elif what == "pause" and MODE == "no-pause":
@@ -230,12 +276,13 @@ class Connection(threading.Thread):
                 state["ended"].wait(20)
 
     def wait(self):
+        state["gated"].wait(20)
         if MODE == "die":
             note("DIE")
             os._exit(0)
         if MODE == "vanish":
             return self.reply(404, {"message": "no such container"})
-        if MODE in ("hang", "echo", "bad-frames", "no-pause"):
+        if MODE in ("hang", "echo", "bad-frames", "no-pause", "gate-never"):
             state["ended"].wait(20)
         if MODE == "wait-cut":
             return self.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{")

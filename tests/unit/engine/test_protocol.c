@@ -82,6 +82,10 @@ static void containers(void **state) {
         .folder = "/w",
         .volume = "v",
         .target = "/w",
+        .gate = "/gate",
+        .gate_socket = "/socket",
+        .trust = "",
+        .trust_target = "/trust",
         .argv = argv,
         .environment = environment,
         .memory_bytes = 1,
@@ -99,6 +103,7 @@ static void containers(void **state) {
     assert_string_equal(got.argv[1], "-c");
     assert_null(got.argv[3]);
     assert_string_equal(got.target, "/w");
+    assert_string_equal(got.gate_socket, "/socket");
     assert_int_equal(got.tmp_bytes, 7);
     assert_true(got.terminal);
     engine_container_deinit(&got);

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which files the strict profile may execute: the command, and what the kernel needs to start it,
- * which is the interpreter of a script, what env(1) as an interpreter looks up, and the loader of a
- * dynamic program. The payload reads them itself, after it gave up every right, so that whatever
- * stands in them can mislead nobody else.
- *
- * A loader that may be executed starts any file that can be read, as a program that may map files
- * does anyhow; what is kept away is the ordinary way to another program.
+ * Run by whoever is to become the command, after it gave up every right, so that whatever stands in
+ * the files that are looked at can mislead nobody else.
  */
+#include "sys/one_program.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,14 +16,14 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "sandbox/jail.h"
+#include "base/limits.h"
 #include "sys/fd.h"
 
 enum { PROGRAMS_MAX = 8, HEAD_BYTES = 4096 };
 
 /* Files still to be looked at; a script leads to at most two others, a program to one. */
 struct programs {
-    const struct plan_view *plan;
+    const char *search; /* PATH */
     unsigned count;
     char path[PROGRAMS_MAX][LIMIT_PATH_BYTES];
 };
@@ -38,13 +35,13 @@ static void push(struct programs *programs, const char *path, size_t size) {
     }
 }
 
-/* A name as execute_found() will find it. */
+/* A name as it is looked up in PATH. */
 static void push_named(struct programs *programs, const char *name, size_t size) {
     if (memchr(name, '/', size) != nullptr) {
         push(programs, name, size);
         return;
     }
-    for (const char *part = programs->plan->path; *part != '\0';) {
+    for (const char *part = programs->search; *part != '\0';) {
         char path[LIMIT_PATH_BYTES];
         int length = (int)strcspn(part, ":");
         int used = snprintf(path, sizeof path, "%.*s/%.*s", length, part, (int)size, name);
@@ -94,30 +91,33 @@ static void push_loader(struct programs *programs, int fd, const char *head, siz
     }
 }
 
-static status_t permit(const struct jail_landlock *landlock, const char *path, struct error *err) {
+static bool permit(int ruleset, const char *path) {
     CLEANUP(fd_closep) int fd = open(path, O_PATH | O_CLOEXEC);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        return STATUS_OK; /* the exec will say what is wrong with it */
+        return true; /* the exec will say what is wrong with it */
     }
     struct landlock_path_beneath_attr attr = {
-        .allowed_access = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE,
+        .allowed_access = LANDLOCK_ACCESS_FS_EXECUTE,
         .parent_fd = fd,
     };
-    return syscall(SYS_landlock_add_rule, landlock->ruleset, LANDLOCK_RULE_PATH_BENEATH, &attr,
-                   0) == 0
-               ? STATUS_OK
-               : error_set(err, ERROR_SANDBOX_NO_LANDLOCK, errno, "cannot add a Landlock rule");
+    struct landlock_path_beneath_attr readable = attr;
+    readable.allowed_access |= LANDLOCK_ACCESS_FS_READ_FILE;
+    /* Where reading is no matter of the ruleset, it has to be left out. */
+    return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &readable, 0) == 0 ||
+           (errno == EINVAL &&
+            syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &attr, 0) == 0);
 }
 
-status_t jail_program_permit(const struct plan_view *plan, const struct jail_landlock *landlock,
-                             struct error *err) {
-    static struct programs programs; /* large; this process does it once */
-    programs.plan = plan;
-    push_named(&programs, plan->argv[0], strlen(plan->argv[0]));
+bool one_program_permit(int ruleset, const char *name, const char *search) {
+    static struct programs programs; /* large; a process does it once */
+    programs.search = search;
+    push_named(&programs, name, strlen(name));
     for (unsigned i = 0; i < programs.count; i++) {
         char head[HEAD_BYTES] = "";
-        TRY(permit(landlock, programs.path[i], err));
+        if (!permit(ruleset, programs.path[i])) {
+            return false;
+        }
         CLEANUP(fd_closep) int fd = open(programs.path[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         ssize_t size = fd < 0 ? -1 : pread(fd, head, sizeof head - 1, 0);
         if (size > 2 && strncmp(head, "#!", 2) == 0) {
@@ -126,5 +126,14 @@ status_t jail_program_permit(const struct plan_view *plan, const struct jail_lan
             push_loader(&programs, fd, head, (size_t)size);
         }
     }
-    return STATUS_OK;
+    return true;
+}
+
+bool one_program_enforce(const char *name, const char *search) {
+    struct landlock_ruleset_attr attr = {.handled_access_fs = LANDLOCK_ACCESS_FS_EXECUTE};
+    CLEANUP(fd_closep)
+    int ruleset =
+        (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0);
+    return ruleset >= 0 && one_program_permit(ruleset, name, search) &&
+           syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
 }
