@@ -131,14 +131,14 @@ strict_rows() {
     printf 'version: 1\nname: strict-one\nbased_on: small\nsummary: sealed\nseccomp: strict\n' \
         >"$HOME/.config/airlock/templates/strict-one.yaml"
     cd "$SCRATCH/ws" || exit 99
-    same "standard: what strict refuses is allowed" "" "$(run -- probe calls | grep -v done)"
+    same "standard: what strict refuses is allowed" "" "$(run -- probe calls | grep -v "done")"
     check "standard: another program is executed" run -- bash -c '/bin/id'
     levels=$("$AIRLOCK" log --json | grep '"run_finished"' | tail -1 | grep -o '"seccomp":"[a-z+]*"')
     same "the entry says whose filters are on" "\"seccomp\":\"$KIND+standard\"" "$levels"
     same "standard: both filters are on" 1 "$(($(run -- sh -c "while read -r name value; do [ \$name = Seccomp_filters: ] && echo \$value; done </proc/self/status") >= 2))"
     if run --template strict-one -- probe calls >"$SCRATCH/calls" 2>"$SCRATCH/calls.err"; then
-        same "strict: none of these calls" "$(printf '%s EPERM\n' $all)" "$(grep -v done "$SCRATCH/calls" | sort)"
-        same "strict: but those it needs" "read done socketpair done" "$(grep done "$SCRATCH/calls" | tr '\n' ' ' | sed 's/ $//')"
+        same "strict: none of these calls" "$(printf '%s EPERM\n' $all)" "$(grep -v "done" "$SCRATCH/calls" | sort)"
+        same "strict: but those it needs" "read done socketpair done" "$(grep "done" "$SCRATCH/calls" | tr '\n' ' ' | sed 's/ $//')"
         same "strict: no other program" "exec EACCES" "$(run --template strict-one -- probe exec /bin/id)"
         same "strict: a dynamic program starts" 0 "$(run --template strict-one -- bash -c 'echo $((1 - 1))')"
         check "strict: and starts nothing" says "denied\|not permitted" run --template strict-one -- bash -c '/bin/id'
