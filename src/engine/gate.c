@@ -117,8 +117,7 @@ static status_t refused(const struct gate_reply *reply, struct error *err) {
         [GATE_NO_LOOPBACK] = "the loopback interface of its network is down",
         [GATE_NO_LISTENER] = "nobody can listen in its network",
         [GATE_NO_LIMITS] = "its cgroup holds neither the memory nor the processes to a limit",
-        [GATE_NO_LANDLOCK] = "its kernel or its engine lets nobody use Landlock, which the strict "
-                             "profile takes",
+        [GATE_NO_LANDLOCK] = "its kernel or engine lets nobody use Landlock, as strict does",
         [GATE_NO_FILTER] = "its kernel or its engine takes no filter of system calls",
     };
     const char *what = WHAT[reply->state];
