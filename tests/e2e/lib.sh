@@ -10,6 +10,8 @@
 #   same "what" "$expected" "$got"             a row: ok when the two texts are one
 #   skip "what" "why it cannot run here"
 #   free_ports COUNT                           ports of 127.0.0.1 that a server may take, in one line
+#   proxy_log FILE                             starts the proxy as `proxy init` sets it up, here and
+#                                              nowhere else, and ends it: FILE is its log
 #   use_npm                                    puts npm on PATH: this machine's, else that of
 #                                              tests/npm/install, whose folder becomes HOME
 #   eventually command arg...                  whether it succeeds within ten seconds
@@ -116,6 +118,18 @@ same() {
 skip() {
     rows=$((rows + 1))
     echo "ok $rows - $1 # SKIP $2"
+}
+
+proxy_log() {
+    local front metrics pid
+    "$AIRLOCK" proxy init edge >/dev/null
+    read -r front metrics < <(free_ports 2)
+    sed -i "s/8443/$front/; s/9443/$metrics/" edge/proxy.yaml
+    "$AIRLOCK" proxy -c edge/proxy.yaml >/dev/null 2>"$1" &
+    pid=$!
+    eventually grep -q proxy.start "$1"
+    kill "$pid"
+    wait "$pid"
 }
 
 use_npm() {

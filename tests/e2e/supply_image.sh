@@ -98,14 +98,7 @@ check "it stops" engine stop --time 30 one
 same "  by SIGTERM, with status 0" 0 "$(engine inspect --format '{{.State.ExitCode}}' one)"
 
 said() { sed -n "s/.*\"engine\":\"\([a-z_]*\)\".*/\1/p"; }
-"$AIRLOCK" proxy init edge >/dev/null
-read -r front metrics < <(free_ports 2)
-sed -i "s/8443/$front/; s/9443/$metrics/" edge/proxy.yaml
-"$AIRLOCK" proxy -c edge/proxy.yaml >/dev/null 2>outside.log &
-outside=$!
-eventually grep -q proxy.start outside.log
-kill "$outside"
-wait "$outside"
+proxy_log outside.log
 check "without the engine's filter" start two --security-opt seccomp=unconfined
 eventually logged two proxy.start
 same "  it moves bytes as it does outside" "$(said <outside.log)" "$(engine logs two 2>&1 | said)"

@@ -116,14 +116,7 @@ same "its configuration was checked first" "0 OK  the configuration can be put i
     "$(inside systemctl show -P ExecStartPre airlock-proxy | sed 's/.*status=\([0-9]*\).*/\1/') $(journal | grep '^OK')"
 
 said() { sed -n "s/.*\"$1\":\"\([a-z_]*\)\".*/\1/p"; }
-"$AIRLOCK" proxy init edge >/dev/null
-read -r front metrics < <(free_ports 2)
-sed -i "s/8443/$front/; s/9443/$metrics/" edge/proxy.yaml
-"$AIRLOCK" proxy -c edge/proxy.yaml >/dev/null 2>outside.log &
-outside=$!
-eventually grep -q proxy.start outside.log
-kill "$outside"
-wait "$outside"
+proxy_log outside.log
 same "the unit's filter takes no engine away" "$(said engine <outside.log)" "$(journal | said engine)"
 same "nor the proxy's own walls" "$(said confined <outside.log)" "$(journal | said confined)"
 
