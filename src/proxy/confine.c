@@ -18,7 +18,7 @@
 #include "sys/fd.h"
 #include "sys/ruleset.h"
 
-enum { ABI_TCP = 4, DNS_PORT = 53, OPEN_FILES_MAX = 4096 };
+enum { DNS_PORT = 53, OPEN_FILES_MAX = 4096 };
 
 static bool limits_set(void) {
     static const struct {
@@ -59,9 +59,9 @@ static bool landlock_set(const struct egress_config *config) {
     static const struct ruleset_options OPTIONS = {.has_tcp = true, .is_scoped = true};
     CLEANUP(fd_closep) int ruleset = -1;
     int abi = 0;
-    bool is_set =
-        ruleset_open(&OPTIONS, &ruleset, &abi) && (abi < ABI_TCP || allow_port(ruleset, DNS_PORT));
-    for (uint32_t i = 0; is_set && abi >= ABI_TCP && i < config->target_count; i++) {
+    bool is_set = ruleset_open(&OPTIONS, &ruleset, &abi) &&
+                  (abi < RULESET_ABI_TCP || allow_port(ruleset, DNS_PORT));
+    for (uint32_t i = 0; is_set && abi >= RULESET_ABI_TCP && i < config->target_count; i++) {
         is_set = allow_port(ruleset, config->targets[i].port);
     }
     return is_set && ruleset_enforce(ruleset);

@@ -11,8 +11,6 @@
 #include "sys/fd.h"
 #include "sys/ruleset.h"
 
-enum { ABI_TCP = 4 };
-
 /* A ruleset without a rule for files: none can be opened. Port 0: it has no rule at all. */
 static bool landlock_set(uint16_t port) {
     static const struct ruleset_options OPTIONS = {.has_tcp = true};
@@ -24,7 +22,7 @@ static bool landlock_set(uint16_t port) {
     int abi = 0;
     bool is_set =
         ruleset_open(&OPTIONS, &ruleset, &abi) &&
-        (port == 0 || abi < ABI_TCP ||
+        (port == 0 || abi < RULESET_ABI_TCP ||
          syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_NET_PORT, &connect, 0) == 0) &&
         ruleset_enforce(ruleset);
     fd_closep(&ruleset);

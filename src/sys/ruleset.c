@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_TCP = 4, ABI_SCOPES = 6 };
+enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_SCOPES = 6 };
 
 bool ruleset_open(const struct ruleset_options *options, int *ret_fd, int *ret_abi) {
     long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -20,7 +20,7 @@ bool ruleset_open(const struct ruleset_options *options, int *ret_fd, int *ret_a
     };
     handled.handled_access_fs |= abi >= ABI_REFER ? LANDLOCK_ACCESS_FS_REFER : 0;
     handled.handled_access_fs |= abi >= ABI_TRUNCATE ? LANDLOCK_ACCESS_FS_TRUNCATE : 0;
-    if (options->has_tcp && abi >= ABI_TCP) {
+    if (options->has_tcp && abi >= RULESET_ABI_TCP) {
         handled.handled_access_net = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP;
     }
     if (options->is_scoped && abi >= ABI_SCOPES) {

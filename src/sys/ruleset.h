@@ -4,8 +4,10 @@
  */
 #pragma once
 
+enum { RULESET_ABI_TCP = 4 }; /* the version of Landlock from which on there are rules for ports */
+
 struct ruleset_options {
-    bool has_tcp;   /* binding and connecting to TCP ports need rules too (ABI 4) */
+    bool has_tcp;   /* binding and connecting to TCP ports need rules too */
     bool is_scoped; /* no signal and no abstract Unix socket of others (ABI 6) */
 };
 
