@@ -139,6 +139,13 @@ void upstream_succeeded(struct chooser *chooser, const struct upstream_choice *c
                 (struct metric_at){.label_1 = state->number}, 1);
 }
 
+static void count_failure(struct chooser *chooser, const struct server_state *state,
+                          bool is_opened) {
+    struct metric_at at = {.label_1 = state->number};
+    metrics_add(chooser->metrics, METRIC_UPSTREAM_FAILURES, at, 1);
+    metrics_add(chooser->metrics, METRIC_CIRCUITS, at, is_opened ? 1 : 0);
+}
+
 bool upstream_failed(struct chooser *chooser, const struct upstream_choice *choice, uint64_t now_ms,
                      uint32_t random) {
     struct server_state *state = chooser->upstreams->servers[choice->server];
@@ -146,8 +153,29 @@ bool upstream_failed(struct chooser *chooser, const struct upstream_choice *choi
     bool is_opened = circuit_failed(&state->circuit, now_ms, random);
     server_state_publish(state);
     (void)pthread_mutex_unlock(&state->lock);
-    struct metric_at at = {.label_1 = state->number};
-    metrics_add(chooser->metrics, METRIC_UPSTREAM_FAILURES, at, 1);
-    metrics_add(chooser->metrics, METRIC_CIRCUITS, at, is_opened ? 1 : 0);
+    count_failure(chooser, state, is_opened);
     return is_opened;
+}
+
+/* Whether the upstream has servers enough without this one. Another worker may be about to leave
+ * another one alone: then it is a second until the first of them is tried again. */
+static bool can_spare(const struct chooser *chooser, const struct upstream_choice *choice,
+                      uint64_t now_ms) {
+    const struct upstream_row *row = &chooser->upstreams->rows[choice->upstream];
+    uint32_t all = 0, others = 0;
+    for (uint32_t i = 0; i < row->count; i++) {
+        bool is_it = row->first + i == choice->server;
+        all += row->config->servers[i].weight > 0 ? 1 : 0;
+        others += !is_it && upstream_is_open(chooser->upstreams, row, i, now_ms) ? 1 : 0;
+    }
+    return others > 0 && 2 * others >= all;
+}
+
+bool upstream_was_silent(struct chooser *chooser, const struct upstream_choice *choice,
+                         uint64_t now_ms, uint32_t random) {
+    if (can_spare(chooser, choice, now_ms)) {
+        return upstream_failed(chooser, choice, now_ms, random);
+    }
+    count_failure(chooser, chooser->upstreams->servers[choice->server], false);
+    return false;
 }

@@ -228,7 +228,7 @@ static void idle_fired(struct connection *connection) {
     if (limits->first_byte_ms > 0 && !connection->has_first_byte) {
         uint64_t until_us = connection->connected_us + (uint64_t)limits->first_byte_ms * 1000u;
         if (now_us >= until_us) {
-            connection_blame_server(connection);
+            connection_blame_silence(connection);
             connection_abort(connection, EDGE_ERROR_FIRST_BYTE_TIMEOUT);
             return;
         }

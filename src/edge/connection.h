@@ -88,8 +88,8 @@ void connection_route(struct connection *connection);   /* the client is known: 
 void connection_connect(struct connection *connection); /* the next server, or the end */
 /* Another one, or the end. */
 void connection_server_failed(struct connection *connection, enum edge_handshake how);
-/* To whoever chooses servers: the one that was chosen is no good. */
-void connection_blame_server(struct connection *connection);
+/* To whoever chooses servers: the one that was chosen, and connected to, says nothing. */
+void connection_blame_silence(struct connection *connection);
 void connection_relay(struct connection *connection); /* both legs stand */
 void connection_linger(struct connection *connection, const char *end);
 void connection_received(struct connection *connection, struct slice bytes); /* before the relay */

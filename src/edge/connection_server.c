@@ -66,15 +66,24 @@ static enum start start_connect(struct connection *connection) {
     return connection->is_server_open ? START_DONE : START_REFUSED;
 }
 
-void connection_blame_server(struct connection *connection) {
-    struct worker *worker = connection->worker;
-    const struct upstream_choice *choice = &connection->choice;
-    if (upstream_failed(connection->tenure->chooser, choice, io_now_ms(worker->io),
-                        connection_random())) {
-        const struct edge_config *config = connection->tenure->setup->config;
-        LOG_EVENT(worker->log, PROXY_EVENT_CIRCUIT_OPENED,
-                  {"upstream", config->upstreams[choice->upstream].name, 0},
-                  {"server", choice->config->address, 0});
+static void tell_left_alone(struct connection *connection) {
+    const struct edge_config *config = connection->tenure->setup->config;
+    LOG_EVENT(connection->worker->log, PROXY_EVENT_CIRCUIT_OPENED,
+              {"upstream", config->upstreams[connection->upstream].name, 0},
+              {"server", connection->choice.config->address, 0});
+}
+
+static void blame_server(struct connection *connection) {
+    if (upstream_failed(connection->tenure->chooser, &connection->choice,
+                        io_now_ms(connection->worker->io), connection_random())) {
+        tell_left_alone(connection);
+    }
+}
+
+void connection_blame_silence(struct connection *connection) {
+    if (upstream_was_silent(connection->tenure->chooser, &connection->choice,
+                            io_now_ms(connection->worker->io), connection_random())) {
+        tell_left_alone(connection);
     }
 }
 
@@ -90,7 +99,7 @@ void connection_connect(struct connection *connection) {
             connection_deadline(connection, limits_of(connection)->connect_ms);
             return;
         case START_REFUSED:
-            connection_blame_server(connection);
+            blame_server(connection);
             break;
         case START_NO_SOCKET: /* descriptors or memory ran out here: no fault of the server's */
             connection_refuse(connection, EDGE_REFUSED_MEMORY);
@@ -124,7 +133,7 @@ void connection_server_failed(struct connection *connection, enum edge_handshake
     } else if (how == EDGE_HANDSHAKE_TIMEOUT) {
         connection->server_error = EDGE_ERROR_CONNECT_TIMEOUT;
     }
-    connection_blame_server(connection);
+    blame_server(connection);
     connection->is_to_retry = true;
     io_timer_clear(connection->worker->io, &connection->timer);
     io_close(connection->worker->io, &connection->server.stream, true);

@@ -55,7 +55,7 @@ static void pass_end_on(struct connection *connection, struct leg *from) {
         /* A client that leaves first may not have let the server say anything. */
         bool is_silent = from == &connection->client && !connection->has_first_byte;
         if (is_silent && connection->is_succeeded && connection->bytes_in > 0) {
-            connection_blame_server(connection);
+            connection_blame_silence(connection);
             metrics_error(connection->worker->metrics, EDGE_ERROR_UPSTREAM_SILENT);
             connection_close(connection, edge_error_text(EDGE_ERROR_UPSTREAM_SILENT), false);
             return;

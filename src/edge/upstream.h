@@ -63,11 +63,15 @@ struct upstream_choice {
 /* It is connected, and spoke TLS where it has to. */
 void upstream_succeeded(struct chooser *chooser, const struct upstream_choice *choice,
                         uint64_t now_ms);
-/* It could not be connected to or did not speak TLS; or, after it counted as succeeded, it closed
- * or stalled without a first byte. `random` from the caller. True: from now on it is left alone,
- * which is worth PROXY_EVENT_CIRCUIT_OPENED. */
+/* It could not be connected to or did not speak TLS. `random` from the caller. True: from now on it
+ * is left alone, which is worth PROXY_EVENT_CIRCUIT_OPENED. */
 bool upstream_failed(struct chooser *chooser, const struct upstream_choice *choice, uint64_t now_ms,
                      uint32_t random);
+/* The same, after it counted as succeeded, for one that closed or stalled without a first byte.
+ * Clients can bring that about, with nonsense or by saying nothing: so it is left alone for that
+ * only while half of the upstream's servers, or more, stay usable. */
+bool upstream_was_silent(struct chooser *chooser, const struct upstream_choice *choice,
+                         uint64_t now_ms, uint32_t random);
 
 /* What health.h, names.h and side.h need. Servers are counted through all upstreams. */
 struct upstream_server_view {

@@ -19,11 +19,11 @@ import threading
 import time
 
 from ports import free_ports
-from proxy_attack_tools import (HYBRID, VERSIONS, Counters, Hello, KeyUpdater, Pieces, alert_of, changes, deaf, dial, dies, echo,
+from proxy_attack_tools import (HYBRID, VERSIONS, Counters, Hello, KeyUpdater, Pieces, alert_of, changes, curt, deaf, dial, dies, echo,
                                 flood, is_gone, memory_of, quiet, record, records, reset, secure, settled, start_service, turn)
 
 CROWD = 10000  # clients at once
-NAMES = ("main", "crowd", "turnback", "slow", "trusting", "prefix", "few", "budget", "flooded", "deaf", "dying", "quiet", "plain")
+NAMES = ("main", "crowd", "turnback", "slow", "trusting", "prefix", "few", "budget", "flooded", "deaf", "dying", "quiet", "plain", "curt")
 BIG = 64 << 20
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 FILES = HARD if HARD != resource.RLIM_INFINITY else 1 << 20  # that may be open
@@ -76,6 +76,7 @@ class Edge:
             "few": f"mode: terminate, {tls}, routes: [{{to: app}}], limits: {{connections: 5}}",
             "budget": f"mode: terminate, {tls}, routes: [{{to: app}}], limits: {{handshake_budget: 1ms}}",
             "plain": "mode: passthrough, routes: [{to: app}]",
+            "curt": "mode: passthrough, routes: [{to: curt}]",
         }
         for name in ("flooded", "deaf", "dying", "quiet"):
             rows[name] = f"mode: terminate, {tls}, routes: [{{to: {name}}}], limits: {{{many}{', idle: 1500ms' if name == 'deaf' else ''}}}"
@@ -101,7 +102,8 @@ class Edge:
 
 
 SERVICES = {"app": start_service(echo), "flooded": start_service(flood), "deaf": start_service(deaf),
-            "dying": start_service(dies), "quiet": start_service(quiet)}
+            "dying": start_service(dies), "quiet": start_service(quiet),
+            "curt": start_service(curt)}
 
 
 def say(is_good, name, why=""):
@@ -464,6 +466,21 @@ def blamed_for_nothing(edge):
     client.unwrap().close()
 
 
+def shut_out(edge):
+    """Clients whose requests a server closes on without a word, many at once, and others of the same server."""
+    held = [dial(edge.curt) for _ in range(30)]
+    for one in held:
+        one.sendall(b"nonsense")
+    for one in held:
+        is_gone(one)
+    yield
+    for _ in range(3):
+        client = dial(edge.curt)
+        client.sendall(b"ask\n")
+        assert client.recv(100) == b"answer\n"
+        reset(client)
+
+
 def dies_in_the_middle(edge):
     client = secure(edge.dying)
     client.sendall(b"go")
@@ -602,6 +619,9 @@ def established_ones(edge):
     row(edge, "an end in the middle of a record", {error("truncated"): 1}, half_a_record(edge, 500))
     row(edge, "an end in the middle of a record's head", {error("truncated"): 1}, half_a_record(edge, 3))
     row(edge, "a server that dies in the middle", {error("upstream-reset"): 1}, dies_in_the_middle(edge))
+    failures = f'upstream_failures_total{{upstream="curt",server="127.0.0.1:{SERVICES["curt"]}"}}'
+    row(edge, "30 requests that a server closes on without a word shut nobody out",
+        {error("upstream-silent"): 30, failures: 30, error("client-reset"): 3}, shut_out(edge))
     row(edge, "clients that leave do not give a server a bad name", {}, blamed_for_nothing(edge))
 
 

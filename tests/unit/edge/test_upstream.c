@@ -262,6 +262,31 @@ static void a_server_whose_circuit_opened_is_left_alone_then_probed_by_one(void 
     assert_in_range(chosen, 4, 6);
 }
 
+static void be_silent(struct fixture *fixture, uint32_t upstream, uint32_t server) {
+    struct upstream_choice choice = {.upstream = upstream, .server = server};
+    for (int i = 0; i < 100; i++) {
+        (void)upstream_was_silent(fixture->chooser, &choice, NOW, 0);
+    }
+}
+
+/* Whoever sends nonsense, or nothing, makes a server close or wait without a byte. */
+static void clients_cannot_have_the_last_servers_left_alone(void **state) {
+    struct fixture *fixture = *state;
+    be_silent(fixture, UP_NAMED, SERVER_NAMED);
+    assert_true(upstreams_is_usable(fixture->upstreams, UP_NAMED, NOW));
+    assert_int_equal(of_server(fixture, METRIC_UPSTREAM_FAILURES, SERVER_NAMED), 100);
+    assert_int_equal(of_server(fixture, METRIC_CIRCUITS, SERVER_NAMED), 0);
+    for (uint32_t server = 0; server < 3; server++) { /* one of three; two are left */
+        be_silent(fixture, UP_WEIGHTED, server);
+    }
+    assert_int_equal(of_server(fixture, METRIC_CIRCUITS, 0), 1);
+    assert_int_equal(of_server(fixture, METRIC_CIRCUITS, 1), 0);
+    assert_int_equal(of_server(fixture, METRIC_CIRCUITS, 2), 0);
+    assert_int_not_equal(connect_once(fixture, UP_WEIGHTED), 0);
+    break_server(fixture, SERVER_NAMED); /* no connection can be made: that is no client's doing */
+    assert_false(upstreams_is_usable(fixture->upstreams, UP_NAMED, NOW));
+}
+
 static void a_reload_keeps_what_is_known(void **state) {
     struct fixture *fixture = *state;
     break_server(fixture, 0);
@@ -322,6 +347,7 @@ int main(void) {
         TEST(one_server_is_tried_once_for_each_address),
         TEST(paths_and_localhost_need_nobody_to_ask),
         TEST(a_server_whose_circuit_opened_is_left_alone_then_probed_by_one),
+        TEST(clients_cannot_have_the_last_servers_left_alone),
         TEST(a_reload_keeps_what_is_known),
         TEST(servers_are_counted_through_all_upstreams),
     };
