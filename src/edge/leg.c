@@ -9,15 +9,32 @@
 
 #include "base/limits.h"
 
-enum { PIECE_BYTES = 64 << 10 };
+enum { PIECE_BYTES = 64 << 10, GOOD_FOR_BYTES = 1024 };
 
 static BIO_METHOD *method;
+
+/* New keys cost a peer 27 bytes and this end as much as 100 KiB of payload do, and libssl reads on
+ * until there is some. A record begins where libssl asks for its head. */
+static bool is_idle_too_long(struct leg *leg, size_t size) {
+    if (size != SSL3_RT_HEADER_LENGTH || !leg->is_handshaken) {
+        return false;
+    }
+    leg->idle_records++;
+    return limit_past(leg->idle_records > LIMIT_EDGE_IDLE_RECORDS, LIMIT_ID_EDGE_IDLE_RECORDS);
+}
+
+static void make_good(struct leg *leg, size_t records) {
+    leg->idle_records -= records < leg->idle_records ? (uint32_t)records : leg->idle_records;
+}
 
 static int read_input(BIO *bio, char *buffer, size_t size, size_t *ret_size) {
     struct leg *leg = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     if (leg->input.size == 0) {
         BIO_set_retry_read(bio);
+        return -1;
+    }
+    if (is_idle_too_long(leg, size)) {
         return -1;
     }
     size = leg->input.size < size ? leg->input.size : size;
@@ -181,6 +198,7 @@ static bool seal(struct leg *to, struct slice bytes) {
         if (SSL_write_ex(to->tls, bytes.data, bytes.size, &written) != 1) {
             return false;
         }
+        make_good(to, written / GOOD_FOR_BYTES);
         bytes = slice_of(bytes.data + written, bytes.size - written);
     }
     return true;
@@ -218,6 +236,7 @@ static enum leg_result open_all(struct leg *leg, struct leg *to, uint64_t *ret_m
         int result = open_piece(leg, to, &size);
         *ret_moved += result == 1 ? size : 0;
         if (result == 1) {
+            make_good(leg, 1 + size / GOOD_FOR_BYTES);
             continue;
         }
         if (to->is_overrun) {
@@ -278,6 +297,7 @@ enum leg_result leg_take(struct leg *leg, struct slice bytes, struct builder *te
                             : SSL_read_ex(leg->tls, piece,
                                           room < sizeof piece ? room : sizeof piece, &size);
         int error = room == 0 || got == 1 ? SSL_ERROR_NONE : SSL_get_error(leg->tls, got);
+        make_good(leg, got == 1 ? 1 : 0);
         builder_bytes(text, slice_of(piece, size));
         if (error == SSL_ERROR_WANT_READ) {
             break;
@@ -312,5 +332,6 @@ void leg_deinit(struct leg *leg) {
     leg->held = nullptr;
     leg->held_size = leg->held_at = leg->held_capacity = 0;
     leg->input = (struct slice){};
+    leg->idle_records = 0;
     leg->is_ended = leg->has_eof = leg->is_overrun = false; /* the next server starts afresh */
 }

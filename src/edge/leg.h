@@ -20,10 +20,11 @@ struct leg {
     struct slice input; /* of TLS: what was received and not taken yet; borrowed */
     uint8_t *held;      /* owned; came while nobody could take it */
     size_t held_size, held_at, held_capacity;
-    bool is_handshaken; /* or in clear */
-    bool is_ended;      /* nothing will be read from it any more */
-    bool has_eof;       /* the stream's end came, and stands behind what is held */
-    bool is_overrun;    /* its output had no room */
+    uint32_t idle_records; /* of TLS, without payload and not made good for by any */
+    bool is_handshaken;    /* or in clear */
+    bool is_ended;         /* nothing will be read from it any more */
+    bool has_eof;          /* the stream's end came, and stands behind what is held */
+    bool is_overrun;       /* its output had no room */
 };
 
 enum leg_result : uint8_t {

@@ -291,6 +291,15 @@ class KeyUpdater:
     def write(self, data):
         return self.lib.SSL_write(self.tls, data, len(data)) == len(data)
 
+    def read(self, size):
+        data = ctypes.create_string_buffer(size)
+        while size > 0:
+            got = self.lib.SSL_read(self.tls, data, size)
+            if got <= 0:
+                return False
+            size -= got
+        return True
+
 
 def memory_of(pid):
     """Bytes of it that are resident."""
