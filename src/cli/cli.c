@@ -10,20 +10,11 @@
 #include "cli/cli_internal.h"
 #include "codec/error_report.h"
 
-static bool color_is_wanted(int fd) {
-    const char *no_color = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
-    if (no_color != nullptr && no_color[0] != '\0') {
-        return false;
-    }
-    return isatty(fd) == 1 && term != nullptr && strcmp(term, "dumb") != 0;
-}
-
 void cli_init(struct cli *ret_cli, const char *program) {
     *ret_cli = (struct cli){
         .program = program,
-        .color_out = color_is_wanted(STDOUT_FILENO),
-        .color_err = color_is_wanted(STDERR_FILENO),
+        .color_out = error_report_color(STDOUT_FILENO, environ),
+        .color_err = error_report_color(STDERR_FILENO, environ),
     };
 }
 

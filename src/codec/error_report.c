@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/cleanup.h"
@@ -12,8 +13,26 @@
 
 enum { REPORT_BYTES_MAX = 64 * 1024 };
 
-/* The text of an error's second line: its detail, what the system said, or the table's meaning. */
-static void error_why(const struct error *err, char *ret_text, size_t size) {
+static const char *value_of(char *const *environment, const char *name) {
+    size_t size = strlen(name);
+    for (; *environment != nullptr; environment++) {
+        if (strncmp(*environment, name, size) == 0 && (*environment)[size] == '=') {
+            return *environment + size + 1;
+        }
+    }
+    return nullptr;
+}
+
+bool error_report_color(int fd, char *const *environment) {
+    const char *no_color = value_of(environment, "NO_COLOR");
+    const char *term = value_of(environment, "TERM");
+    if (no_color != nullptr && no_color[0] != '\0') {
+        return false;
+    }
+    return isatty(fd) == 1 && term != nullptr && strcmp(term, "dumb") != 0;
+}
+
+void error_report_why(const struct error *err, char *ret_text, size_t size) {
     const char *system = err->os_errno != 0 ? names_errno(err->os_errno) : nullptr;
     if (err->detail[0] != '\0' && system != nullptr) {
         (void)snprintf(ret_text, size, "%s (%s)", err->detail, system);
@@ -60,7 +79,7 @@ static void print_json(const struct error *err, const char *why) {
 int error_report(const struct error_report *how, const struct error *err) {
     ASSERT(err->code != ERROR_NONE);
     char why[ERROR_DETAIL_BYTES_MAX + 128];
-    error_why(err, why, sizeof why);
+    error_report_why(err, why, sizeof why);
     (void)fflush(stdout);
     if (how->json) {
         print_json(err, why);

@@ -62,6 +62,7 @@ void access_log(struct log_writer *writer, const struct access_record *record) {
     log_number(line, "bytes_in", (int64_t)record->bytes_in);
     log_number(line, "bytes_out", (int64_t)record->bytes_out);
     log_text(line, "end", slice_of_string(record->end));
+    put_optional(line, "why", record->why);
     log_line_end(writer);
 }
 

@@ -33,6 +33,7 @@ struct access_record {
     uint64_t bytes_in, bytes_out; /* payload, from and to the client */
     /* "done", or the text of edge_refusal_text() or edge_error_text(). */
     const char *end;
+    const char *why; /* what the system or libssl said of it; nullptr: nothing */
     bool is_refused; /* or failed before it carried anything */
 };
 

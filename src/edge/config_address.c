@@ -12,7 +12,8 @@
 #include "edge/config_internal.h"
 #include "proxy/address.h"
 
-static const char BIND_FORMS[] = "Write tcp://ADDRESS:PORT, udp://ADDRESS:PORT or unix:///PATH.";
+static const char BIND_FORMS[] =
+    "Write tcp://ADDRESS:PORT, udp://ADDRESS:PORT or unix:///PATH; every address: tcp://[::]:PORT";
 
 status_t config_unix_path(struct config_reader *reader, const struct yaml_node *node,
                           struct edge_bind *ret_bind) {
@@ -76,7 +77,10 @@ static status_t read_inet_server(struct config_reader *reader, const struct yaml
     const char *why =
         host_parse_authority(slice_of(node->text, node->size), 0, &host, &server->port);
     if (why != nullptr) {
-        return config_refuse(reader, node, "Write HOST:PORT, [IPv6]:PORT or unix:///PATH.",
+        return config_refuse(reader, node,
+                             strstr(node->text, "://") != nullptr
+                                 ? "A server is no URL: write HOST:PORT alone."
+                                 : "Write HOST:PORT, [IPv6]:PORT or unix:///PATH.",
                              "\"%s\" is no server: %s", config_show(node->text).text, why);
     }
     server->host = arena_text(reader->arena, slice_of_string(host.text));

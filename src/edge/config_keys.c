@@ -111,8 +111,9 @@ status_t config_refuse_limit(struct config_reader *reader, const struct yaml_nod
                              enum limit_id id, const char *what) {
     const struct limit_row *row = limit_row(id);
     limit_hit(id);
-    (void)config_refuse(reader, at, "", "%s more than %lld %s", what, (long long)row->value,
-                        row->unit);
+    bool is_count = strcmp(row->unit, "count") == 0;
+    (void)config_refuse(reader, at, "", "%s more than %lld%s%s", what, (long long)row->value,
+                        is_count ? "" : " ", is_count ? "" : row->unit);
     error_hint(reader->err, "The limit: %s. See: airlock explain limit", row->reason);
     return (status_t){ERROR_PROXY_CONFIG};
 }
@@ -185,6 +186,16 @@ void config_section_preset(enum config_section section, void *target) {
     }
 }
 
+static status_t refuse_missing(struct config_reader *reader, const struct yaml_node *node,
+                               const struct config_key *key) {
+    char hint[ERROR_HINT_BYTES_MAX];
+    bool is_version = key->kind == CONFIG_AS_COUNT && key->low == key->high;
+    (void)snprintf(hint, sizeof hint, is_version ? "Add the line: %s: %lld" : "Add %s: to it.",
+                   key->name, (long long)key->low);
+    return config_refuse(reader, node, hint, "%s needs %s: %s", NAMES[key->section], key->name,
+                         key->meaning);
+}
+
 static status_t read_key(struct config_reader *reader, const struct yaml_node *node,
                          const struct config_key *key, void *target) {
     const struct yaml_node *value = yaml_get(node, key->name);
@@ -192,9 +203,7 @@ static status_t read_key(struct config_reader *reader, const struct yaml_node *n
         const struct config_value read = {key, value, target, (char *)target + key->offset};
         return READERS[key->kind](reader, &read);
     }
-    return key->is_needed ? config_refuse(reader, node, "", "%s needs %s: %s", NAMES[key->section],
-                                          key->name, key->meaning)
-                          : STATUS_OK;
+    return key->is_needed ? refuse_missing(reader, node, key) : STATUS_OK;
 }
 
 status_t config_section_read(struct config_reader *reader, const struct yaml_node *node,

@@ -79,12 +79,34 @@ status_t config_read_name(struct config_reader *reader, const struct config_valu
     return copy(reader, value);
 }
 
-static status_t refuse_range(struct config_reader *reader, const struct config_value *value,
-                             const char *unit) {
+/* As it is written: in the largest unit that fits. */
+static void show_bound(const struct config_key *key, int64_t bound, char text[static 32]) {
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } UNITS[] = {{3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t at = 0;
+    if (key->kind == CONFIG_AS_COUNT) {
+        (void)snprintf(text, 32, "%lld", (long long)bound);
+        return;
+    }
+    while (bound > 0 && bound % UNITS[at].ms != 0) {
+        at++;
+    }
+    (void)snprintf(text, 32, "%lld%s", (long long)(bound / UNITS[at].ms),
+                   bound > 0 ? UNITS[at].unit : "s");
+}
+
+static status_t refuse_range(struct config_reader *reader, const struct config_value *value) {
     const struct config_key *key = value->key;
-    char hint[96];
-    (void)snprintf(hint, sizeof hint, "Write a value from %lld%s to %lld%s.", (long long)key->low,
-                   unit, (long long)key->high, unit);
+    char hint[96], low[32], high[32];
+    show_bound(key, key->low, low);
+    show_bound(key, key->high, high);
+    if (key->low == key->high) {
+        (void)snprintf(hint, sizeof hint, "Write %s: %s", key->name, low);
+    } else {
+        (void)snprintf(hint, sizeof hint, "Write a value from %s to %s.", low, high);
+    }
     return config_refuse(reader, value->node, hint, "%s cannot be %s", key->name,
                          config_show(value->node->text).text);
 }
@@ -96,7 +118,7 @@ status_t config_read_count(struct config_reader *reader, const struct config_val
     enum units_result result =
         units_parse_count(slice_of(value->node->text, value->node->size), &count);
     if (result == UNITS_OVERFLOW) {
-        return refuse_range(reader, value, "");
+        return refuse_range(reader, value);
     }
     if (result != UNITS_OK) {
         return config_refuse(reader, value->node, "Write decimal digits alone.",
@@ -104,7 +126,7 @@ status_t config_read_count(struct config_reader *reader, const struct config_val
                              config_show(value->node->text).text);
     }
     if (count < key->low || count > key->high) {
-        return refuse_range(reader, value, "");
+        return refuse_range(reader, value);
     }
     *(uint32_t *)value->member = count;
     return STATUS_OK;
@@ -117,7 +139,7 @@ status_t config_read_time(struct config_reader *reader, const struct config_valu
     enum units_result result =
         units_parse_duration(slice_of(value->node->text, value->node->size), &ms);
     if (result == UNITS_OVERFLOW) {
-        return refuse_range(reader, value, " ms");
+        return refuse_range(reader, value);
     }
     if (result != UNITS_OK) {
         return config_refuse(reader, value->node,
@@ -126,7 +148,7 @@ status_t config_read_time(struct config_reader *reader, const struct config_valu
                              config_show(value->node->text).text, units_result_text(result));
     }
     if (ms < (uint64_t)key->low || ms > (uint64_t)key->high) {
-        return refuse_range(reader, value, " ms");
+        return refuse_range(reader, value);
     }
     *(uint32_t *)value->member = (uint32_t)ms * (key->kind == CONFIG_AS_BUDGET ? 1000 : 1);
     return STATUS_OK;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/names.h"
 #include "sys/random.h"
 
 enum { LINGER_MS = 500 };
@@ -81,6 +82,7 @@ static void on_server_ended(struct io_stream *stream, int error) {
     } else if (connection->phase == PHASE_RELAY) {
         connection_abort(connection, EDGE_ERROR_UPSTREAM_RESET);
     } else if (connection->phase == PHASE_SERVER_HANDSHAKE) {
+        connection->why = error != 0 ? names_errno(error) : "closed in the middle";
         connection_server_failed(connection, EDGE_HANDSHAKE_ABANDONED);
     } else if (connection->phase == PHASE_CLOSED) {
         io_close(connection->worker->io, stream, false);

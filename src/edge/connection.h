@@ -57,6 +57,7 @@ struct connection {
     uint64_t bytes_in, bytes_out;
     struct builder *request; /* of PHASE_ATTEST; owned */
     const char *end;         /* for the log: a constant */
+    const char *why;         /* what the system or libssl said of it: a constant, or nullptr */
     bool is_refused;
 };
 

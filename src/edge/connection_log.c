@@ -3,7 +3,9 @@
  * What is written about a connection when it is over.
  */
 #include <openssl/ssl.h>
+#include <stdio.h>
 
+#include "codec/text.h"
 #include "edge/access_log.h"
 #include "edge/connection.h"
 
@@ -28,6 +30,7 @@ static void fill_tls(const struct connection *connection, struct access_record *
 }
 
 void connection_log(const struct connection *connection) {
+    char client_key[2 * EDGE_SPKI_BYTES + 1];
     const struct upstream_choice *choice = &connection->choice;
     struct access_record record = {
         .listener = connection->listener->config->name,
@@ -37,9 +40,18 @@ void connection_log(const struct connection *connection) {
         .bytes_in = connection->bytes_in,
         .bytes_out = connection->bytes_out,
         .end = end_of(connection),
+        .why = connection->end != nullptr ? connection->why : nullptr,
         .is_refused = connection->is_refused,
     };
     fill_tls(connection, &record);
+    if (connection->peer.has_certificate) {
+        struct builder hex;
+        builder_init(&hex, sizeof client_key);
+        text_hex(slice_of(connection->peer.spki, sizeof connection->peer.spki), &hex);
+        (void)snprintf(client_key, sizeof client_key, "%s", builder_c_string(&hex));
+        builder_deinit(&hex);
+        record.client_key = client_key;
+    }
     if (choice->config != nullptr) {
         record.upstream = connection->tenure->setup->config->upstreams[connection->upstream].name;
         record.server = choice->config->address;

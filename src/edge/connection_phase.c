@@ -246,6 +246,9 @@ static void handshake_failed(struct connection *connection) {
                      .result = peer->is_refused ? EDGE_HANDSHAKE_REFUSED : EDGE_HANDSHAKE_FAILED,
                      .retried = peer->hellos > 1,
                  });
+    if (!peer->is_refused || peer->refusal == EDGE_REFUSED_CLIENT) {
+        connection->why = tls_why(connection->client.tls);
+    }
     if (peer->is_refused) {
         metrics_refusal(metrics, peer->refusal);
         connection_linger(connection, edge_refusal_text(peer->refusal));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/names.h"
 #include "crypto/hash.h"
 #include "edge/connection.h"
 #include "sys/fd.h"
@@ -142,6 +143,7 @@ void connection_server_failed(struct connection *connection, enum edge_handshake
 static void server_ready(struct connection *connection) {
     struct worker *worker = connection->worker;
     struct metric_at at = {.label_1 = connection->choice.number};
+    connection->why = nullptr; /* it was that of a server before */
     upstream_succeeded(connection->tenure->chooser, &connection->choice, io_now_ms(worker->io));
     connection->is_succeeded = true;
     metrics_add(worker->metrics, METRIC_UPSTREAM_LIVE, at, 1);
@@ -167,6 +169,7 @@ void connection_server_connected(struct connection *connection, int error) {
         return;
     }
     if (error != 0) {
+        connection->why = names_errno(error);
         connection_server_failed(connection, EDGE_HANDSHAKE_FAILED);
         return;
     }
@@ -191,6 +194,7 @@ void connection_server_handshake(struct connection *connection, struct slice byt
         count_handshake(connection, EDGE_HANDSHAKE_OK);
         server_ready(connection);
     } else {
+        connection->why = result == LEG_BROKEN ? tls_why(connection->server.tls) : nullptr;
         connection_server_failed(connection, EDGE_HANDSHAKE_FAILED);
     }
 }

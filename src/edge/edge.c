@@ -6,13 +6,17 @@
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/limits.h"
+#include "codec/error_report.h"
 #include "edge/certificates.h"
 #include "edge/confine.h"
 #include "edge/leg.h"
@@ -22,6 +26,13 @@
 #include "sys/fd.h"
 
 enum { DRAIN_STEP_MS = 20, LOOK_S = 1, MANY = 1000 };
+
+/* What a reload does not change. */
+struct edge_started {
+    enum edge_engine engine;
+    uint32_t workers;
+    char metrics[LIMIT_PATH_BYTES]; /* where they are served; "": nowhere */
+};
 
 struct edge {
     const struct edge_options *options;
@@ -35,6 +46,7 @@ struct edge {
     uint32_t worker_count;
     struct setup *setup;
     struct side *side;
+    struct edge_started started;
     uint32_t live_most; /* connections, since memory was given back */
 };
 
@@ -139,7 +151,8 @@ static status_t start_side(struct edge *edge, struct error *err) {
         .upstreams = edge->setup->upstreams,
         .upstream_count = config->upstream_count,
     };
-    return side_start(edge->side, &options, err);
+    return status_is_ok(side_start(edge->side, &options, err)) ? STATUS_OK
+                                                               : error_context(err, "in metrics");
 }
 
 /* In every worker; memory is all that can fail. */
@@ -175,6 +188,9 @@ static status_t begin(struct edge *edge, struct error *err) {
     TRY(side_new(builder_slice(&edge->hosts), &edge->side, err));
     TRY(edge_config_load(edge->options->file, &config, err));
     edge->worker_count = config->workers > 0 ? config->workers : processor_count();
+    edge->started = (struct edge_started){.engine = config->engine, .workers = config->workers};
+    (void)snprintf(edge->started.metrics, sizeof edge->started.metrics, "%s",
+                   config->has_metrics ? config->metrics.text : "");
     raise_files();
     status_t status = leg_prepare() ? metric_names_new(&edge->names, err)
                                     : error_set(err, ERROR_NO_MEMORY, 0, "cannot prepare TLS");
@@ -225,17 +241,37 @@ static status_t try_reload(struct edge *edge, struct error *err) {
     return status;
 }
 
+/* What was said at the start counts until the next one. */
+static void tell_reloaded(struct edge *edge) {
+    char waits[64];
+    const struct edge_config *config = edge->setup->config;
+    const struct edge_started *started = &edge->started;
+    bool is_moved = strcmp(started->metrics, config->has_metrics ? config->metrics.text : "") != 0;
+    (void)snprintf(
+        waits, sizeof waits, "%s%s%s", started->engine != config->engine ? " engine" : "",
+        started->workers != config->workers ? " workers" : "", is_moved ? " metrics" : "");
+    const struct log_field fields[] = {{"file", config->file, 0}, {"after_restart", waits + 1, 0}};
+    log_event(edge->writer, PROXY_EVENT_RELOADED, fields, waits[0] != '\0' ? 2 : 1);
+}
+
+static void tell_failed(struct edge *edge, const struct error *err) {
+    char why[ERROR_DETAIL_BYTES_MAX + 128];
+    error_report_why(err, why, sizeof why);
+    LOG_EVENT(edge->writer, PROXY_EVENT_RELOAD_FAILED, {"error", err->message, 0}, {"why", why, 0},
+              {"hint", error_effective_hint(err), 0},
+              {"in", err->context_count > 0 ? err->context[0] : "", 0});
+}
+
 static void reload(struct edge *edge) {
     struct error err = {};
     bool is_done = status_is_ok(try_reload(edge, &err));
     metrics_add(own_metrics(edge), METRIC_RELOADS,
                 (struct metric_at){.label_1 = is_done ? EDGE_RELOAD_OK : EDGE_RELOAD_FAILED}, 1);
     if (is_done) {
-        LOG_EVENT(edge->writer, PROXY_EVENT_RELOADED, {"file", edge->setup->config->file, 0});
+        tell_reloaded(edge);
         tell_listeners(edge);
     } else {
-        LOG_EVENT(edge->writer, PROXY_EVENT_RELOAD_FAILED, {"error", err.message, 0},
-                  {"detail", err.detail, 0}, {"hint", error_effective_hint(&err), 0});
+        tell_failed(edge, &err);
     }
 }
 

@@ -40,13 +40,45 @@ static bool set_options(int fd, const struct edge_bind *bind) {
     return is_set;
 }
 
+static uint16_t port_of(const struct edge_bind *bind) {
+    return ntohs(bind->address.ss_family == AF_INET
+                     ? ((const struct sockaddr_in *)&bind->address)->sin_port
+                     : ((const struct sockaddr_in6 *)&bind->address)->sin6_port);
+}
+
+/* Paths have mistakes of their own. */
+static status_t fail_path(const char *path, int number, struct error *err) {
+    struct stat status;
+    const char *slash = strrchr(path, '/');
+    int folder = slash == path ? 1 : (int)(slash - path);
+    if (number == ENOENT) {
+        error_hint(err, "The folder is not there: mkdir -p %.*s", folder, path);
+    } else if (number == EADDRINUSE && lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
+        error_hint(err, "Something that is no socket has this path: see ls -l %.100s", path);
+    } else if (number == EADDRINUSE) {
+        error_hint(err, "Another program listens there: see which with ss -lxp, or use another "
+                        "path.");
+    } else if (number == EACCES) {
+        error_hint(err, "The user that the proxy runs as must be able to write the folder %.*s.",
+                   folder, path);
+    }
+    return (status_t){ERROR_IO};
+}
+
 static status_t fail(const struct edge_bind *bind, int number, struct error *err) {
     (void)error_set(err, ERROR_IO, number, "cannot listen at %s", bind->text);
+    if (bind->transport == EDGE_UNIX) {
+        return fail_path(((const struct sockaddr_un *)&bind->address)->sun_path, number, err);
+    }
     if (number == EADDRINUSE) {
         error_hint(err,
                    "Another program listens there: see which with ss -ltnup, or bind elsewhere.");
     } else if (number == EACCES) {
-        error_hint(err, "Ports below 1024 want CAP_NET_BIND_SERVICE, or a socket from systemd.");
+        error_hint(
+            err,
+            "Ports below 1024 want CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or: "
+            "sysctl net.ipv4.ip_unprivileged_port_start=%u",
+            (unsigned)port_of(bind));
     } else if (number == EADDRNOTAVAIL) {
         error_hint(err, "No interface has this address: see them with ip address, or bind [::].");
     }

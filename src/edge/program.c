@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "codec/text.h"
 #include "codec/units.h"
 #include "edge/program_verbs.h"
+#include "sys/fd.h"
 #include "version.h"
 
 static const char HELP[] =
@@ -49,19 +51,6 @@ static const char HELP[] =
     "  airlock proxy check -c edge/proxy.yaml\n"
     "  airlock proxy -c edge/proxy.yaml\n";
 
-static const struct {
-    const char *name;
-    program_verb *run;
-    int operands_max;
-} VERBS[] = {
-    {"check", program_check, 0},
-    {"health", program_health, 0},
-    {"init", program_init, 1},
-    {"bench", program_bench, 0},
-};
-enum { VERB_COUNT = sizeof VERBS / sizeof VERBS[0] };
-
-enum { JSON_BYTES_MAX = 16 << 20, SECONDS_MAX = 600 };
 enum {
     OPTION_JSON = 1,
     OPTION_HELP,
@@ -69,9 +58,47 @@ enum {
     OPTION_TO,
     OPTION_SECONDS,
     OPTION_UNCONFINED,
+    OPTION_CONFIG,
 };
+#define BIT(option) (1u << (option))
 
-status_t program_usage(struct error *err, const char *what) {
+/* `options`: those that it looks at, beside --json. Nothing is taken without effect. */
+struct verb {
+    const char *name;
+    program_verb *run;
+    int operands_max;
+    unsigned options;
+};
+static const struct verb SERVE = {"", program_serve, 0,
+                                  BIT(OPTION_CONFIG) | BIT(OPTION_UNCONFINED)};
+static const struct verb VERBS[] = {
+    {"check", program_check, 0, BIT(OPTION_CONFIG)},
+    {"health", program_health, 0, BIT(OPTION_CONFIG)},
+    {"init", program_init, 1, 0},
+    {"bench", program_bench, 0, BIT(OPTION_TO) | BIT(OPTION_SECONDS)},
+};
+enum { VERB_COUNT = sizeof VERBS / sizeof VERBS[0] };
+
+enum { JSON_BYTES_MAX = 16 << 20, SECONDS_MAX = 600 };
+
+static const struct option OPTIONS[] = {
+    {"config", required_argument, nullptr, OPTION_CONFIG},
+    {"unconfined", no_argument, nullptr, OPTION_UNCONFINED},
+    {"to", required_argument, nullptr, OPTION_TO},
+    {"seconds", required_argument, nullptr, OPTION_SECONDS},
+    {"json", no_argument, nullptr, OPTION_JSON},
+    {"help", no_argument, nullptr, OPTION_HELP},
+    {"version", no_argument, nullptr, OPTION_VERSION},
+    {},
+};
+enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] - 1 };
+
+status_t program_usage(struct error *err, const char *format, ...) {
+    char what[160];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
     (void)error_set(err, ERROR_USAGE, 0, "%s", what);
     error_hint(err, "See the options with: airlock proxy --help");
     return (status_t){ERROR_USAGE};
@@ -115,24 +142,40 @@ static status_t parse_seconds(const char *text, uint32_t *ret_seconds, struct er
                : program_usage(err, "--seconds takes a number from 1 to 600");
 }
 
+static status_t refuse_option(const char *word, struct error *err) {
+    const char *names[OPTION_COUNT];
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        names[i] = OPTIONS[i].name;
+    }
+    const char *nearest =
+        strncmp(word, "--", 2) == 0 ? text_nearest(word + 2, names, OPTION_COUNT) : nullptr;
+    (void)program_usage(err, "airlock proxy has no option %.80s", word);
+    if (nearest != nullptr) {
+        error_hint(err, "Did you mean: --%s", nearest);
+    }
+    return (status_t){ERROR_USAGE};
+}
+
+static status_t refuse_given(const struct verb *verb, unsigned given, struct error *err) {
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if ((given & ~verb->options & BIT(OPTIONS[i].val)) != 0) {
+            return program_usage(err, "airlock proxy%s%s does not look at --%s",
+                                 verb->name[0] == '\0' ? "" : " ", verb->name, OPTIONS[i].name);
+        }
+    }
+    return STATUS_OK;
+}
+
 /* What is left to do after the options; nullptr: nothing. */
 static status_t parse(int argc, char **argv, struct program_call *call, bool *ret_done,
                       struct error *err) {
-    static const struct option OPTIONS[] = {
-        {"config", required_argument, nullptr, 'c'},
-        {"unconfined", no_argument, nullptr, OPTION_UNCONFINED},
-        {"to", required_argument, nullptr, OPTION_TO},
-        {"seconds", required_argument, nullptr, OPTION_SECONDS},
-        {"json", no_argument, nullptr, OPTION_JSON},
-        {"help", no_argument, nullptr, OPTION_HELP},
-        {"version", no_argument, nullptr, OPTION_VERSION},
-        {},
-    };
     int option;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "c:h", OPTIONS, nullptr)) != -1) {
+    while ((option = getopt_long(argc, argv, ":c:h", OPTIONS, nullptr)) != -1) {
+        option = option == 'c' ? OPTION_CONFIG : option == 'h' ? OPTION_HELP : option;
+        call->given |= option <= OPTION_CONFIG ? BIT(option) : 0;
         switch (option) {
-        case 'c':
+        case OPTION_CONFIG:
             call->file = optarg;
             break;
         case OPTION_UNCONFINED:
@@ -147,7 +190,6 @@ static status_t parse(int argc, char **argv, struct program_call *call, bool *re
         case OPTION_JSON:
             call->report.json = true;
             break;
-        case 'h':
         case OPTION_HELP:
             (void)fputs(HELP, stdout);
             *ret_done = true;
@@ -156,8 +198,10 @@ static status_t parse(int argc, char **argv, struct program_call *call, bool *re
             (void)printf("airlock-proxy %s\n", AIRLOCK_VERSION);
             *ret_done = true;
             return STATUS_OK;
+        case ':':
+            return program_usage(err, "%.80s takes a value", argv[optind - 1]);
         default:
-            return program_usage(err, "there is no such option of proxy, or its value is missing");
+            return refuse_option(argv[optind - 1], err);
         }
     }
     call->operand_count = argc - optind;
@@ -165,19 +209,27 @@ static status_t parse(int argc, char **argv, struct program_call *call, bool *re
     return STATUS_OK;
 }
 
+static status_t run_one(const struct verb *verb, const struct program_call *call, int *ret_exit,
+                        struct error *err) {
+    if (call->operand_count > verb->operands_max) {
+        return program_usage(err, "there is an operand too many: %.80s",
+                             call->operands[verb->operands_max]);
+    }
+    TRY(refuse_given(verb, call->given & ~BIT(OPTION_JSON), err));
+    return verb->run(call, ret_exit, err);
+}
+
 static status_t run_verb(struct program_call *call, int *ret_exit, struct error *err) {
     const char *verb = call->operand_count > 0 ? call->operands[0] : nullptr;
     if (verb == nullptr) {
-        return call->file != nullptr ? program_serve(call, ret_exit, err)
+        return call->file != nullptr ? run_one(&SERVE, call, ret_exit, err)
                                      : program_usage(err, "proxy needs -c FILE, or a verb");
     }
     call->operands++;
     call->operand_count--;
     for (size_t i = 0; i < VERB_COUNT; i++) {
         if (strcmp(VERBS[i].name, verb) == 0) {
-            return call->operand_count <= VERBS[i].operands_max
-                       ? VERBS[i].run(call, ret_exit, err)
-                       : program_usage(err, "there are too many operands");
+            return run_one(&VERBS[i], call, ret_exit, err);
         }
     }
     return refuse_verb(verb, err);
@@ -196,13 +248,14 @@ static status_t run(int argc, char **argv, struct program_call *call, int *ret_e
     return STATUS_OK;
 }
 
-int edge_program(int argc, char **argv) {
-    struct program_call call = {};
+int edge_program(int argc, char **argv, char *const *environment) {
+    struct program_call call = {.report.color = error_report_color(STDERR_FILENO, environment)};
     struct error err = {};
     int exit_status = EXIT_SUCCESS;
     /* libcrypto compares times with mktime(3), which looks for the time zone's file unless a zone
      * is known. */
-    if (setenv("TZ", "UTC0", 1) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+    if (!fd_open_standard() || setenv("TZ", "UTC0", 1) != 0 ||
+        signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
         return EXIT_FAILURE;
     }
     tzset();

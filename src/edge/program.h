@@ -6,4 +6,4 @@
 #pragma once
 
 /* Returns the exit status; prints its own errors. */
-int edge_program(int argc, char **argv);
+int edge_program(int argc, char **argv, char *const *environment);

@@ -50,7 +50,7 @@ status_t program_health(const struct program_call *call, int *ret_exit, struct e
     if (status_is_ok(status)) {
         const char *text = builder_c_string(&answer);
         const char *body = strstr(text, "\r\n\r\n");
-        (void)printf("%s\n", body != nullptr ? body + 4 : "");
+        (void)printf("%s", body != nullptr ? body + 4 : ""); /* JSON, and its line end */
         *ret_exit = strncmp(text, GOOD, sizeof GOOD - 1) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     builder_deinit(&answer);

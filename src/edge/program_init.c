@@ -72,11 +72,14 @@ status_t program_init(const struct program_call *call, int *ret_exit, struct err
     enum development_made made = DEVELOPMENT_THERE;
     const char *folder = call->operand_count > 0 ? call->operands[0] : ".";
     (void)ret_exit;
-    if (call->file != nullptr) {
-        return program_usage(err, "init takes a folder, not -c");
-    }
     if (mkdir(folder, 0755) != 0 && errno != EEXIST) {
-        return error_set(err, ERROR_IO, errno, "cannot make the folder %s", folder);
+        int why = errno;
+        (void)error_set(err, ERROR_IO, why, "cannot make the folder %s", folder);
+        if (why == ENOENT) {
+            error_hint(err, "The folder above it is not there; make it first: mkdir -p %.300s",
+                       folder);
+        }
+        return (status_t){(int)err->code};
     }
     TRY(set_path(folder, CONFIG, paths.config, err));
     TRY(set_path(folder, CERTIFICATE, paths.certificate, err));

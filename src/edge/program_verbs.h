@@ -13,6 +13,7 @@ struct program_call {
     const char *file; /* -c */
     const char *to;   /* --to */
     bool is_unconfined;
+    unsigned given;   /* bits of the options, for program.c */
     uint32_t seconds; /* --seconds; 0: not given */
     int operand_count;
     char **operands;
@@ -22,7 +23,8 @@ struct program_call {
 typedef status_t program_verb(const struct program_call *call, int *ret_exit, struct error *err);
 program_verb program_check, program_health, program_init, program_serve, program_bench;
 
-status_t program_usage(struct error *err, const char *what);
+[[gnu::format(printf, 2, 3)]]
+status_t program_usage(struct error *err, const char *format, ...);
 /* Prints it, with a line end, to standard output. */
 void program_print_json(const struct json *value);
 /* The text of any bytes: escaped. */

@@ -54,6 +54,12 @@ status_t tls_context_set(SSL_CTX *context, enum edge_pq pq, struct certificates 
     return STATUS_OK;
 }
 
+const char *tls_why(const SSL *tls) {
+    long verdict = SSL_get_verify_result(tls);
+    return verdict != X509_V_OK ? X509_verify_cert_error_string(verdict)
+                                : ERR_reason_error_string(ERR_peek_last_error());
+}
+
 enum edge_group tls_group(SSL *tls, uint16_t *ret_code) {
     /* A NID, or where there is none the code point with a bit that says so. */
     int number = (int)SSL_get_negotiated_group(tls);

@@ -54,6 +54,9 @@ bool tls_peer_is_unwanted(const struct tls_peer *peer);
 
 /* The group of a finished handshake; its code point too when `ret_code` is not nullptr. */
 enum edge_group tls_group(SSL *tls, uint16_t *ret_code);
+/* Right after a handshake failed: what libssl says of it, in words; nullptr when it says nothing. A
+ * constant. */
+const char *tls_why(const SSL *tls);
 /* Why an established handshake is classical. */
 enum edge_fallback tls_fallback(const struct tls_peer *peer);
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "enclave/commands.h"
 #include "enclave/report.h"
+#include "sys/fd.h"
 
 static void print_help(void) {
     (void)printf("airlock enclave: run the proxy in an enclave, and see what runs in one\n\n"
@@ -46,7 +47,8 @@ static int run(int argc, char **argv, char **environment) {
 }
 
 int main(int argc, char **argv, char **environment) {
-    int status = run(argc, argv, environment);
+    report_init(environment);
+    int status = fd_open_standard() ? run(argc, argv, environment) : 1;
     if (fflush(stdout) == 0 && ferror(stdout) == 0) {
         return status;
     }

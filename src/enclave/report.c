@@ -2,12 +2,15 @@
 #include "enclave/report.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "codec/error_report.h"
 #include "codec/text.h"
 
 enum { TEXT_BYTES_MAX = 1 << 20 };
+
+static bool is_colored;
 
 void report_json(const struct json *object) {
     struct builder text;
@@ -26,8 +29,12 @@ static void set_text(struct json *object, const char *key, const char *text) {
     builder_deinit(&shown);
 }
 
+void report_init(char *const *environment) {
+    is_colored = error_report_color(STDERR_FILENO, environment);
+}
+
 int report_error(const struct error *err, bool as_json) {
-    const struct error_report how = {.json = as_json};
+    const struct error_report how = {.json = as_json, .color = is_colored};
     return error_report(&how, err);
 }
 

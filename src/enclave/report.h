@@ -8,6 +8,8 @@
 #include "codec/json.h"
 #include "enclave/lint.h"
 
+/* Once, before the others: whether errors are in colour. */
+void report_init(char *const *environment);
 /* To standard error; the exit status. */
 int report_error(const struct error *err, bool as_json);
 /* Findings as FILE:LINE:COLUMN to standard output, or as one object. */

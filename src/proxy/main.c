@@ -65,10 +65,10 @@ static int run_egress(void) {
     return is_ready ? 0 : 1;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv, char **environment) {
     struct stat socket;
     if (argc < 2 || strcmp(argv[1], "--egress") != 0) {
-        return edge_program(argc, argv);
+        return edge_program(argc, argv, environment);
     }
     if (argc != 2 || fstat(EGRESS_FD_SOCKET, &socket) != 0 || !S_ISSOCK(socket.st_mode)) {
         (void)fputs("airlock-proxy --egress is started by airlock, not by hand\n", stderr);

@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "codec/error_report.h"
 #include "codec/text.h"
 #include "release/check.h"
+#include "sys/fd.h"
 
 static const char HELP[] =
     "airlock release: check that a release is what its makers signed\n"
@@ -164,9 +166,12 @@ static status_t run(struct command *command, struct error *err) {
     return status;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv, char **environment) {
     struct command command = {.problems = json_array_new()};
     struct error err;
+    if (!fd_open_standard()) {
+        return EXIT_FAILURE;
+    }
     status_t status = parse(argc, argv, &command, &err);
     if (status_is_ok(status) && command.help) {
         (void)fputs(HELP, stdout);
@@ -174,6 +179,7 @@ int main(int argc, char **argv) {
         status = run(&command, &err);
     }
     json_free(command.problems);
-    return status_is_ok(status) ? EXIT_SUCCESS
-                                : error_report(&(struct error_report){.json = command.json}, &err);
+    const struct error_report how = {.json = command.json,
+                                     .color = error_report_color(STDERR_FILENO, environment)};
+    return status_is_ok(status) ? EXIT_SUCCESS : error_report(&how, &err);
 }

@@ -19,6 +19,16 @@ void fd_closep(int *fd) {
     }
 }
 
+bool fd_open_standard(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        /* The lowest number that is free is this one: those below it are open. */
+        if (fcntl(fd, F_GETFD) < 0 && (errno != EBADF || open("/dev/null", O_RDWR) != fd)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 status_t fd_write_all(int fd, struct slice bytes, const char *what, struct error *err) {
     size_t done = 0;
     while (done < bytes.size) {

@@ -31,6 +31,10 @@ status_t fd_read_to_end(int fd, const char *what, struct builder *builder, struc
 status_t fd_sync(int fd, const char *what, struct error *err);
 status_t fd_sync_filesystem(int fd, const char *what, struct error *err);
 
+/* Opens /dev/null in place of standard input, output and error that are closed, so that no file or
+ * socket gets their numbers, and with them what is printed. False with errno on failure. */
+bool fd_open_standard(void);
+
 /* Sets or clears O_NONBLOCK; false with errno on failure. */
 bool fd_set_nonblocking(int fd, bool on);
 
