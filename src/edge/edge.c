@@ -237,6 +237,9 @@ static status_t try_reload(struct edge *edge, struct error *err) {
     struct setup *before = edge->setup;
     edge->setup = setup; /* the side has it already, and some workers do, whatever fails now */
     status = use_setup(edge, setup, err);
+    if (status_is_ok(status)) {
+        setup_stop_listening(before, false); /* those that stay have descriptors of their own */
+    }
     setup_release(before);
     return status;
 }
@@ -292,6 +295,7 @@ static void drain(struct edge *edge, const sigset_t *signals) {
     for (uint32_t i = 0; i < edge->worker_count; i++) {
         worker_drain(edge->workers[i]);
     }
+    setup_stop_listening(edge->setup, true);
     while (live_count(edge) > 0 && io_fresh_us() < until_us) {
         int signal = sigtimedwait(signals, nullptr, &step);
         if (signal == SIGTERM || signal == SIGINT) {

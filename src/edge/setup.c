@@ -133,6 +133,15 @@ status_t setup_new(const struct setup_options *options, struct setup **ret_setup
     return STATUS_OK;
 }
 
+void setup_stop_listening(struct setup *setup, bool but_udp) {
+    for (uint32_t i = 0; i < setup->config->listener_count; i++) {
+        struct setup_listener *one = &setup->listeners[i];
+        if (!but_udp || one->config->bind.transport != EDGE_UDP) {
+            fd_closep(&one->fd);
+        }
+    }
+}
+
 void setup_reference(struct setup *setup) {
     setup->references++;
 }

@@ -48,5 +48,9 @@ struct setup_options {
 /* One reference. Errors name the listener or upstream. ERROR_PROXY_CONFIG, ERROR_IO and more. */
 status_t setup_new(const struct setup_options *options, struct setup **ret_setup,
                    struct error *err);
+/* Closes its sockets, once no worker accepts from them any more: whoever connects is turned away at
+ * once, and the addresses are free, however long its last connections live. With `but_udp` those of
+ * UDP stay, whose sessions go on through them. By the thread that makes setups. */
+void setup_stop_listening(struct setup *setup, bool but_udp);
 void setup_reference(struct setup *setup);
 void setup_release(struct setup *setup); /* nullptr is fine */
