@@ -81,22 +81,25 @@ static void on_silence(struct timer *timer) {
     await_silence(udp);
 }
 
-/* A socket connected to a server that can be used; false when there is none. */
-static bool connect_server(struct udp *udp, struct udp_session *one) {
+/* A socket connected to a server that can be used; false when there is none, and why. */
+static bool connect_server(struct udp *udp, struct udp_session *one, enum edge_udp_drop *ret_why) {
     one->choice = (struct upstream_choice){.upstream = udp->upstream};
+    *ret_why = EDGE_UDP_DROP_SERVER;
     while (upstream_choose(udp->options.chooser, &one->choice, now_ms(udp))) {
         const struct sockaddr *address = (const struct sockaddr *)&one->choice.address;
         one->fd = socket(address->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (one->fd >= 0 && connect(one->fd, address, one->choice.size) == 0) {
+        if (one->fd < 0) { /* descriptors or memory ran out here: no fault of the server's */
+            *ret_why = EDGE_UDP_DROP_SESSIONS;
+            return false;
+        }
+        if (connect(one->fd, address, one->choice.size) == 0) {
             upstream_succeeded(udp->options.chooser, &one->choice, now_ms(udp));
             return true;
         }
         uint32_t random = 0;
         random_fill(&random, sizeof random);
         (void)upstream_failed(udp->options.chooser, &one->choice, now_ms(udp), random);
-        if (one->fd >= 0) {
-            (void)close(one->fd);
-        }
+        (void)close(one->fd);
     }
     return false;
 }
@@ -115,11 +118,12 @@ static bool make_session(struct udp *udp, struct udp_session *one) {
     one->watch = (struct io_watch){.fd = -1, .ready = on_server_ready};
     one->generation = udp->generation;
     one->udp = udp;
-    bool is_connected = connect_server(udp, one);
+    enum edge_udp_drop why = EDGE_UDP_DROP_SESSIONS;
+    bool is_connected = connect_server(udp, one, &why);
     if (is_connected && io_watch_add(udp->options.io, &one->watch, one->fd, POLLIN)) {
         return true;
     }
-    count_drops(udp, is_connected ? EDGE_UDP_DROP_SESSIONS : EDGE_UDP_DROP_SERVER, 1);
+    count_drops(udp, is_connected ? EDGE_UDP_DROP_SESSIONS : why, 1);
     if (is_connected) {
         (void)close(one->fd);
     }

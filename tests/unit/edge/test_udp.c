@@ -3,6 +3,7 @@
  * The UDP relay between sockets of this process, on each engine.
  */
 #include <dirent.h>
+#include <sys/resource.h>
 
 #include "edge/log.h"
 #include "udp_relay.h"
@@ -115,6 +116,28 @@ static unsigned open_fds(void) {
     }
     (void)closedir(folder);
     return count;
+}
+
+static void without_a_descriptor_no_server_is_blamed(void **state) {
+    struct relay *relay = relay_new(state);
+    struct rlimit before;
+    relay_open(relay);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(relay->fd);
+    assert_int_equal(close(next), 0);
+    struct rlimit none = {.rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 8; i++) {
+        say(relay->client[0], 10, 'a');
+    }
+    TURN_UNTIL(relay->io, counted(relay, METRIC_UDP_DROPS, EDGE_UDP_DROP_SESSIONS) +
+                                  counted(relay, METRIC_UDP_DROPS, EDGE_UDP_DROP_SERVER) ==
+                              8);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(counted(relay, METRIC_UDP_DROPS, EDGE_UDP_DROP_SERVER), 0);
+    say(relay->client[0], 11, 'a');
+    assert_int_equal(hear_size(relay, relay->server[0]), 11);
+    relay_free(relay);
 }
 
 static void a_full_table_closes_the_silent_one(void **state) {
@@ -314,6 +337,7 @@ int main(void) {
         ON_BOTH(no_server_no_session),
         ON_BOTH(a_network_has_so_many_sessions),
         ON_BOTH(a_server_that_is_gone_ends_the_session),
+        ON_BOTH(without_a_descriptor_no_server_is_blamed),
         ON_BOTH(a_full_table_closes_the_silent_one),
         ON_BOTH(the_silent_go_by_themselves),
         ON_BOTH(after_draining_there_are_no_new_sessions),
