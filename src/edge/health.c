@@ -146,14 +146,16 @@ static void on_ready(struct loop_source *source, uint32_t events) {
     }
 }
 
-/* nullptr, or why it failed at once. */
+/* nullptr, or why it failed at once. One for which there is no descriptor here says nothing about
+ * the server: it is left out. */
 static const char *begin_check(struct check *check, const struct upstream_choice *where) {
     struct loop *loop = check->health->loop;
     const struct sockaddr *address = (const struct sockaddr *)&where->address;
     CLEANUP(fd_closep)
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        return strerror(errno);
+        wait_for_next(check);
+        return nullptr;
     }
     if (connect(fd, address, where->size) != 0 && errno != EINPROGRESS) {
         return strerror(errno);

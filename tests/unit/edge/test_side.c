@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "codec/json.h"
+#include "edge/health.h"
 #include "edge/side.h"
 #include "sys/fd.h"
 
@@ -223,6 +225,37 @@ static void a_server_that_dies_is_down_and_comes_back(void **state) {
     assert_false(log_has(fixture, "proxy.server-up", fixture->servers[1].address));
 }
 
+/* A flood of clients may have taken all of them: the servers are not the worse for that. */
+static void without_a_descriptor_no_server_is_down(void **state) {
+    struct fixture *fixture = *state;
+    const struct log_writer_options options = {.clock = clock_system()};
+    struct log_writer *log;
+    struct health *health;
+    struct loop *loop;
+    struct error err;
+    struct rlimit before;
+    assert_true(status_is_ok(log_writer_new(fixture->log, &options, &log, &err)));
+    assert_true(status_is_ok(loop_new(&loop, &err)));
+    assert_true(
+        status_is_ok(health_new(loop, fixture->state, fixture->metrics, log, &health, &err)));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(fixture->log_fd);
+    assert_int_equal(close(next), 0);
+    struct rlimit none = {.rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 50; i++) { /* each waits for the next check */
+        (void)loop_turn(loop);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct upstream_server_view view;
+        upstreams_server(fixture->state, i, 0, &view);
+        assert_true(view.is_up);
+    }
+    health_free(health);
+    loop_free(loop);
+}
+
 static void failed_checks_are_counted_where_they_failed(void **state) {
     struct fixture *fixture = *state;
     fd_closep(&fixture->servers[0].fd);
@@ -307,6 +340,7 @@ static void a_bind_that_is_taken_is_an_error_and_leaves_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_server_that_dies_is_down_and_comes_back),
+        TEST(without_a_descriptor_no_server_is_down),
         TEST(failed_checks_are_counted_where_they_failed),
         TEST(ready_is_what_it_was_told),
         TEST(a_reload_changes_whom_it_looks_at),
