@@ -13,7 +13,8 @@ struct error_report {
     bool color; /* standard error is a terminal that wants it */
 };
 
-/* Whether `fd` is a terminal that wants colours: NO_COLOR and TERM=dumb in the environment say no. */
+/* Whether `fd` is a terminal that wants colours: NO_COLOR and TERM=dumb in the environment say no.
+ */
 bool error_report_color(int fd, char *const *environment);
 
 /* The second line of an error: its detail, what the system said, or the meaning of its code. */

@@ -52,6 +52,7 @@ struct edge_bind {
 struct edge_network {
     uint8_t bytes[16];
     uint8_t bits; /* of 128 */
+    bool is_unix; /* whoever may open the listener's Unix socket; nothing else stands here */
 };
 
 /* The SHA-256 of a public key (SubjectPublicKeyInfo, DER). */

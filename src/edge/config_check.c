@@ -207,9 +207,16 @@ static status_t check_limits(struct config_reader *reader, const struct yaml_nod
 static status_t check_proxy(struct config_reader *reader, const struct yaml_node *node,
                             const struct edge_listener *listener) {
     const struct yaml_node *proxy = yaml_get(node, "proxy_protocol");
-    if (listener->proxy_from_count > 0 && listener->bind.transport == EDGE_UNIX) {
-        return config_refuse(reader, at(proxy, "in"), "Take it out, or bind tcp://.",
-                             "clients of a Unix socket come from no network");
+    for (uint32_t i = 0; i < listener->proxy_from_count; i++) {
+        bool is_unix = listener->bind.transport == EDGE_UNIX;
+        if (listener->proxy_from[i].is_unix == is_unix) {
+            continue;
+        }
+        return is_unix ? config_refuse(reader, at(proxy, "in"),
+                                       "Write in: [unix]; who may open the socket is its mode.",
+                                       "clients of a Unix socket come from no network")
+                       : config_refuse(reader, at(proxy, "in"), "Write ADDRESS/BITS: 10.0.0.0/8.",
+                                       "this listener is no Unix socket");
     }
     if (listener->proxy_out != EDGE_PROXY_NONE && listener->mode == EDGE_ECHO) {
         return config_refuse(reader, at(proxy, "out"), "Take it out.",

@@ -187,7 +187,10 @@ status_t config_read_networks(struct config_reader *reader, const struct config_
     }
     for (const struct yaml_node *item = node->first; item != nullptr; item = item->next) {
         TRY(is_item(reader, value, item));
-        const char *why = parse_network(slice_of(item->text, item->size), &networks[count]);
+        networks[count].is_unix = strcmp(item->text, "unix") == 0;
+        const char *why = networks[count].is_unix
+                              ? nullptr
+                              : parse_network(slice_of(item->text, item->size), &networks[count]);
         if (why != nullptr) {
             return config_refuse(reader, item, "Write ADDRESS/BITS: 10.0.0.0/8, ::1/128.",
                                  "\"%s\" is no network: %s", config_show(item->text).text, why);

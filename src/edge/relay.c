@@ -112,14 +112,21 @@ void relay_ended(struct connection *connection, struct leg *from) {
         pass_end_on(connection, from);
         return;
     }
-    /* An end without close_notify may be anybody's doing: it is passed on as an abort, not as an
-     * end. After the other side's end there is nothing left that could be missing. */
+    /* An end without close_notify may be anybody's doing. Where the other side speaks TLS it is
+     * passed on as it came, behind what came before it; else as an abort, the only end in clear
+     * that says the same. After the other side's end there is nothing left that could be missing.
+     */
     if (other(connection, from)->is_ended) {
         from->is_ended = true;
         connection_close(connection, "done", false);
         return;
     }
-    connection_abort(connection, EDGE_ERROR_TRUNCATED);
+    if (other(connection, from)->tls == nullptr) {
+        connection_abort(connection, EDGE_ERROR_TRUNCATED);
+        return;
+    }
+    metrics_error(connection->worker->metrics, EDGE_ERROR_TRUNCATED);
+    connection_close(connection, edge_error_text(EDGE_ERROR_TRUNCATED), false);
 }
 
 void relay_drained(struct connection *connection, struct leg *to) {

@@ -22,10 +22,7 @@ stop_all() {
 }
 trap stop_all EXIT
 
-ports=$(python3 -c 'import socket
-s = [socket.create_server(("127.0.0.1", 0)) for _ in "ab"]
-print(*(one.getsockname()[1] for one in s))')
-read -r front back <<<"$ports"
+read -r front back < <(free_ports 2)
 enclave() { "$AIRLOCK" enclave "$@"; }
 fails() { # exit status, words, command...
     local status=$1 words=$2 got

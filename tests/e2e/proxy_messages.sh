@@ -9,7 +9,7 @@ load="python3 $AIRLOCK_SOURCE_DIR/tests/e2e/proxy_load.py"
 edge=
 jobs=()
 trap 'kill $edge "${jobs[@]}" 2>/dev/null; wait 2>/dev/null; clean_up' EXIT
-read -r front auth out near metrics gone plain wrong < <(free_ports 8)
+read -r front auth out near metrics gone plain wrong ragged sloppy < <(free_ports 10)
 
 # Options.
 check "an option that is none is named" says 'airlock proxy has no option --jsn' "$proxy" check --jsn
@@ -87,12 +87,23 @@ listeners:
     tls: {cert: cert.pem, key: cert.key, client: {auth: require, pins: ["$pin"]}}
   - {name: out, bind: "tcp://127.0.0.1:$out", mode: originate, routes: [{to: wrong}]}
   - {name: near, bind: "tcp://127.0.0.1:$near", mode: originate, routes: [{to: plain}]}
+  - {name: ragged, bind: "tcp://127.0.0.1:$ragged", mode: reencrypt, tls: {cert: cert.pem, key: cert.key}, routes: [{to: sloppy}]}
 upstreams:
+  - {name: sloppy, servers: [{addr: "127.0.0.1:$sloppy"}], tls: {ca: cert.pem, server_name: localhost}}
   - {name: gone, servers: [{addr: "127.0.0.1:$gone"}]}
   - {name: wrong, servers: [{addr: "127.0.0.1:$wrong"}], tls: {ca: friend.pem, server_name: localhost}}
   - {name: plain, servers: [{addr: "127.0.0.1:$plain"}], tls: {ca: friend.pem, server_name: localhost}}
 END
 openssl s_server -accept "127.0.0.1:$wrong" -cert stranger.pem -key stranger.key -quiet >/dev/null 2>&1 &
+jobs+=($!)
+python3 -c '
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("cert.pem", "cert.key")
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    with context.wrap_socket(listener.accept()[0], server_side=True) as one:
+        one.sendall(b"x" * 100000)' "$sloppy" 2>/dev/null &
 jobs+=($!)
 cp proxy.yaml good.yaml
 "$proxy" -c proxy.yaml 2>log &
@@ -123,7 +134,7 @@ ask "$auth" -cert stranger.pem -key stranger.key
 eventually is auth end client-certificate
 check "a client's certificate that is refused: why" grep -q 'certificate' <(of auth why)
 ask "$auth" -cert friend.pem -key friend.key
-eventually is auth end done
+eventually is auth end "done"
 same "one that is accepted: whose key" "$pin" "$(of auth client_key)"
 same "and nothing is wrong" - "$(of auth why)"
 talk() { python3 -c '
@@ -140,6 +151,24 @@ check "a server that is not trusted: why" grep -q 'certificate' <(of out why)
 talk "$near"
 eventually is near end upstream-handshake
 check "a server that speaks no TLS and goes: so it says" grep -Eq 'closed in the middle|reset|unexpected eof' <(of near why)
+
+# A server that ends without a word of TLS: what it sent is passed on, and its end as what it was.
+same "a server that ends without close_notify: so does the edge, behind the last byte" "100000 ragged" "$(python3 - "$ragged" <<'END'
+import socket, ssl, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10) as plain:
+    one, got = context.wrap_socket(plain, suppress_ragged_eofs=False), 0
+    try:
+        while data := one.recv(65536):
+            got += len(data)
+        print(got, "closed")
+    except ssl.SSLEOFError:
+        print(got, "ragged")
+END
+)"
+eventually is ragged end truncated
+same "and the log has it" truncated "$(of ragged end)"
 
 # Reloads.
 last() { # event, member

@@ -157,6 +157,11 @@ static const struct bad LISTENERS[] = {
      "4:69: \"10.0.0.1/8\" is no network: it has bits behind its length", "10.0.0.0/8"},
     {ONE("mode: echo, proxy_protocol: {in: [10.0.0.0/33]}"),
      "4:69: \"10.0.0.0/33\" is no network: behind the slash", ""},
+    {ONE("mode: echo, proxy_protocol: {in: [unix]}"), "4:64: this listener is no Unix socket",
+     "10.0.0.0/8"},
+    {HEAD "listeners:\n- {name: a, bind: \"unix:///s\", mode: echo, proxy_protocol: {in: [unix, "
+          "\"::1\"]}}\n",
+     "3:61: clients of a Unix socket come from no network", "in: [unix]"},
     {ONE("mode: echo, proxy_protocol: {in: [local]}"),
      "4:69: \"local\" is no network: it is a name", ""},
     {ONE("mode: echo, proxy_protocol: {out: v2}"),
