@@ -243,7 +243,7 @@ void io_fail(struct io *io, struct io_stream *stream, int error) {
 }
 
 void io_end(struct io_stream *stream) {
-    if (!stream->has_ended && !stream->is_closing) {
+    if (!stream->has_ended && !stream->is_closing && !stream->is_finishing) {
         stream->has_ended = true;
         stream->is_reading = false;
         stream->row->ended(stream, 0);

@@ -25,7 +25,7 @@ struct end {
     size_t kept_size, seen;
     uint64_t sum; /* of position and byte, so that order counts */
     int ended, error, connected, connect_error, drained, closed;
-    bool echoes, closes_when_received, stops_when_received;
+    bool echoes, closes_when_received, finishes_when_received, stops_when_received;
 };
 
 static inline void add(struct end *end, struct slice bytes) {
@@ -46,6 +46,9 @@ static inline void on_received(struct io_stream *stream, struct slice bytes) {
     }
     if (end->stops_when_received) {
         io_read_stop(end->io, stream);
+    }
+    if (end->finishes_when_received) {
+        io_finish(end->io, stream);
     }
     if (end->closes_when_received) {
         io_close(end->io, stream, false);

@@ -156,6 +156,40 @@ static void an_end_is_told_once_and_only_who_reads_hears_of_it(void **state) {
     close_end(&end);
 }
 
+/* Half of it closed is not all of it: who says that he sends no more may still want the rest. */
+static void what_waits_is_sent_to_whoever_sends_no_more(void **state) {
+    struct io *io = io_of(state);
+    int pair[2];
+    struct end end;
+    static const uint8_t block[8192];
+    static uint8_t sink[65536];
+    make_pair(pair);
+    end_init(&end, io, pair[0]);
+    io_read_start(io, &end.stream);
+    size_t taken = 0, got = 0;
+    while (!io_is_full(&end.stream)) {
+        assert_true(io_send(io, &end.stream, slice_of(block, sizeof block)));
+        taken += sizeof block;
+        int turns = 0;
+        TURN_UNTIL(io, turns++ == 1);
+    }
+    end.finishes_when_received = true;
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(shutdown(pair[1], SHUT_WR), 0); /* it may be seen in the same turn */
+    while (end.closed == 0) {
+        int turns = 0;
+        TURN_UNTIL(io, turns++ == 1);
+        ssize_t size = read(pair[1], sink, sizeof sink);
+        got += size > 0 ? (size_t)size : 0;
+    }
+    for (ssize_t size = 1; size > 0; got += size > 0 ? (size_t)size : 0) {
+        size = read(pair[1], sink, sizeof sink);
+    }
+    assert_int_equal(end.ended, 0);
+    assert_int_equal(got, taken);
+    assert_int_equal(close(pair[1]), 0);
+}
+
 static void closing_from_within_a_call_ends_the_calls(void **state) {
     struct io *io = io_of(state);
     int pair[2];
@@ -234,6 +268,7 @@ int main(void) {
         ON_BOTH(what_stops_is_not_read_and_goes_on_later),
         ON_BOTH(an_end_is_told_once_and_only_who_reads_hears_of_it),
         ON_BOTH(closing_from_within_a_call_ends_the_calls),
+        ON_BOTH(what_waits_is_sent_to_whoever_sends_no_more),
         ON_BOTH(a_watch_is_called_as_long_as_it_holds_and_not_after),
         ON_BOTH(an_echo_gives_everything_back_in_order),
     };
