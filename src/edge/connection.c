@@ -212,12 +212,18 @@ void connection_refuse(struct connection *connection, enum edge_refusal refusal)
  * so it goes on reading for a moment. */
 void connection_linger(struct connection *connection, const char *end) {
     struct io *io = connection->worker->io;
+    connection->is_refused = connection->phase < PHASE_RELAY;
     connection->phase = PHASE_LINGER;
     connection->end = end;
-    connection->is_refused = true;
     io_shut(io, &connection->client.stream);
     io_read_start(io, &connection->client.stream);
     connection_deadline(connection, LINGER_MS);
+}
+
+void connection_break(struct connection *connection, enum edge_error error) {
+    metrics_error(connection->worker->metrics, error);
+    io_close(connection->worker->io, &connection->server.stream, true);
+    connection_linger(connection, edge_error_text(error));
 }
 
 /* Timers count in milliseconds, and may be one early for what is measured in microseconds. */

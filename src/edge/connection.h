@@ -93,6 +93,9 @@ void connection_server_failed(struct connection *connection, enum edge_handshake
 void connection_blame_silence(struct connection *connection);
 void connection_relay(struct connection *connection); /* both legs stand */
 void connection_linger(struct connection *connection, const char *end);
+/* A relay whose client broke TLS: the alert that libssl has written for it still goes out, the
+ * server sees an abort. */
+void connection_break(struct connection *connection, enum edge_error error);
 void connection_received(struct connection *connection, struct slice bytes); /* before the relay */
 void connection_handshake(struct connection *connection, struct slice bytes);
 void connection_server_connected(struct connection *connection, int error);

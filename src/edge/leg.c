@@ -226,6 +226,15 @@ static int open_piece(struct leg *leg, struct leg *to, size_t *ret_size) {
     return result;
 }
 
+/* SSL_get_error(), but that a close_notify after a user_canceled is an end too: libssl 3.5 still
+ * thinks of the first alert then, finds nothing wrong, and blames the socket. */
+static int error_of(const SSL *tls, int result) {
+    int error = SSL_get_error(tls, result);
+    bool is_end =
+        error == SSL_ERROR_SYSCALL && (SSL_get_shutdown(tls) & SSL_RECEIVED_SHUTDOWN) != 0;
+    return is_end ? SSL_ERROR_ZERO_RETURN : error;
+}
+
 static enum leg_result open_all(struct leg *leg, struct leg *to, uint64_t *ret_moved) {
     for (;;) {
         size_t size = 0;
@@ -242,7 +251,7 @@ static enum leg_result open_all(struct leg *leg, struct leg *to, uint64_t *ret_m
         if (to->is_overrun) {
             return LEG_NO_MEMORY;
         }
-        switch (SSL_get_error(leg->tls, result)) {
+        switch (error_of(leg->tls, result)) {
         case SSL_ERROR_WANT_READ:
             return LEG_DONE;
         case SSL_ERROR_ZERO_RETURN:
@@ -296,7 +305,7 @@ enum leg_result leg_take(struct leg *leg, struct slice bytes, struct builder *te
         int got = room == 0 ? 0
                             : SSL_read_ex(leg->tls, piece,
                                           room < sizeof piece ? room : sizeof piece, &size);
-        int error = room == 0 || got == 1 ? SSL_ERROR_NONE : SSL_get_error(leg->tls, got);
+        int error = room == 0 || got == 1 ? SSL_ERROR_NONE : error_of(leg->tls, got);
         make_good(leg, got == 1 ? 1 : 0);
         builder_bytes(text, slice_of(piece, size));
         if (error == SSL_ERROR_WANT_READ) {

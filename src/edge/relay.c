@@ -81,7 +81,11 @@ static void move(struct connection *connection, struct leg *from, struct slice b
         pass_end_on(connection, from);
         break;
     case LEG_BROKEN:
-        connection_abort(connection, is_client ? EDGE_ERROR_TLS : EDGE_ERROR_UPSTREAM_TLS);
+        if (is_client) {
+            connection_break(connection, EDGE_ERROR_TLS);
+        } else {
+            connection_abort(connection, EDGE_ERROR_UPSTREAM_TLS);
+        }
         break;
     case LEG_NO_MEMORY:
         connection_abort(connection, EDGE_ERROR_MEMORY);
