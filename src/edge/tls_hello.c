@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/hash.h"
 #include "edge/tls_internal.h"
 #include "enclave/evidence.h"
 
@@ -20,14 +21,17 @@ static struct slice extension(SSL *tls, unsigned type) {
                                                                    : (struct slice){};
 }
 
-static uint32_t read_offers(struct slice groups) {
+/* False: not one list of groups, with at least one in it. */
+static bool read_offers(struct slice groups, uint32_t *ret_offers) {
     struct cursor cursor = cursor_of(groups);
     uint32_t offers = 0;
-    (void)cursor_u16_be(&cursor);
-    while (cursor_remaining(&cursor) >= 2) {
+    uint16_t size = cursor_u16_be(&cursor);
+    bool is_list = cursor_is_ok(&cursor) && size == cursor_remaining(&cursor) && size % 2 == 0;
+    while (is_list && cursor_remaining(&cursor) > 0) {
         offers |= 1u << edge_group_of_code(cursor_u16_be(&cursor));
     }
-    return offers;
+    *ret_offers = offers;
+    return offers != 0;
 }
 
 static bool knows_1_3(struct slice versions) {
@@ -156,27 +160,92 @@ static int route(struct tls_peer *peer, struct slice alpn, int *ret_alert) {
                : refuse(peer, EDGE_REFUSED_ALPN, ret_alert, SSL_AD_NO_APPLICATION_PROTOCOL);
 }
 
+static int judge_groups(struct tls_peer *peer, struct slice groups, int *ret_alert) {
+    enum edge_pq pq = peer->server->listener->pq;
+    int alert = SSL_AD_HANDSHAKE_FAILURE; /* libssl knows no missing_extension as early as here */
+    if (!read_offers(groups, &peer->offers) && groups.data != nullptr) {
+        *ret_alert = SSL_AD_DECODE_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    if (pq == EDGE_PQ_REQUIRE && (peer->offers & TLS_POST_QUANTUM) == 0) {
+        return refuse(peer, EDGE_REFUSED_CLASSICAL, ret_alert, alert);
+    }
+    if (pq == EDGE_PQ_OFF && (peer->offers & TLS_CLASSICAL) == 0) {
+        return refuse(peer, EDGE_REFUSED_GROUP, ret_alert, alert);
+    }
+    if ((peer->offers & (TLS_POST_QUANTUM | TLS_CLASSICAL)) == 0) {
+        return refuse(peer, EDGE_REFUSED_GROUP, ret_alert, alert);
+    }
+    return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+static void hash_list(struct sha256 *hash, struct slice list) {
+    uint64_t size = list.size;
+    sha256_update(hash, slice_of(&size, sizeof size));
+    sha256_update(hash, list);
+}
+
+/* What has to be in a second ClientHello as it was in the first: RFC 8446, section 4.1.2. */
+static void hash_hello(SSL *tls, struct digest *ret_digest) {
+    static const uint16_t EXTENSIONS[] = {
+        TLSEXT_TYPE_server_name,
+        TLSEXT_TYPE_max_fragment_length,
+        TLSEXT_TYPE_supported_groups,
+        TLSEXT_TYPE_signature_algorithms,
+        TLSEXT_TYPE_application_layer_protocol_negotiation,
+        TLSEXT_TYPE_supported_versions,
+        TLSEXT_TYPE_psk_kex_modes,
+        TLSEXT_TYPE_signature_algorithms_cert,
+    };
+    const unsigned char *data = nullptr;
+    struct sha256 hash;
+    sha256_init(&hash);
+    uint32_t version = SSL_client_hello_get0_legacy_version(tls);
+    sha256_update(&hash, slice_of(&version, sizeof version));
+    size_t size = SSL_client_hello_get0_random(tls, &data);
+    hash_list(&hash, slice_of(data, size));
+    size = SSL_client_hello_get0_session_id(tls, &data);
+    hash_list(&hash, slice_of(data, size));
+    size = SSL_client_hello_get0_ciphers(tls, &data);
+    hash_list(&hash, slice_of(data, size));
+    for (size_t i = 0; i < sizeof EXTENSIONS / sizeof EXTENSIONS[0]; i++) {
+        struct slice one = extension(tls, EXTENSIONS[i]);
+        bool is_there = one.data != nullptr;
+        sha256_update(&hash, slice_of(&is_there, sizeof is_there));
+        hash_list(&hash, one);
+    }
+    sha256_final(&hash, ret_digest);
+}
+
+/* Libssl looks only at the suite that was chosen. Of the rest we have answered some already: the
+ * route, the protocol, whether a group is offered that `pq` wants. */
+static int judge_second(const struct tls_peer *peer, const struct digest *digest, int *ret_alert) {
+    if (memcmp(peer->hello.bytes, digest->bytes, sizeof digest->bytes) != 0) {
+        *ret_alert = SSL_AD_ILLEGAL_PARAMETER;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
+    return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 int tls_on_hello(SSL *tls, int *ret_alert, void *unused) {
     struct tls_peer *peer = SSL_get_app_data(tls);
     (void)unused;
+    struct digest digest;
+    hash_hello(tls, &digest);
     peer->hellos++;
     if (peer->hellos > 1) {
-        return SSL_CLIENT_HELLO_SUCCESS; /* libssl holds the second one against the first */
+        return judge_second(peer, &digest, ret_alert);
     }
-    peer->offers = read_offers(extension(tls, TLSEXT_TYPE_supported_groups));
+    peer->hello = digest;
+    struct slice groups = extension(tls, TLSEXT_TYPE_supported_groups);
     read_name(extension(tls, TLSEXT_TYPE_server_name), peer->sni);
     if (!knows_1_3(extension(tls, TLSEXT_TYPE_supported_versions))) {
+        (void)read_offers(groups, &peer->offers);
         return refuse(peer, EDGE_REFUSED_VERSION, ret_alert, SSL_AD_PROTOCOL_VERSION);
     }
-    enum edge_pq pq = peer->server->listener->pq;
-    if (pq == EDGE_PQ_REQUIRE && (peer->offers & TLS_POST_QUANTUM) == 0) {
-        return refuse(peer, EDGE_REFUSED_CLASSICAL, ret_alert, SSL_AD_HANDSHAKE_FAILURE);
-    }
-    if (pq == EDGE_PQ_OFF && (peer->offers & TLS_CLASSICAL) == 0) {
-        return refuse(peer, EDGE_REFUSED_GROUP, ret_alert, SSL_AD_HANDSHAKE_FAILURE);
-    }
-    if ((peer->offers & (TLS_POST_QUANTUM | TLS_CLASSICAL)) == 0) {
-        return refuse(peer, EDGE_REFUSED_GROUP, ret_alert, SSL_AD_HANDSHAKE_FAILURE);
+    int judged = judge_groups(peer, groups, ret_alert);
+    if (judged != SSL_CLIENT_HELLO_SUCCESS) {
+        return judged;
     }
     return route(peer,
                  alpn_list(extension(tls, TLSEXT_TYPE_application_layer_protocol_negotiation)),

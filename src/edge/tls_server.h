@@ -11,6 +11,7 @@
 #include <openssl/types.h>
 
 #include "codec/host.h"
+#include "crypto/hash.h"
 #include "edge/metrics.h"
 
 struct tls_server;
@@ -21,9 +22,10 @@ struct tls_server;
 /* What TLS knows of a client; in its connection, at one place as long as the SSL is. */
 struct tls_peer {
     const struct tls_server *server;
-    uint32_t offers; /* bits of enum edge_group: in supported_groups */
-    uint8_t hellos;  /* 2: after a HelloRetryRequest */
-    bool is_refused; /* for `refusal` */
+    uint32_t offers;     /* bits of enum edge_group: in supported_groups */
+    uint8_t hellos;      /* 2: after a HelloRetryRequest */
+    struct digest hello; /* of what may not change in the second one */
+    bool is_refused;     /* for `refusal` */
     enum edge_refusal refusal;
     bool has_certificate; /* accepted; `spki` is the SHA-256 of its public key */
     uint8_t spki[EDGE_SPKI_BYTES];
