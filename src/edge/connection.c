@@ -157,10 +157,25 @@ static void on_server_closed(struct io_stream *stream) {
     forget_if_closed(connection);
 }
 
-static const struct io_stream_row CLIENT = {on_client_received, on_client_ended, on_client_drained,
-                                            nullptr, on_client_closed};
-static const struct io_stream_row SERVER = {on_server_received, on_server_ended, on_server_drained,
-                                            on_server_connected, on_server_closed};
+static void on_client_passed(struct io_stream *stream, size_t size) {
+    relay_passed(of_client(stream), &of_client(stream)->client, size);
+}
+
+static void on_server_passed(struct io_stream *stream, size_t size) {
+    relay_passed(of_server(stream), &of_server(stream)->server, size);
+}
+
+static const struct io_stream_row CLIENT = {.received = on_client_received,
+                                            .ended = on_client_ended,
+                                            .drained = on_client_drained,
+                                            .passed = on_client_passed,
+                                            .closed = on_client_closed};
+static const struct io_stream_row SERVER = {.received = on_server_received,
+                                            .ended = on_server_ended,
+                                            .drained = on_server_drained,
+                                            .connected = on_server_connected,
+                                            .passed = on_server_passed,
+                                            .closed = on_server_closed};
 
 void connection_deadline(struct connection *connection, uint32_t after_ms) {
     struct io *io = connection->worker->io;

@@ -106,6 +106,7 @@ void connection_attest_received(struct connection *connection, struct slice byte
 void connection_attest_forget(struct connection *connection);
 /* Relay: bytes of one leg, its end, and room on it for the other's. */
 void relay_received(struct connection *connection, struct leg *from, struct slice bytes);
+void relay_passed(struct connection *connection, struct leg *from, size_t size); /* by the kernel */
 void relay_ended(struct connection *connection, struct leg *from);
 void relay_drained(struct connection *connection, struct leg *to);
 /* The PROXY header towards the server. */

@@ -57,6 +57,7 @@ void io_free(struct io *io) {
         io->spare = block->next;
         free(block);
     }
+    io_pipes_free(io);
     timers_deinit(&io->timers);
     io->engine->free(io);
 }
@@ -216,6 +217,9 @@ void io_sent(struct io *io, struct io_stream *stream, size_t size) {
             stream->row->drained(stream);
         }
     }
+    if (stream->source != nullptr && stream->source->is_piping && stream->waiting == 0) {
+        io->engine->pipe_resume(io, stream->source);
+    }
 }
 
 void io_connected(struct io *io, struct io_stream *stream, int error) {
@@ -301,6 +305,7 @@ void io_close(struct io *io, struct io_stream *stream, bool reset) {
         (void)setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     }
     unlink_dirty(io, stream);
+    io_part(io, stream);
     stream->is_closing = true;
     stream->is_reading = false;
     io->engine->close(io, stream);

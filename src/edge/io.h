@@ -20,6 +20,7 @@
 
 struct io; /* an engine */
 struct io_block;
+struct io_pipe;
 struct io_slot;
 struct io_stream;
 
@@ -32,6 +33,8 @@ struct io_stream_row { /* what a kind of owner does; a constant */
     void (*drained)(struct io_stream *stream);
     /* What io_connect() began: 0, or an errno. */
     void (*connected)(struct io_stream *stream, int error);
+    /* After io_join(): so many bytes came and are on their way into the other stream. */
+    void (*passed)(struct io_stream *stream, size_t size);
     /* After io_close(): the engine knows the stream no more, and its memory is the owner's. */
     void (*closed)(struct io_stream *stream);
 };
@@ -50,17 +53,23 @@ struct io_stream {
     uint32_t pending; /* io_uring: operations that the kernel holds */
     bool is_open, is_connecting, is_reading, is_shut, is_finishing, is_closing, is_broken,
         has_ended, was_full;
-    bool can_read, can_write, has_hung_up; /* epoll: as far as is known */
-    bool receives, sends;                  /* io_uring: under way */
-    uint8_t stops;                         /* io_uring: times it had to be stopped, at most two */
-    uint8_t pool;                          /* io_uring: of the receive under way */
-    bool is_dirty, is_ready;               /* in the lists below */
-    struct io_block *first, *last;         /* output, owned */
-    size_t waiting;                        /* bytes of output */
-    struct io_stream *next;                /* of what is to be flushed */
-    struct io_stream *before, *after;      /* epoll: of what has more to read */
+    bool can_read, has_hung_up;       /* epoll: as far as is known */
+    bool can_write;                   /* epoll, and of what is joined */
+    bool receives, sends;             /* io_uring: under way */
+    bool polls_in, polls_out;         /* the same */
+    uint8_t stops;                    /* io_uring: times it had to be stopped, at most two */
+    uint8_t pool;                     /* io_uring: of the receive under way */
+    bool is_dirty, is_ready;          /* in the lists below */
+    struct io_block *first, *last;    /* output, owned */
+    size_t waiting;                   /* bytes of output */
+    struct io_stream *next;           /* of what is to be flushed */
+    struct io_stream *before, *after; /* epoll: of what has more to read */
     uint64_t ready_turn;
     struct io_stream *next_closed;
+    struct io_stream *into, *source; /* joined: what comes goes there; where what goes comes from */
+    struct io_pipe *pipe;            /* owned while there are bytes in it */
+    bool is_piping;                  /* what comes is not copied any more */
+    uint32_t run; /* copied: bytes of large reads on end; piped: fillings on end that were little */
     struct msghdr message; /* io_uring: of the send under way */
     struct iovec parts[IO_PARTS_MAX];
 };
@@ -130,6 +139,13 @@ void io_read_stop(struct io *io, struct io_stream *stream);
 /* Whether the other end broke the connection already and left nothing to be read. Asks the kernel.
  */
 bool io_is_gone(const struct io_stream *stream);
+
+/* From now on what comes on `from` may go into `into` without being handed to its owner first, who
+ * is told of it by `passed`: it does as long as much comes, and nothing waits in `into`
+ * (splice(2)). Order is kept with what the owner of `from` sends into `into` itself when bytes are
+ * handed to it after all; nobody else may send there. It ends when either closes. Both are open, of
+ * one engine, and new to this on that side. */
+void io_join(struct io *io, struct io_stream *from, struct io_stream *into);
 
 /* Output is appended, and sent when the call that the engine made returns. False when memory runs
  * out, when LIMIT_EDGE_OUTPUT_BYTES wait already, or when the stream is shut or broken. */

@@ -33,6 +33,8 @@ struct io_engine {
     void (*read_start)(struct io *io, struct io_stream *stream);
     void (*read_stop)(struct io *io, struct io_stream *stream);
     void (*flush)(struct io *io, struct io_stream *stream); /* begins to send what waits */
+    /* nullptr: it has no pipes. `from->into` has room again, or has sent what was copied. */
+    void (*pipe_resume)(struct io *io, struct io_stream *from);
     void (*close)(struct io *io, struct io_stream *stream); /* leads to io_forget() */
     void (*free)(struct io *io);
 };
@@ -45,6 +47,17 @@ struct io {
     struct io_stream *closed; /* whose owners are to be told */
     struct io_block *spare;
     size_t spare_count;
+    struct io_pipe *pipes; /* that nobody holds; owned */
+    size_t pipe_count;     /* all of them */
+    bool cannot_splice;    /* as was seen */
+};
+
+enum io_piped : uint8_t {
+    IO_PIPED_AGAIN, /* there may be more; the pipe is empty */
+    IO_PIPED_EMPTY, /* nothing comes now */
+    IO_PIPED_FULL,  /* the other stream has no room, or has to send first what was copied */
+    IO_PIPED_COPY,  /* from here on it is copied */
+    IO_PIPED_OVER,  /* ended, failed, closed, or nobody wants more; the owners know */
 };
 
 /* nullptr, with a reason, when this kernel or sandbox does not let it work. */
@@ -67,3 +80,11 @@ void io_flush_dirty(struct io *io);
 void io_forget(struct io *io, struct io_stream *stream);
 /* Fills `parts` with what waits; the number of them. */
 int io_parts(const struct io_stream *stream, struct iovec parts[static IO_PARTS_MAX]);
+
+/* io_pipe.c. After a receive of a joined stream, before its owner is told: whether it is to go over
+ * to a pipe (`is_piping`). */
+void io_pipe_notice(struct io *io, struct io_stream *from, size_t size);
+/* Of a stream that `is_piping`: as much as goes without waiting, and without starving others. */
+enum io_piped io_pipe_move(struct io *io, struct io_stream *from);
+void io_part(struct io *io, struct io_stream *stream); /* the opposite of io_join(), both ways */
+void io_pipes_free(struct io *io);

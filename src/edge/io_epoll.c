@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The engine that every kernel, container and enclave has: no timerfd, no signalfd, no eventfd, no
- * splice. Streams are watched edge-triggered from birth to death, so that a change of mind about
- * reading costs no system call: what is known to be readable is kept in a list until its owner
- * wants it.
+ * The engine that every kernel, container and enclave has: no timerfd, no signalfd, no eventfd, and
+ * splice(2) where it is to be had. Streams are watched edge-triggered from birth to death, so that
+ * a change of mind about reading costs no system call: what is readable is kept in a list.
  */
 #include <errno.h>
 #include <poll.h>
@@ -105,8 +104,27 @@ static void epoll_read_stop(struct io *io, struct io_stream *stream) {
     drop_ready(self_of(io), stream);
 }
 
+/* True: it did what was to be done. */
+static bool receive_by_pipe(struct io_epoll *self, struct io_stream *stream) {
+    enum io_piped piped = io_pipe_move(&self->base, stream);
+    if (piped == IO_PIPED_AGAIN) {
+        add_ready(self, stream);
+    }
+    stream->can_read = stream->can_read && piped != IO_PIPED_EMPTY;
+    return piped != IO_PIPED_COPY;
+}
+
+static void epoll_pipe_resume(struct io *io, struct io_stream *from) {
+    if (from->pipe != nullptr || (from->is_reading && from->can_read)) {
+        add_ready(self_of(io), from);
+    }
+}
+
 /* One read; a stream that has more waits for the next turn, so that none starves the others. */
 static void receive(struct io_epoll *self, struct io_stream *stream) {
+    if (stream->is_piping && receive_by_pipe(self, stream)) {
+        return;
+    }
     ssize_t size = recv(stream->fd, self->buffer, sizeof self->buffer, 0);
     if (size < 0) {
         if (errno == EAGAIN) {
@@ -129,6 +147,7 @@ static void receive(struct io_epoll *self, struct io_stream *stream) {
     if (has_more) {
         add_ready(self, stream);
     }
+    io_pipe_notice(&self->base, stream, (size_t)size);
     stream->row->received(stream, slice_of(self->buffer, (size_t)size));
 }
 
@@ -170,6 +189,9 @@ static void serve_stream(struct io_epoll *self, struct io_stream *stream, uint32
     if (!stream->is_closing && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
         stream->can_write = true;
         epoll_flush(io, stream);
+        if (stream->source != nullptr && stream->source->is_piping) {
+            epoll_pipe_resume(io, stream->source);
+        }
     }
     if (!stream->is_closing && (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) {
         stream->can_read = true;
@@ -351,6 +373,7 @@ static const struct io_engine ENGINE = {
     .read_start = epoll_read_start,
     .read_stop = epoll_read_stop,
     .flush = epoll_flush,
+    .pipe_resume = epoll_pipe_resume,
     .close = epoll_close,
     .free = epoll_free,
 };

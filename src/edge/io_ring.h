@@ -9,7 +9,16 @@
 #include "edge/io_engine.h"
 
 /* The kind of an operation, in the low bits of its user data. */
-enum kind : uint8_t { KIND_NONE, KIND_RECEIVE, KIND_SEND, KIND_CONNECT, KIND_WATCH, KIND_ACCEPT };
+enum kind : uint8_t {
+    KIND_NONE,
+    KIND_RECEIVE,
+    KIND_SEND,
+    KIND_CONNECT,
+    KIND_WATCH,
+    KIND_ACCEPT,
+    KIND_PIPE_IN,  /* what is piped can be read again */
+    KIND_PIPE_OUT, /* and what it is piped into takes more */
+};
 enum { KIND_MASK = 7 };
 
 /* Buffers that are lent to the kernel; the number of a pool is that of its group. */
@@ -48,6 +57,16 @@ void io_ring_free(struct io_ring *ring);
 struct io_uring_sqe *io_ring_sqe(struct io_ring *ring);
 void io_ring_mark(struct io_uring_sqe *sqe, void *pointer, enum kind kind);
 void io_ring_cancel(struct io_ring *ring, void *pointer, enum kind kind);
+
+/* An operation of the stream is over. */
+void io_ring_settle(struct io *io, struct io_stream *stream);
+
+/* io_uring_pipe.c */
+/* Reads on, one way or the other, unless that is under way. */
+void io_ring_receive_next(struct io_ring *ring, struct io_stream *stream);
+void io_ring_pipe_resume(struct io *io, struct io_stream *from);
+void io_ring_serve_pipe_in(struct io_ring *ring, struct io_stream *from);
+void io_ring_serve_pipe_out(struct io_ring *ring, struct io_stream *into);
 
 /* io_uring_accept.c */
 bool io_ring_accept_start(struct io *io, struct io_acceptor *acceptor);

@@ -81,9 +81,7 @@ static bool uring_connect(struct io *io, struct io_stream *stream, const struct 
 }
 
 static void uring_read_start(struct io *io, struct io_stream *stream) {
-    if (!stream->receives && !stream->is_connecting) {
-        io_ring_arm_receive(self_of(io), stream);
-    }
+    io_ring_receive_next(self_of(io), stream);
 }
 
 static void uring_read_stop(struct io *io, struct io_stream *stream) {
@@ -174,7 +172,7 @@ static void serve_watch(struct io_ring *self, struct io_slot *slot, int result) 
     }
 }
 
-static void settle(struct io *io, struct io_stream *stream) {
+void io_ring_settle(struct io *io, struct io_stream *stream) {
     stream->pending--;
     if (stream->is_closing && stream->pending == 0) {
         io_forget(io, stream);
@@ -183,7 +181,7 @@ static void settle(struct io *io, struct io_stream *stream) {
 
 /* What ended the operation: nothing bad, the end, or an error. */
 static void finish_receive(struct io_ring *self, struct io_stream *stream, int result) {
-    settle(&self->base, stream);
+    io_ring_settle(&self->base, stream);
     if (stream->is_closing) {
         return;
     }
@@ -191,8 +189,8 @@ static void finish_receive(struct io_ring *self, struct io_stream *stream, int r
         io_end(stream);
     } else if (result < 0 && result != -ECANCELED && result != -ENOBUFS && result != -EINTR) {
         io_fail(&self->base, stream, -result);
-    } else if (stream->is_reading && !stream->receives) {
-        io_ring_arm_receive(self, stream);
+    } else if (stream->is_reading) {
+        io_ring_receive_next(self, stream);
     }
 }
 
@@ -204,6 +202,11 @@ static void serve_receive(struct io_ring *self, struct io_stream *stream, int re
         unsigned pool = stream->pool; /* what is called may begin another */
         unsigned number = flags >> IORING_CQE_BUFFER_SHIFT;
         if (result > 0 && !stream->is_closing) {
+            bool was_piping = stream->is_piping;
+            io_pipe_notice(&self->base, stream, (size_t)result);
+            if (stream->is_piping && !was_piping && goes_on) {
+                io_ring_cancel(self, stream, KIND_RECEIVE);
+            }
             stream->row->received(stream, slice_of(self->pools[pool].memory +
                                                        (size_t)number * io_ring_buffer_bytes(pool),
                                                    (size_t)result));
@@ -218,7 +221,7 @@ static void serve_receive(struct io_ring *self, struct io_stream *stream, int re
 static void serve_send(struct io_ring *self, struct io_stream *stream, int result) {
     struct io *io = &self->base;
     stream->sends = false;
-    settle(io, stream);
+    io_ring_settle(io, stream);
     if (stream->is_closing) {
         return;
     }
@@ -233,7 +236,7 @@ static void serve_send(struct io_ring *self, struct io_stream *stream, int resul
 }
 
 static void serve_connect(struct io_ring *self, struct io_stream *stream, int result) {
-    settle(&self->base, stream);
+    io_ring_settle(&self->base, stream);
     if (stream->is_closing) {
         return;
     }
@@ -260,6 +263,12 @@ static void serve(struct io_ring *self, const struct io_uring_cqe *cqe) {
         break;
     case KIND_WATCH:
         serve_watch(self, pointer, cqe->res);
+        break;
+    case KIND_PIPE_IN:
+        io_ring_serve_pipe_in(self, pointer);
+        break;
+    case KIND_PIPE_OUT:
+        io_ring_serve_pipe_out(self, pointer);
         break;
     case KIND_ACCEPT:
         io_ring_serve_accept(self, pointer, cqe->res, (cqe->flags & IORING_CQE_F_MORE) != 0);
@@ -325,6 +334,7 @@ const struct io_engine IO_URING_ENGINE = {
     .read_start = uring_read_start,
     .read_stop = uring_read_stop,
     .flush = uring_flush,
+    .pipe_resume = io_ring_pipe_resume,
     .close = uring_close,
     .free = uring_free,
 };

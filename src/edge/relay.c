@@ -93,14 +93,27 @@ static void move(struct connection *connection, struct leg *from, struct slice b
     }
 }
 
+static void added(struct connection *connection) {
+    struct worker *worker = connection->worker;
+    metrics_observe(worker->metrics, METRIC_ADDED_SECONDS, (struct metric_at){},
+                    io_fresh_us() - io_now_us(worker->io));
+}
+
+void relay_passed(struct connection *connection, struct leg *from, size_t size) {
+    enum edge_direction direction = from == &connection->client ? EDGE_IN : EDGE_OUT;
+    count(connection, from, size);
+    metrics_add(connection->worker->metrics, METRIC_SPLICED,
+                (struct metric_at){.label_1 = connection->listener->number, .label_2 = direction},
+                (int64_t)size);
+    added(connection);
+}
+
 void relay_received(struct connection *connection, struct leg *from, struct slice bytes) {
     if (from->is_ended) {
         return; /* behind a close_notify */
     }
-    struct worker *worker = connection->worker;
     move(connection, from, bytes); /* it may close the connection, but not free it */
-    metrics_observe(worker->metrics, METRIC_ADDED_SECONDS, (struct metric_at){},
-                    io_fresh_us() - io_now_us(worker->io));
+    added(connection);
 }
 
 void relay_ended(struct connection *connection, struct leg *from) {
@@ -153,6 +166,16 @@ void relay_drained(struct connection *connection, struct leg *to) {
     io_read_start(connection->worker->io, &from->stream);
 }
 
+/* Where nothing is opened or sealed, the kernel may move bytes by itself. */
+static void join(struct connection *connection) {
+    struct leg *client = &connection->client, *server = &connection->server;
+    bool is_clear = client->tls == nullptr && server->tls == nullptr;
+    if (is_clear && connection->listener->config->mode != EDGE_ECHO && is_open(connection)) {
+        io_join(connection->worker->io, &client->stream, &server->stream);
+        io_join(connection->worker->io, &server->stream, &client->stream);
+    }
+}
+
 void connection_relay(struct connection *connection) {
     struct io *io = connection->worker->io;
     const struct edge_limits *limits = &connection->listener->config->limits;
@@ -164,6 +187,7 @@ void connection_relay(struct connection *connection) {
     bool waits = limits->first_byte_ms > 0 && limits->first_byte_ms < limits->idle_ms &&
                  !connection->has_first_byte;
     connection_deadline(connection, waits ? limits->first_byte_ms : limits->idle_ms);
+    join(connection);
     /* What came with the handshake of either is passed on before anything else is read. */
     if (connection->server.tls != nullptr && is_open(connection)) {
         move(connection, &connection->server, (struct slice){});

@@ -17,7 +17,7 @@ done
 port_of() { sed -n "s/^$1=//p" "$SCRATCH/ports"; }
 good_a=$(port_of good_a) good_b=$(port_of good_b) gone=$(port_of gone)
 closes=$(port_of closes) stalls=$(port_of stalls) dies=$(port_of dies) floods=$(port_of floods)
-read -r front strict plain lone silent stalled dying flooded mixed outer wrong metrics < <(free_ports 12)
+read -r front strict plain long lone silent stalled dying flooded mixed outer wrong metrics < <(free_ports 13)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10 -subj /CN=app.example \
     -addext subjectAltName=DNS:app.example -keyout key.pem -out cert.pem 2>/dev/null
 chmod 600 key.pem
@@ -32,6 +32,7 @@ listeners:
   - {name: front, bind: "tcp://127.0.0.1:$front", mode: terminate, pq: prefer, $tls, routes: [{to: app}]}
   - {name: strict, bind: "tcp://127.0.0.1:$strict", mode: terminate, pq: require, $tls, routes: [{to: app}]}
   - {name: plain, bind: "tcp://127.0.0.1:$plain", mode: passthrough, routes: [{to: app}]}
+  - {name: long, bind: "tcp://127.0.0.1:$long", mode: passthrough, routes: [{to: app}]}
   - {name: lone, bind: "tcp://127.0.0.1:$lone", mode: passthrough, routes: [{to: lone}]}
   - {name: silent, bind: "tcp://127.0.0.1:$silent", mode: passthrough, routes: [{to: silent}]}
   - {name: stalled, bind: "tcp://127.0.0.1:$stalled", mode: passthrough, routes: [{to: stalled}], limits: {first_byte: 200ms}}
@@ -141,6 +142,13 @@ check "handshakes with servers" becomes "${m}_upstream_handshakes_total{group=\"
     "${m}_upstream_handshakes_total{group=\"other\",result=\"failed\"} 1" \
     "${m}_upstream_handshake_duration_seconds_count{group=\"X25519MLKEM768\"} 3" \
     "${m}_errors_total{kind=\"upstream-handshake\"} 1" "${m}_bytes_total{listener=\"outer\",direction=\"out\"} 60000"
+
+check "a long answer in clear" $load request "$long" 1 100 64000000 plain
+check "is counted to the byte" becomes "${m}_bytes_total{listener=\"long\",direction=\"in\"} 100" \
+    "${m}_bytes_total{listener=\"long\",direction=\"out\"} 64000000" "${m}_spliced_bytes_total{listener=\"long\",direction=\"in\"} 0"
+check "and was not copied" sh -c "$load lines $metrics '${m}_spliced_bytes_total{listener=\"long\",direction=\"out\"}' | awk '{exit \$2 < 32000000}'"
+check "as bytes in TLS are" becomes "${m}_spliced_bytes_total{listener=\"front\",direction=\"out\"} 0" \
+    "${m}_spliced_bytes_total{listener=\"outer\",direction=\"out\"} 0"
 
 # Servers that do not do what they should.
 check "nobody listens" $load broken "$lone" plain

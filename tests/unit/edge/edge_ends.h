@@ -82,8 +82,11 @@ static inline void on_closed(struct io_stream *stream) {
     ((struct end *)stream)->closed++;
 }
 
-static const struct io_stream_row ROW = {on_received, on_ended, on_drained, on_connected,
-                                         on_closed};
+static const struct io_stream_row ROW = {.received = on_received,
+                                         .ended = on_ended,
+                                         .drained = on_drained,
+                                         .connected = on_connected,
+                                         .closed = on_closed};
 
 struct fixture {
     struct io *io;
