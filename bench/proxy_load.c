@@ -6,6 +6,8 @@
  *       a service that sends back what it gets
  *   proxy_load source PORT
  *       a service that sends without end
+ *   proxy_load relay PORT BACK
+ *       the least that a proxy can be, towards the port BACK
  *   proxy_load handshakes PORT GROUP SECONDS
  *       connects, shakes hands, aborts; over and over
  *   proxy_load connections PORT GROUP SECONDS
@@ -354,6 +356,9 @@ int main(int argc, char **argv) {
     memset(load_buffer, 'x', sizeof load_buffer);
     if (argc == 3 && (strcmp(argv[1], "echo") == 0 || strcmp(argv[1], "source") == 0)) {
         load_serve(argv[2], argv[1][0] == 's');
+    }
+    if (argc == 4 && strcmp(argv[1], "relay") == 0) {
+        load_relay(argv[2], argv[3]);
     }
     if (argc == 3 && strcmp(argv[1], "datagrams") == 0) {
         load_serve_datagrams(argv[2]);

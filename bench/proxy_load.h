@@ -19,6 +19,8 @@ void load_report(const char *what, double count, double seconds);
 SSL_CTX *load_make_context(const char *group); /* "plain": nullptr */
 
 [[noreturn]] void load_serve(const char *port, bool is_source);
+/* The least that a proxy can be: what comes is received and sent on. */
+[[noreturn]] void load_relay(const char *port, const char *back);
 [[noreturn]] void load_serve_datagrams(const char *port);
 /* Server handshakes in memory, each a sample of processor time. */
 void load_alone(const char *certificate, const char *group, int count, const char *key);

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -14,7 +15,7 @@
 
 #include "proxy_load.h"
 
-enum { BATCH = 256 };
+enum { BATCH = 256, PARTNERS = 1024 };
 
 static int listen_at(const char *port) {
     const int on = 1;
@@ -81,6 +82,56 @@ static void serve_source(int fd) {
                 (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
                 watch(epoll, client, is_source ? EPOLLOUT : EPOLLIN);
             }
+        }
+    }
+}
+
+/* Where what comes from one goes; by descriptor. */
+static int *partners;
+
+static void relay_accept(int epoll, int listener, const char *back) {
+    const int on = 1;
+    struct sockaddr_in address = load_loopback(back);
+    int client = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK);
+    int server = socket(AF_INET, SOCK_STREAM, 0);
+    if (client < 0 || client >= PARTNERS || server < 0 || server >= PARTNERS ||
+        connect(server, (struct sockaddr *)&address, sizeof address) != 0) {
+        load_fail("relay");
+    }
+    (void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    partners[client] = server;
+    partners[server] = client;
+    watch(epoll, client, EPOLLIN);
+    watch(epoll, server, EPOLLIN);
+}
+
+static void relay_pass(int fd) {
+    ssize_t size = recv(fd, load_buffer, sizeof load_buffer, MSG_DONTWAIT);
+    if (size > 0 || (size < 0 && errno == EAGAIN)) {
+        (void)send(partners[fd], load_buffer, size > 0 ? (size_t)size : 0, MSG_NOSIGNAL);
+        return;
+    }
+    (void)close(partners[fd]);
+    (void)close(fd);
+}
+
+[[noreturn]] void load_relay(const char *port, const char *back) {
+    int listener = listen_at(port);
+    int epoll = epoll_create1(0);
+    struct epoll_event batch[BATCH];
+    partners = calloc(PARTNERS, sizeof *partners);
+    if (partners == nullptr) {
+        load_fail("memory");
+    }
+    watch(epoll, listener, EPOLLIN);
+    for (;;) {
+        /* One event at a time: the next may be about what this one closes. */
+        int count = epoll_wait(epoll, batch, 1, -1);
+        if (count == 1 && batch[0].data.fd == listener) {
+            relay_accept(epoll, listener, back);
+        } else if (count == 1) {
+            relay_pass(batch[0].data.fd);
         }
     }
 }
