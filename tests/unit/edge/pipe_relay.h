@@ -98,6 +98,16 @@ static inline void make_tcp(int pair[2]) {
     assert_int_equal(close(listener), 0);
 }
 
+/* The same with little room: hundreds that are stuck would fill what the kernel has for all. */
+static inline void make_small_tcp(int pair[2]) {
+    const int bytes = 64 << 10;
+    make_tcp(pair);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
+        assert_int_equal(setsockopt(pair[i], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), 0);
+    }
+}
+
 static inline void side_init(struct side *side, struct relay *relay, struct side *other,
                              void (*make)(int[2])) {
     int pair[2];

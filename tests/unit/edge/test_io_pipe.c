@@ -203,7 +203,7 @@ static void without_a_pipe_to_spare_it_is_copied(void **state) {
     int count = 0;
     while (count < (int)MOST && limit_hit_count(LIMIT_ID_EDGE_PIPES) == hits) {
         struct relay *relay = &relays[count++];
-        relay_init(relay, io, make_tcp);
+        relay_init(relay, io, make_small_tcp);
         pump(relay, 2 * MIB, 4 * BLOCK);
         size_t before = 0;
         for (int quiet = 0; quiet < 10; quiet = relay->left.sent == before ? quiet + 1 : 0) {
