@@ -19,6 +19,8 @@
 #include "enclave/sim_inside.h"
 #include "gramine_filter.h"
 #include "sys/confine.h"
+#include "sys/fd.h"
+#include "sys/ruleset.h"
 
 enum { EXTRA_LINES_MAX = 32 };
 
@@ -103,11 +105,23 @@ static bool capabilities_drop(void) {
            syscall(SYS_capset, &header, none) == 0;
 }
 
+/* The network is the host's, and with it the sockets that have a name in no folder: in Gramine Unix
+ * sockets are its own. A kernel without Landlock's scopes (before 6.12) leaves them in reach. */
+static bool abstract_sockets_drop(void) {
+    static const struct ruleset_options OPTIONS = {.no_files = true, .is_scoped = true};
+    int ruleset = -1;
+    int abi = 0;
+    bool is_set = ruleset_open(&OPTIONS, &ruleset, &abi) && ruleset_enforce(ruleset);
+    fd_closep(&ruleset);
+    return is_set;
+}
+
 status_t sim_calls_limit(const struct sim_plan *plan, struct error *err) {
     if (!limits_set(plan)) {
         return error_set(err, ERROR_SANDBOX_LIMITS, errno, "cannot set the limits of the manifest");
     }
-    if (!capabilities_drop() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !extra_set(plan) ||
+    if (!capabilities_drop() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        !abstract_sockets_drop() || !extra_set(plan) ||
         !confine_calls_to(filter_gramine, sizeof filter_gramine / sizeof filter_gramine[0])) {
         return error_set(err, ERROR_SANDBOX_LIMITS, errno,
                          "cannot take away the calls that Gramine does not have");

@@ -108,6 +108,24 @@ same "an allowed file is the host's" "xf the host" "$(cat allowed)"
 same "quotes are made, and are simulations" "quote airlock-simulation-quote holds" \
     "$(grep ^quote write.out)"
 
+# The network is the host's, as with Gramine; sockets with a name of their own in it are not there in Gramine.
+name=airlock-test-$$-$RANDOM
+python3 -c 'import socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("\0" + sys.argv[1])
+listener.listen()
+open("abstract.ready", "w").close()
+time.sleep(60)' "$name" &
+listener=$!
+eventually test -e abstract.ready
+manifest abstract "$name" </dev/null >manifest
+if printf '6.12\n%s\n' "$(uname -r)" | sort -CV; then
+    same "an abstract socket of the host is out of reach" "abstract EPERM" "$(sim 2>/dev/null)"
+else
+    skip "an abstract socket of the host is out of reach" "Landlock has no scopes before Linux 6.12"
+fi
+kill $listener
+
 # Before anything is started.
 manifest see </dev/null >manifest
 cp probe probe.good

@@ -161,6 +161,16 @@ static void ask_for_quote(void) {
                      : "fails");
 }
 
+/* A socket that has a name in the network's namespace alone. */
+static void try_abstract(const char *name) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = strlen(name);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    memcpy(address.sun_path + 1, name, size);
+    say("abstract", connect(fd, (struct sockaddr *)&address,
+                            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size)));
+}
+
 static void hold(int number) {
     (void)!write(1, number == SIGTERM ? "term\n" : "other\n", number == SIGTERM ? 5 : 6);
     _exit(7);
@@ -177,6 +187,8 @@ int main(int argc, char **argv, char **environment) {
             ask_for_quote();
         } else if (strcmp(argv[i], "write") == 0 && i + 1 < argc) {
             try_write(argv[++i]);
+        } else if (strcmp(argv[i], "abstract") == 0 && i + 1 < argc) {
+            try_abstract(argv[++i]);
         } else if (strcmp(argv[i], "wait") == 0) {
             (void)signal(SIGTERM, hold);
             (void)puts("waiting");
