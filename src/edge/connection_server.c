@@ -55,6 +55,7 @@ static enum start start_connect(struct connection *connection) {
     }
     if (choice->address.ss_family != AF_UNIX) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on); /* as in listen.c */
     }
     connection->connecting_us = io_now_us(connection->worker->io);
     connection->connected_us = 0; /* what is known of the server before is not this one's */

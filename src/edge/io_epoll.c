@@ -79,7 +79,7 @@ static void drop_ready(struct io_epoll *self, struct io_stream *stream) {
 }
 
 static bool epoll_open(struct io *io, struct io_stream *stream) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
                                 .data.ptr = stream};
     stream->can_write = !stream->is_connecting;
     return epoll_ctl(self_of(io)->epoll, EPOLL_CTL_ADD, stream->fd, &event) == 0;
@@ -141,7 +141,8 @@ static void receive(struct io_epoll *self, struct io_stream *stream) {
         io_end(stream);
         return;
     }
-    /* A short read drained the socket; the end of the stream makes an event of its own. */
+    /* A short read drained the socket; the end of the stream makes an event of its own. Once there
+     * was urgent data, where a read stops in front of it, nothing is known before EAGAIN. */
     bool has_more = (size_t)size == sizeof self->buffer || stream->has_hung_up;
     stream->can_read = has_more;
     if (has_more) {
@@ -196,7 +197,7 @@ static void serve_stream(struct io_epoll *self, struct io_stream *stream, uint32
     if (!stream->is_closing && (events & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0) {
         stream->can_read = true;
         stream->has_hung_up =
-            stream->has_hung_up || (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0;
+            stream->has_hung_up || (events & (EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP)) != 0;
         if (stream->is_reading) {
             drop_ready(self, stream);
             receive(self, stream);

@@ -33,6 +33,8 @@ static bool set_options(int fd, const struct edge_bind *bind) {
     bool is_set = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
     if (bind->transport == EDGE_TCP) { /* whoever is accepted inherits it */
         is_set = is_set && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
+        /* What is marked as urgent is a byte of the stream; else it would be left out. */
+        (void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
     }
     if (bind->address.ss_family == AF_INET6) {
         is_set = is_set && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;

@@ -178,6 +178,24 @@ def plain_at_once(edge):
     yield
 
 
+def urgent(edge):
+    """A byte that is marked as urgent is one of the stream's, and holds nothing up. It may be anywhere in what is read at once."""
+    for _ in range(20):
+        client = dial(edge.plain)
+        os.kill(edge.pid, signal.SIGSTOP)
+        client.sendall(b"a" * 1000)
+        client.send(b"!", socket.MSG_OOB)
+        client.sendall(b"b" * 1000)
+        os.kill(edge.pid, signal.SIGCONT)
+        got = b""
+        while len(got) < 2001:
+            got += client.recv(65536)
+        assert got == b"a" * 1000 + b"!" + b"b" * 1000
+        client.shutdown(socket.SHUT_WR)
+        is_gone(client)
+    yield
+
+
 def header_in_pieces(edge, header):
     client = Pieces(edge.trusting, "127.0.0.2")
     for at in range(len(header)):
@@ -583,6 +601,7 @@ def hellos(edge):
     row(edge, "in two segments, cut where it hurts", {}, in_two(edge, (1, 2, 4, 5, 6, 8, 9, 10, 43, 44, 76, 500, 1460, -1)))
     row(edge, "the last flight, a request and the end in one segment", {}, all_at_once(edge))
     row(edge, "a request and the end in one segment, in clear", {}, plain_at_once(edge))
+    row(edge, "urgent data among others, in clear", {}, urgent(edge))
     late = {error("hello-timeout"): 1, LATE: 1}
     row(edge, "half a ClientHello and then nothing", late, sends(edge.slow, Hello().record()[:900]))
     row(edge, "a ClientHello that takes too long", late, dribbles(edge.slow))
