@@ -10,6 +10,29 @@
 static const struct edge_tls NO_TLS = {
     .certificate_file = "", .key_file = "", .ca_file = "", .server_name = ""};
 
+/* A default that what was written rules out gives way to it: nobody wrote that. */
+static void give_way(const struct yaml_node *node, const char *key, uint32_t *preset,
+                     uint32_t most) {
+    if (yaml_get(node, key) == nullptr && *preset > most) {
+        *preset = most;
+    }
+}
+
+static status_t read_health(struct config_reader *reader, const struct yaml_node *node,
+                            struct edge_health *health) {
+    health->is_there = true;
+    TRY(config_section_read(reader, node, CONFIG_IN_HEALTH, health));
+    give_way(node, "timeout", &health->timeout_ms, health->interval_ms);
+    return STATUS_OK;
+}
+
+static status_t read_limits(struct config_reader *reader, const struct yaml_node *node,
+                            struct edge_limits *limits) {
+    TRY(config_section_read(reader, node, CONFIG_IN_LIMITS, limits));
+    give_way(node, "hello", &limits->hello_ms, limits->handshake_ms);
+    return STATUS_OK;
+}
+
 /* The section that a value is; whether it is there is kept too. */
 status_t config_read_part(struct config_reader *reader, const struct config_value *value) {
     switch ((int)value->key->kind) {
@@ -17,8 +40,7 @@ status_t config_read_part(struct config_reader *reader, const struct config_valu
         reader->config->has_metrics = true;
         return config_section_read(reader, value->node, CONFIG_IN_METRICS, reader->config);
     case CONFIG_AS_HEALTH:
-        ((struct edge_health *)value->member)->is_there = true;
-        return config_section_read(reader, value->node, CONFIG_IN_HEALTH, value->member);
+        return read_health(reader, value->node, value->member);
     case CONFIG_AS_TLS_OUT:
         ((struct edge_tls *)value->member)->is_there = true;
         return config_section_read(reader, value->node, CONFIG_IN_TLS_OUT, value->member);
@@ -31,7 +53,7 @@ status_t config_read_part(struct config_reader *reader, const struct config_valu
         return config_section_read(reader, value->node, CONFIG_IN_PROXY, value->target);
     default:
         ASSERT(value->key->kind == CONFIG_AS_LIMITS);
-        return config_section_read(reader, value->node, CONFIG_IN_LIMITS, value->member);
+        return read_limits(reader, value->node, value->member);
     }
 }
 

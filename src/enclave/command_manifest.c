@@ -135,8 +135,17 @@ static status_t read_template(const struct request *request, struct builder *ret
     return fd_read_to_end(fd, request->template, ret_text, err);
 }
 
+/* From 1 on. */
 static bool is_number(const char *text) {
-    return text[0] != '\0' && strlen(text) < 8 && text[strspn(text, "0123456789")] == '\0';
+    return text[0] >= '1' && text[0] <= '9' && strlen(text) < 8 &&
+           text[strspn(text, "0123456789")] == '\0';
+}
+
+static bool is_size(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+    return text[0] >= '1' && text[0] <= '9' && digits < 12 &&
+           (text[digits] == '\0' ||
+            (strchr("KMG", text[digits]) != nullptr && text[digits + 1] == '\0'));
 }
 
 static status_t fill(const struct request *request, const struct closure *closure,
@@ -171,10 +180,10 @@ static status_t check_request(const struct request *request, struct error *err) 
     }
     if ((request->threads != nullptr && !is_number(request->threads)) ||
         (request->descriptors != nullptr && !is_number(request->descriptors)) ||
-        (request->size != nullptr &&
-         strspn(request->size, "0123456789KMG") != strlen(request->size))) {
+        (request->size != nullptr && !is_size(request->size))) {
         return error_set(err, ERROR_USAGE, 0,
-                         "--threads and --descriptors take a number, --size one with K, M or G");
+                         "--threads and --descriptors take a number from 1 on, --size one with K, "
+                         "M or G: 512M");
     }
     return STATUS_OK;
 }
@@ -220,11 +229,29 @@ static void print_json(const struct closure *closure, struct slice text) {
     report_json(object);
 }
 
+/* Wherever the caller says: its folder is opened as it is named, links and all. */
+static status_t write_output(const char *path, struct slice text, struct error *err) {
+    const struct file_write_options options = {.mode = 0644};
+    char folder[LIMIT_PATH_BYTES] = ".";
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != nullptr ? slash + 1 : path;
+    if (name[0] == '\0' || strlen(path) >= sizeof folder) {
+        return error_set(err, ERROR_USAGE, 0, "--output names no file: %.200s", path);
+    }
+    if (slash != nullptr) {
+        (void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path) + 1, path);
+    }
+    CLEANUP(fd_closep) int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return error_set(err, ERROR_IO, errno, "cannot open the folder %.200s", folder);
+    }
+    return file_write_atomic(fd, name, text, &options, err);
+}
+
 static status_t deliver(const struct request *request, const struct closure *closure,
                         struct slice text, struct error *err) {
-    const struct file_write_options options = {.mode = 0644};
     if (request->output != nullptr) {
-        return file_write_atomic(AT_FDCWD, request->output, text, &options, err);
+        return write_output(request->output, text, err);
     }
     if (request->as_json) {
         print_json(closure, text);

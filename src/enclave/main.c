@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "codec/nearest.h"
 #include "enclave/commands.h"
 #include "enclave/report.h"
 #include "sys/fd.h"
@@ -19,8 +20,15 @@ static void print_help(void) {
                  "  manifest  write the manifest for Gramine, with the hash of every file\n"
                  "  lint      look for what is wrong with a manifest\n"
                  "  sim       run what a manifest says, without an enclave\n"
-                 "  verify    ask a server for evidence, and judge it\n");
+                 "  verify    ask a server for evidence, and judge it\n\n"
+                 "every verb takes --help and --json; in this order:\n"
+                 "  airlock enclave manifest -c proxy.yaml -o proxy.manifest\n"
+                 "  airlock enclave lint proxy.manifest\n"
+                 "  airlock enclave sim -m proxy.manifest\n"
+                 "  airlock enclave verify localhost:8443 --allow-simulation\n");
 }
+
+static const char *const VERBS[] = {"manifest", "lint", "sim", "verify"};
 
 static int run(int argc, char **argv, char **environment) {
     const char *verb = argc > 1 ? argv[1] : "--help";
@@ -41,8 +49,12 @@ static int run(int argc, char **argv, char **environment) {
         return argc > 1 ? 0 : error_exit_status(ERROR_USAGE);
     }
     struct error err = {};
-    (void)error_set(&err, ERROR_USAGE, 0, "airlock enclave has no \"%s\"", verb);
-    error_hint(&err, "See: airlock enclave --help");
+    const char *nearest = text_nearest(verb, VERBS, sizeof VERBS / sizeof VERBS[0]);
+    (void)error_set(&err, ERROR_USAGE, 0, "airlock enclave has no \"%.80s\"", verb);
+    error_hint(&err,
+               nearest != nullptr ? "Did you mean: airlock enclave %s"
+                                  : "See: airlock enclave --help%s",
+               nearest != nullptr ? nearest : "");
     return report_error(&err, false);
 }
 

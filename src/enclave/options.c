@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/nearest.h"
+
+enum { ROWS_MAX = 16 };
+
 static void print_help(const struct verb *verb) {
     (void)printf("airlock enclave %s: %s\n\nusage: airlock enclave %s [OPTION...]%s%s\n",
                  verb->name, verb->summary, verb->name, verb->operands[0] == '\0' ? "" : " ",
@@ -50,6 +54,26 @@ static status_t store(const struct option_row *row, const char *value, struct er
     return STATUS_OK;
 }
 
+static status_t refuse(const struct verb *verb, const char *word, size_t size, struct error *err) {
+    const char *names[ROWS_MAX];
+    char name[64] = "";
+    size_t count = verb->row_count < ROWS_MAX ? verb->row_count : ROWS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = verb->rows[i].name;
+    }
+    if (size > 2 && size < sizeof name) {
+        (void)snprintf(name, sizeof name, "%.*s", (int)size - 2, word + 2);
+    }
+    const char *nearest = name[0] != '\0' ? text_nearest(name, names, count) : nullptr;
+    (void)error_set(err, ERROR_USAGE, 0, "there is no option %.*s", (int)size, word);
+    if (nearest != nullptr) {
+        error_hint(err, "Did you mean: --%s", nearest);
+    } else {
+        error_hint(err, "See: airlock enclave %s --help", verb->name);
+    }
+    return (status_t){ERROR_USAGE};
+}
+
 /* One option and its value; *at moves past what was taken. */
 static status_t take(const struct verb *verb, int argc, char **argv, int *at, struct error *err) {
     const char *word = argv[*at];
@@ -57,9 +81,7 @@ static status_t take(const struct verb *verb, int argc, char **argv, int *at, st
     size_t size = equals == nullptr ? strlen(word) : (size_t)(equals - word);
     const struct option_row *row = find(verb, word, size);
     if (row == nullptr) {
-        (void)error_set(err, ERROR_USAGE, 0, "there is no option %.*s", (int)size, word);
-        error_hint(err, "See: airlock enclave %s --help", verb->name);
-        return (status_t){ERROR_USAGE};
+        return refuse(verb, word, size, err);
     }
     if (row->ret_flag != nullptr) {
         *row->ret_flag = true;

@@ -64,6 +64,21 @@ static void lint_json(const struct lint_report *report, const char *file) {
     report_json(object);
 }
 
+static void print_count(const struct lint_report *report, enum lint_severity severity,
+                        const char *what, const char *behind) {
+    uint32_t count = lint_count(report, severity);
+    (void)printf("%u %s%s%s", count, what, count == 1 ? "" : "s", behind);
+}
+
+/* What is missing stands in no line. */
+static void print_place(const struct lint_finding *finding, const char *file) {
+    if (finding->line == 0) {
+        (void)printf("%s: ", file);
+    } else {
+        (void)printf("%s:%u:%u: ", file, finding->line, finding->column);
+    }
+}
+
 void report_lint(const struct lint_report *report, const char *file, bool as_json) {
     if (as_json) {
         lint_json(report, file);
@@ -74,13 +89,14 @@ void report_lint(const struct lint_report *report, const char *file, bool as_jso
         struct builder message;
         builder_init(&message, TEXT_BYTES_MAX);
         text_escape(slice_of_string(finding->message), &message);
-        (void)printf("%s:%u:%u: %s: %s [%s]\n  fix: %s\n", file, finding->line, finding->column,
-                     lint_severity_text(lint_rule_severity(finding->rule)),
-                     builder_c_string(&message), lint_rule_slug(finding->rule),
-                     lint_advice(finding));
+        print_place(finding, file);
+        (void)printf(
+            "%s: %s [%s]\n  fix: %s\n", lint_severity_text(lint_rule_severity(finding->rule)),
+            builder_c_string(&message), lint_rule_slug(finding->rule), lint_advice(finding));
         builder_deinit(&message);
     }
-    (void)printf("%s: %u errors, %u warnings, %u notes%s\n", file,
-                 lint_count(report, LINT_SEVERITY_ERROR), lint_count(report, LINT_SEVERITY_WARNING),
-                 lint_count(report, LINT_SEVERITY_NOTE), report->is_cut ? ", and more" : "");
+    (void)printf("%s: ", file);
+    print_count(report, LINT_SEVERITY_ERROR, "error", ", ");
+    print_count(report, LINT_SEVERITY_WARNING, "warning", ", ");
+    print_count(report, LINT_SEVERITY_NOTE, "note", report->is_cut ? ", and more\n" : "\n");
 }

@@ -56,9 +56,10 @@ static status_t parse(int argc, char **argv, struct command *command, struct err
         {"help", no_argument, nullptr, OPTION_HELP},
         {},
     };
-    opterr = 0;
+    char what[128];
     int option;
-    while ((option = getopt_long(argc, argv, "k:h", OPTIONS, nullptr)) != -1) {
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":k:h", OPTIONS, nullptr)) != -1) {
         switch (option) {
         case 'k':
             command->request.keys = optarg;
@@ -73,8 +74,13 @@ static status_t parse(int argc, char **argv, struct command *command, struct err
         case OPTION_HELP:
             command->help = true;
             break;
+        case ':':
+            (void)snprintf(what, sizeof what, "%.80s takes a value", argv[optind - 1]);
+            return usage(what, err);
         default:
-            return usage("there is no such option of release, or its value is missing", err);
+            (void)snprintf(what, sizeof what, "airlock release has no option %.80s",
+                           argv[optind - 1]);
+            return usage(what, err);
         }
     }
     if (command->help) {

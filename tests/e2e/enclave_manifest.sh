@@ -79,6 +79,19 @@ if [ -x /usr/bin/openssl ]; then
     enclave manifest -c proxy.yaml -p ./missing --library-folder "$PWD/libraries" >dynamic.manifest
     same "is found where it is said to be" 1 "$(trusted dynamic.manifest | grep -c libssx.so.3)"
 fi
+mkdir -p deep/er
+check "it is written wherever that is" status 0 "$AIRLOCK" enclave manifest -c proxy.yaml -o "$PWD/deep/absolute"
+(cd deep/er && "$AIRLOCK" enclave manifest -c ../../proxy.yaml -o ../above)
+check "above too" cmp deep/absolute deep/above
+check "but into no folder that is not there" fails 74 "No such file or directory" \
+    "$AIRLOCK" enclave manifest -c proxy.yaml -o "$PWD/none/absolute"
+check "no enclave has no threads" fails 2 "from 1 on" "$AIRLOCK" enclave manifest -c proxy.yaml --threads 0
+check "nor a size that is none" fails 2 "512M" "$AIRLOCK" enclave manifest -c proxy.yaml --size 5MG
+check "an option that is none: the nearest" fails 2 "Did you mean: --threads" \
+    "$AIRLOCK" enclave manifest -c proxy.yaml --thread 3
+check "a verb too" fails 2 "Did you mean: airlock enclave verify" "$AIRLOCK" enclave vreify
+check "what is missing stands in no line" says '^empty: error: there is no libos.entrypoint' \
+    sh -c ': >empty; exec "$0" enclave lint empty' "$AIRLOCK"
 check "a script is no program for an enclave" fails 65 "no program or library" \
     sh -c 'echo "#!/bin/sh" >script; exec "$0" enclave manifest -c proxy.yaml -p script' "$AIRLOCK"
 check "a name with a quote in it" fails 65 "quotes" \

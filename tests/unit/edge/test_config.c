@@ -137,6 +137,26 @@ static void upstreams_are_found_wherever_they_stand(void **state) {
     edge_config_free(config);
 }
 
+/* A default that another value rules out gives way to it: nobody wrote it. */
+static void defaults_give_way(void **state) {
+    (void)state;
+    struct edge_config *config =
+        parse("version: 1\n"
+              "upstreams:\n"
+              "- {name: a, servers: [{addr: \"h:1\"}], health: {interval: 1s}}\n"
+              "- {name: b, servers: [{addr: \"h:1\"}], health: {interval: 10s}}\n"
+              "- {name: c, servers: [{addr: \"h:1\"}], health: {interval: 3s, timeout: 3s}}\n"
+              "listeners:\n"
+              "- {name: d, bind: \"tcp://[::]:1\", mode: echo, limits: {handshake: 3s}}\n"
+              "- {name: e, bind: \"tcp://[::]:2\", mode: echo, limits: {handshake: 30s}}\n");
+    assert_int_equal(config->upstreams[0].health.timeout_ms, 1000);
+    assert_int_equal(config->upstreams[1].health.timeout_ms, 2000);
+    assert_int_equal(config->upstreams[2].health.timeout_ms, 3000);
+    assert_int_equal(config->listeners[0].limits.hello_ms, 3000);
+    assert_int_equal(config->listeners[1].limits.hello_ms, 5000);
+    edge_config_free(config);
+}
+
 static void the_rest_is_what_it_says(void **state) {
     (void)state;
     struct edge_config *config = parse(WHOLE);
@@ -261,6 +281,7 @@ int main(void) {
         cmocka_unit_test(tls_is_what_it_says),
         cmocka_unit_test(networks_are_ipv6_with_ipv4_mapped),
         cmocka_unit_test(upstreams_are_found_wherever_they_stand),
+        cmocka_unit_test(defaults_give_way),
         cmocka_unit_test(the_rest_is_what_it_says),
         cmocka_unit_test(what_is_not_said_has_its_preset),
         cmocka_unit_test(addresses_that_only_look_alike_stand_together),
