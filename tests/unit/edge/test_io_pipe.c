@@ -3,7 +3,12 @@
  * Streams that are joined, on each engine: what comes out is what went in, in order, whichever way
  * it took, and ends and failures are told as of any other stream.
  */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "base/limits.h"
 #include "pipe_relay.h"
@@ -224,6 +229,41 @@ static void without_a_pipe_to_spare_it_is_copied(void **state) {
     free(relays);
 }
 
+/* As in an enclave: splice(2) is not there. A filter is for the thread that puts it on. */
+static bool take_splice_away(void) {
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_splice, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = sizeof steps / sizeof *steps, .filter = steps};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static void *pump_without_splice(void *argument) {
+    struct io *io = argument;
+    struct relay relay;
+    if (!take_splice_away()) {
+        return nullptr;
+    }
+    relay_init(&relay, io, make_tcp);
+    pump(&relay, 4 * MIB, 4 * BLOCK);
+    bool is_copied = relay.left.copied == 4 * MIB && relay.left.passed == 0;
+    relay_deinit(&relay);
+    return is_copied ? io : nullptr;
+}
+
+static void where_the_kernel_has_no_splice_all_is_copied(void **state) {
+    struct io *io = io_of(state);
+    pthread_t thread;
+    void *result = nullptr;
+    assert_int_equal(pthread_create(&thread, nullptr, pump_without_splice, io), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, io);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ON_BOTH(a_long_stream_is_not_copied),
@@ -236,6 +276,7 @@ int main(void) {
         ON_BOTH(a_sink_that_breaks_with_bytes_on_their_way_is_told_once),
         ON_BOTH(closing_from_within_the_call_leaves_nothing),
         ON_BOTH(without_a_pipe_to_spare_it_is_copied),
+        ON_BOTH(where_the_kernel_has_no_splice_all_is_copied),
     };
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
         return 1;
