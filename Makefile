@@ -91,7 +91,8 @@ bench-sandbox: build ## start time, leaks, real work beside bubblewrap, runc, ru
 	@bench/npm-test/install $(BUILD)/npm-test
 	@$(CHECK) bench/sandbox $(BUILD) --write docs/bench.md
 
-cover: ## line coverage; base, audit and sandbox must reach 85 %
+cover: ## line coverage; all tests must pass and each folder of src/ reach 85 %
+	@tests/npm/install $(BUILD)-cover/npm
 	@$(CHECK) tools/cover
 
 reproducible: ## build twice, in two folders, and compare every byte of every program

@@ -11,7 +11,7 @@ programs=$(sed -n "s/^programs='\(.*\)'$/\1/p" "$source/tools/install")
 if meson introspect --buildoptions "$build" 2>/dev/null |
     python3 -c 'import json, sys
 options = {row["name"]: row["value"] for row in json.load(sys.stdin)}
-sys.exit(options["b_sanitize"] in ("", "none", []) and not options["b_coverage"])'; then
+sys.exit(options["b_sanitize"] in ("", "none", []) and not options["coverage"])'; then
     skip "no program names a folder of this build" "sanitizers and coverage need the real paths"
     finish
     exit
