@@ -252,6 +252,11 @@ def older(version, is_alone=True):
     return hello.record()
 
 
+def tampered(sealed):
+    """Another last byte, whatever it was: a fixed one is the right one every 256th time."""
+    return sealed[:-1] + bytes([sealed[-1] ^ 1])
+
+
 def after_handshake(edge, data):
     client = Pieces(edge.turnback)
     client.socket.sendall(client.hello())
@@ -639,7 +644,7 @@ def established_ones(edge):
     wrong = {error("tls"): 1}
     row(edge, "a second ClientHello after the handshake", wrong, after_handshake(edge, lambda client: Hello().record()))
     row(edge, "a record that was tampered with", wrong,
-        after_handshake(edge, lambda client: client.sealed(b"a" * 100)[:-1] + b"?"))
+        after_handshake(edge, lambda client: tampered(client.sealed(b"a" * 100))))
     row(edge, "records that nobody sealed", wrong, after_handshake(edge, lambda client: record(b"b" * 500, 23, b"\x03\x03")))
     row(edge, "20,000 new keys asked for, and nothing else", wrong, key_updates(edge))
     row(edge, "200 new keys, each for a KiB", {error("client-reset"): 1}, paid_key_updates(edge))
