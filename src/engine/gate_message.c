@@ -5,6 +5,8 @@ static const uint32_t MAGIC_SETUP = 0x31737467; /* "gts1" */
 static const uint32_t MAGIC_REPLY = 0x31727467; /* "gtr1" */
 const uint8_t GATE_GO = 0x67;
 
+enum { LINE_BYTES = 8 };
+
 bool gate_setup_encode(const struct gate_setup *setup, struct builder *out) {
     if (setup->line_count > GATE_LINES_MAX) {
         return false;
@@ -32,7 +34,8 @@ bool gate_setup_decode(struct slice bytes, struct gate_setup *ret_setup) {
     uint64_t pid_count = cursor_u64(&cursor);
     uint8_t one_program = cursor_u8(&cursor);
     uint32_t count = cursor_u32(&cursor);
-    if (!is_setup || !cursor_is_ok(&cursor) || one_program > 1 || count > GATE_LINES_MAX) {
+    if (!is_setup || !cursor_is_ok(&cursor) || one_program > 1 || count > GATE_LINES_MAX ||
+        cursor_remaining(&cursor) != (size_t)count * LINE_BYTES) {
         return false;
     }
     ret_setup->port = port;
