@@ -126,7 +126,25 @@ check "and cosigns" log witness sync
 rm -r "$SCRATCH/tiles"
 log export "$SCRATCH/tiles" >/dev/null
 same "both their lines are exported" 2 "$(grep -c '^— witness.example/w1 ' "$SCRATCH/tiles/checkpoint")"
+# A witness that has no classical group at all: what is agreed with it is post-quantum.
+cat >"$SCRATCH/hybrid.cnf" <<'END'
+openssl_conf = all
+[all]
+ssl_conf = servers
+[servers]
+system_default = groups
+[groups]
+Groups = X25519MLKEM768
+END
 log witness remove w2
+OPENSSL_CONF=$SCRATCH/hybrid.cnf serve hybrid tls
+check "the server is what it should be: a classical client is refused" \
+    sh -c '! openssl s_client -connect "$0" -groups X25519:P-256 </dev/null >/dev/null 2>&1' "127.0.0.1:$port"
+check "a witness with a hybrid group alone" \
+    log witness add hybrid "$vkey" "https://127.0.0.1:$port/base" --ca "$SCRATCH/hybrid/tls.pem"
+check "is asked by it, and cosigns" log witness sync
+log witness remove hybrid
+read -r port vkey <"$SCRATCH/w2/ready"
 check "another host's certificate" \
     log witness add w2 "$vkey" "https://localhost:$port/base" --ca "$SCRATCH/w2/tls.pem"
 "$AIRLOCK" run --quiet -- true
