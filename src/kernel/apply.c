@@ -14,6 +14,7 @@
 #include "kernel/kernel.h"
 #include "kernel/obliged.h"
 #include "kernel/policy_files.h"
+#include "kernel/preview.h"
 #include "kernel/records.h"
 #include "kernel/refusal.h"
 #include "kernel/review.h"
@@ -91,12 +92,7 @@ static enum apply_verdict decide_path(void *context, const struct apply_subject 
                                       const char **ret_reason) {
     struct application *apply = context;
     struct policy_decision decision;
-    struct policy_request judged = apply->judged;
-    judged.path = subject->path;
-    judged.mode = subject->mode;
-    judged.link_target = subject->link_target;
-    judged.has_size = S_ISREG(subject->mode);
-    judged.size = subject->size;
+    struct policy_request judged = preview_request_of(&apply->judged, subject);
     policy_evaluate(&apply->policy->engine, &judged, &decision);
     facts_list_add(&apply->facts, &judged, &decision);
     automatic_judge(apply->automatic, subject->path, &decision);

@@ -53,16 +53,22 @@ static void looker_deinit(struct looker *looker) {
     free(looker->reasons);
 }
 
-static enum apply_verdict look(void *context, const struct apply_subject *subject,
-                               const char **ret_reason) {
-    struct looker *looker = context;
-    struct policy_decision decision;
-    struct policy_request judged = looker->judged;
+struct policy_request preview_request_of(const struct policy_request *whole,
+                                         const struct apply_subject *subject) {
+    struct policy_request judged = *whole;
     judged.path = subject->path;
     judged.mode = subject->mode;
     judged.link_target = subject->link_target;
     judged.has_size = S_ISREG(subject->mode);
     judged.size = subject->size;
+    return judged;
+}
+
+static enum apply_verdict look(void *context, const struct apply_subject *subject,
+                               const char **ret_reason) {
+    struct looker *looker = context;
+    struct policy_decision decision;
+    struct policy_request judged = preview_request_of(&looker->judged, subject);
     policy_evaluate(&looker->policy->engine, &judged, &decision);
     if (decision.outcome == POLICY_DENY) {
         *ret_reason = decision.reasons[0];

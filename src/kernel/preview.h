@@ -34,6 +34,11 @@ struct preview {
 };
 void preview_deinit(struct preview *preview);
 
+/* What policy is asked about one path of an apply that `whole` is about; borrows from both. One
+ * place says it, so that a preview asks what the apply will. */
+struct policy_request preview_request_of(const struct policy_request *whole,
+                                         const struct apply_subject *subject);
+
 /* ERROR_POLICY_INVALID for a policy that cannot be used, STAGE_DAMAGED. */
 status_t kernel_preview(struct kernel *kernel, const struct run *run, struct preview *ret_preview,
                         struct error *err);
