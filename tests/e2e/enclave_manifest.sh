@@ -5,17 +5,6 @@
 . "$AIRLOCK_SOURCE_DIR/tests/e2e/lib.sh"
 
 enclave() { "$AIRLOCK" enclave "$@"; }
-fails() { # exit status, words, command...
-    local status=$1 words=$2 got
-    shift 2
-    "$@" >"$SCRATCH/fails.out" 2>&1
-    got=$?
-    if [ $got != "$status" ] || ! grep -q -- "$words" "$SCRATCH/fails.out"; then
-        echo "exit $got"
-        cat "$SCRATCH/fails.out"
-        return 1
-    fi
-}
 trusted() { # manifest: the trusted files, sorted
     sed -n '/^sgx.trusted_files/,/^]/s/.*uri = "file:\([^"]*\)".*/\1/p' "$1" | sort
 }

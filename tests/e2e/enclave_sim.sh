@@ -30,17 +30,6 @@ END
     cat
 }
 sim() { "$AIRLOCK" enclave sim -m "${1:-manifest}"; }
-fails() { # exit status, words, command...
-    local status=$1 words=$2 got
-    shift 2
-    "$@" >"$SCRATCH/fails.out" 2>&1
-    got=$?
-    if [ $got != "$status" ] || ! grep -q -- "$words" "$SCRATCH/fails.out"; then
-        echo "exit $got"
-        cat "$SCRATCH/fails.out"
-        return 1
-    fi
-}
 
 manifest see <<'END' >manifest
 loader.env.GIVEN = "a b"

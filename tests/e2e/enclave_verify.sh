@@ -24,17 +24,6 @@ trap stop_all EXIT
 
 read -r front back < <(free_ports 2)
 enclave() { "$AIRLOCK" enclave "$@"; }
-fails() { # exit status, words, command...
-    local status=$1 words=$2 got
-    shift 2
-    "$@" >"$SCRATCH/fails.out" 2>&1
-    got=$?
-    if [ $got != "$status" ] || ! grep -q -- "$words" "$SCRATCH/fails.out"; then
-        echo "exit $got"
-        cat "$SCRATCH/fails.out"
-        return 1
-    fi
-}
 until_true() { for _ in $(seq 200); do "$@" >/dev/null 2>&1 && return; sleep 0.05; done; return 1; }
 
 mkdir www edge

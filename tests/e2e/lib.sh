@@ -7,6 +7,7 @@
 #   refuse "what must not work" command arg... a row: ok when the command fails
 #   status N command arg..., says PATTERN command arg...   commands for check: whether it exits with
 #                                              N, whether it prints something like PATTERN
+#   fails N PATTERN command arg...             both: it ends with N and says PATTERN
 #   same "what" "$expected" "$got"             a row: ok when the two texts are one
 #   skip "what" "why it cannot run here"
 #   free_ports COUNT                           ports of 127.0.0.1 that a server may take, in one line
@@ -104,6 +105,18 @@ says() { # pattern command...
         cat "$SCRATCH/says.out"
         return 1
     }
+}
+
+fails() { # status words command...
+    local status=$1 words=$2 got
+    shift 2
+    "$@" >"$SCRATCH/fails.out" 2>&1
+    got=$?
+    if [ $got != "$status" ] || ! grep -q -- "$words" "$SCRATCH/fails.out"; then
+        echo "exit $got"
+        cat "$SCRATCH/fails.out"
+        return 1
+    fi
 }
 
 same() {
