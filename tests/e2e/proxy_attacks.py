@@ -283,10 +283,12 @@ def key_updates(edge):
     before = memory_of(edge.pid)
     asked = 0
     client.socket.settimeout(None)
-    while asked < 20000 and client.ask():
+    # More than sockets hold: what they took before the program was given a processor says nothing of it.
+    most = 1 << 20  # 28 MB
+    while asked < most and client.ask():
         asked += 1
     yield
-    assert asked < 20000, "there is no end to what it takes"
+    assert asked < most, "there is no end to what it takes"
     assert memory_of(edge.pid) - before < BIG, "memory grows"
     client.socket.close()
 
@@ -646,7 +648,7 @@ def established_ones(edge):
     row(edge, "a record that was tampered with", wrong,
         after_handshake(edge, lambda client: tampered(client.sealed(b"a" * 100))))
     row(edge, "records that nobody sealed", wrong, after_handshake(edge, lambda client: record(b"b" * 500, 23, b"\x03\x03")))
-    row(edge, "20,000 new keys asked for, and nothing else", wrong, key_updates(edge))
+    row(edge, "new keys asked for without end, and nothing else", wrong, key_updates(edge))
     row(edge, "200 new keys, each for a KiB", {error("client-reset"): 1}, paid_key_updates(edge))
     row(edge, "an end without close_notify", {error("truncated"): 1}, half_a_record(edge, 0))
     row(edge, "an end in the middle of a record", {error("truncated"): 1}, half_a_record(edge, 500))
