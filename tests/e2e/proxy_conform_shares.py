@@ -3,10 +3,8 @@
 section 6.1. Rows for proxy_conform.py."""
 import hashlib
 
-from proxy_conform_tools import (GROUPS, HALVES, KEY_SHARE, MLKEM1024, SECP256R1, SECP256R1MLKEM768, SECP384R1MLKEM1024, SHAKE,
-                                 SUITES,
-                                 X25519, X25519MLKEM768, Client, Ended, Hello, Row, Share, Talk, changed, counted, error, refused,
-                                 vector, words)
+from proxy_conform_tools import (GROUPS, HALVES, KEY_SHARE, MLKEM1024, SECP256R1, SECP256R1MLKEM768, SECP384R1MLKEM1024, SHAKE, SUITES,
+    X25519, X25519MLKEM768, Ended, Hello, Row, Share, Talk, changed, counted, error, refused, vector, words)
 
 NAMES = {X25519MLKEM768: "X25519MLKEM768", SECP256R1MLKEM768: "SecP256r1MLKEM768", SECP384R1MLKEM1024: "SecP384r1MLKEM1024",
          MLKEM1024: "MLKEM1024", X25519: "x25519", SECP256R1: "secp256r1"}
@@ -43,6 +41,34 @@ def with_coefficient(group, place, value):
             made[at + 1], made[at + 2] = made[at + 1] & 0x0F | (value & 0xF) << 4, value >> 4
         return bytes(made)
     return with_half(group, next(name for name in HALVES[group] if name.startswith("ML")), change)
+
+
+def with_zero(group, at):
+    """Conversations until a secret has a zero where one that is no number of its own length would lose it."""
+    def work(client):
+        for _ in range(8000):
+            client.talk()
+            if client.secret[at] == 0:
+                return
+            client.__init__(client.port, Hello((group,)))
+        raise AssertionError("none in 8,000")
+    return Talk(lambda: Hello((group,)), work)
+
+
+def only_once(group):
+    """What a server says of its own is said once."""
+    said = set()
+
+    def work(client):
+        for number in range(20):
+            if number:
+                client.__init__(client.port, Hello((group,)))
+            client.talk()
+            fresh = [part for answer in client.answers for part in (answer, answer[:32], answer[-32:])]
+            assert len(client.answers) == 2 and not said.intersection(fresh), "once more"
+            assert client.answers[0][24:31] != b"DOWNGRD", "a downgrade"
+            said.update(fresh)
+    return Talk(lambda: Hello((group,)), work)
 
 
 def pairs_of(hello):
@@ -122,37 +148,33 @@ def chooses(group, retries=0, **options):
 def per_group(group):
     name = NAMES[group]
     yield Row(f"{name}: plain, with each suite", "served", *(Talk(lambda s=suite: Hello((group,), None, (s,))) for suite in SUITES))
-    yield Row(f"{name}: a share that is too short", 47, *(Talk(with_share(group, cut)) for cut in (lambda k: k[:-1],
-        lambda k: k[1:], lambda k: k[:1])),
-              counts=SHAKE)
-    yield Row(f"{name}: one that is too long", 47, *(Talk(with_share(group, grow)) for grow in (lambda k: k + b"\0",
-        lambda k: b"\0" + k, lambda k: k + k)),
-              counts=SHAKE)
+    yield Row(f"{name}: neither random nor share comes twice", "served", only_once(group))
+    yield Row(f"{name}: a share that is too short", 47, *(Talk(with_share(group, cut))
+              for cut in (lambda k: k[:-1], lambda k: k[1:], lambda k: k[:1])), counts=SHAKE)
+    yield Row(f"{name}: one that is too long", 47, *(Talk(with_share(group, grow)) for grow in (lambda k: k + b"\0", lambda k: b"\0" + k,
+              lambda k: k + k)), counts=SHAKE)
     yield Row(f"{name}: an empty one", 50, Talk(with_share(group, lambda k: b"")), counts=SHAKE)
     yield Row(f"{name}: the share of each other group", 47, *(Talk(with_share(group, lambda k, o=other: Share(o).public))
-                                                              for other in HALVES
-                                                              if other != group), counts=SHAKE)
+              for other in HALVES if other != group), counts=SHAKE)
     yield Row(f"{name}: zeros, and ones", 47, *(Talk(with_share(group, lambda k, b=byte: bytes([b]) * len(k)))
-                                                for byte in ((0, 255) if group not in
-                                                (MLKEM1024, X25519) else (0,) if group == X25519 else (255,))), counts=SHAKE)
+              for byte in ((0, 255) if group not in (MLKEM1024, X25519) else (0,) if group == X25519 else (255,))), counts=SHAKE)
     halves = HALVES[group]
     if len(halves) == 2:
         yield Row(f"{name}: either half alone", 47, Talk(with_half(group, halves[0], lambda k: b"")),
-                  Talk(with_half(group, halves[1], lambda k: b"")),
-                  counts=SHAKE)
+                  Talk(with_half(group, halves[1], lambda k: b"")), counts=SHAKE)
         yield Row(f"{name}: its halves swapped", 47, Talk(swap(group)), counts=SHAKE)
         yield Row(f"{name}: a secret in another order is another", "closed", Talk(lambda: Hello((group,)), with_secret(swapped)),
                   counts=SHAKE)
     if any(half.startswith("ML") for half in halves):
         rank = 3 if "ML-KEM-768" in halves else 4
         places = [256 * number + place for number in range(rank) for place in (0, 1, 255)]
-        yield Row(f"{name}: a coefficient that is not below q, in every polynomial", 47, *(
-            Talk(with_coefficient(group, place, value)) for place in places for value in (Q, 4095)), counts=SHAKE)
-        yield Row(f"{name}: the greatest coefficient is taken", "closed", Talk(with_coefficient(group, 256 * rank - 1, Q - 1),
-            is_taken), counts=GONE)
+        yield Row(f"{name}: a coefficient that is not below q, in every polynomial", 47,
+                  *(Talk(with_coefficient(group, place, value)) for place in places for value in (Q, 4095)), counts=SHAKE)
+        yield Row(f"{name}: the greatest coefficient is taken", "closed", Talk(with_coefficient(group, 256 * rank - 1, Q - 1), is_taken),
+                  counts=GONE)
     if "X25519" in halves:
-        yield Row(f"{name}: points of small order", 47, *(Talk(with_half(group, "X25519", lambda k, p=point: p))
-                                                          for point in SMALL), counts=SHAKE)
+        yield Row(f"{name}: points of small order", 47, *(Talk(with_half(group, "X25519", lambda k, p=point: p)) for point in SMALL),
+                  counts=SHAKE)
     for curve, size in (("P-256", 32), ("P-384", 48)):
         if curve in halves:
             prime = {32: 2**256 - 2**224 + 2**192 + 2**96 - 1, 48: 2**384 - 2**128 - 2**96 + 2**32 - 1}[size].to_bytes(size, "big")
@@ -170,35 +192,37 @@ def per_group(group):
             yield Row(f"{name}: a point that says a bit twice", *(("served", said_twice) if len(halves) == 2 else (47, said_twice)),
                       counts=None if len(halves) == 2 else SHAKE)
             for what, changes in bad.items():
-                yield Row(f"{name}: a point {what}", 47, *(Talk(with_half(group, curve, change)) for change in changes),
-                          counts=SHAKE)
+                yield Row(f"{name}: a point {what}", 47, *(Talk(with_half(group, curve, change)) for change in changes), counts=SHAKE)
 
 
 GONE = counted("abandoned", False, error("abandoned"))
+
+
+def zeros():
+    yield Row("secp256r1: a secret that begins with a zero", "served", with_zero(SECP256R1, 0))
+    yield Row("SecP384r1MLKEM1024: the same, of its first half", "served", with_zero(SECP384R1MLKEM1024, 0))
 
 
 def lists():
     both = (X25519MLKEM768, X25519)
     yield Row("all six shares: the first is taken", "served", chooses(X25519MLKEM768, groups=tuple(HALVES), shares=tuple(HALVES)))
     yield Row("in the order of the server, not of the client", "served", chooses(X25519MLKEM768, groups=tuple(HALVES)[::-1],
-        shares=tuple(HALVES)[::-1]))
+              shares=tuple(HALVES)[::-1]))
     yield Row("shares in another order than their groups", "served", chooses(X25519MLKEM768, groups=both, shares=both[::-1]))
     yield Row("no share: asked for the first group", "served", chooses(X25519MLKEM768, 1, groups=both, shares=()))
     yield Row("no share of the only group", "served", *(chooses(group, 1, groups=(group,), shares=()) for group in HALVES))
-    yield Row("a classical share where the hybrid group is known", "served", chooses(X25519MLKEM768, 1, groups=both, shares=(X25519,
-        )))
-    yield Row("secret by ML-KEM's half alone, or mixed as X-Wing does", "closed", *(
-        Talk(Hello, with_secret(mix)) for mix in (only_post_quantum, x_wing)), counts=SHAKE)
+    yield Row("a classical share where the hybrid group is known", "served", chooses(X25519MLKEM768, 1, groups=both, shares=(X25519,)))
+    yield Row("secret by ML-KEM's half alone, or mixed as X-Wing does", "closed",
+              *(Talk(Hello, with_secret(mix)) for mix in (only_post_quantum, x_wing)), counts=SHAKE)
     unknown = [(GREASE, b"\0"), (MLKEM768, bytes(1184)), (FFDHE2048, bytes(256)), (P521, bytes(133))]
-    yield Row("shares of groups that the server has not", "served", *(
-        Talk(changed(lambda hello, p=pair: add_share(hello, p), groups=(X25519MLKEM768, pair[0]))) for pair in unknown))
+    yield Row("shares of groups that the server has not", "served", *(Talk(changed(lambda hello, p=pair: add_share(hello, p),
+              groups=(X25519MLKEM768, pair[0]))) for pair in unknown))
     # Section 4.2.8: a server may look for that, and need not. The first one counts.
-    yield Row("the same share twice, and another of its group", "served", *(
-        Talk(changed(lambda hello, o=other: add_share(hello, (X25519MLKEM768, o() if o else pairs_of(hello)[0][1]))))
-        for other in (None, lambda: Share(X25519MLKEM768).public)))
-    yield Row("a share of a group that is not offered", 47, *(
-        Talk(changed(lambda hello: hello.set(GROUPS, vector(words(X25519MLKEM768))), groups=both, shares=shares))
-        for shares in (both, both[::-1], (X25519,))), counts=SHAKE)
+    yield Row("the same share twice, and another of its group", "served", *(Talk(changed(lambda hello,
+              o=other: add_share(hello, (X25519MLKEM768, o() if o else pairs_of(hello)[0][1]))))
+              for other in (None, lambda: Share(X25519MLKEM768).public)))
+    yield Row("a share of a group that is not offered", 47, *(Talk(changed(lambda hello: hello.set(GROUPS, vector(words(X25519MLKEM768))),
+              groups=both, shares=shares)) for shares in (both, both[::-1], (X25519,))), counts=SHAKE)
     broken = {"one byte more than it says": lambda data: data + b"\0", "one byte less": lambda data: data[:-1],
               "empty": lambda data: b"", "half a length": lambda data: b"\0",
               "a share that ends behind it": lambda data: data[:4] + words(1217) + data[6:],
@@ -215,11 +239,10 @@ def lists():
                        "more than it says": b"\0\x02\x11\xec\0", "less than it says": b"\0\x04\x11\xec", "empty": b"",
                        "half a length": b"\0"}.items():
         yield Row(f"supported_groups: {what}", 50, Talk(changed(lambda hello, d=data: hello.set(GROUPS, d))), counts=SHAKE)
-    yield Row("no group in common", 40, *(Talk(changed(lambda hello, p=pair: hello.set_shares([p]).set(GROUPS,
-        vector(words(p[0]))))) for pair in unknown),
-              counts=refused("no-common-group"))
-    yield Row("a classical client where post-quantum is required", 40, *(
-        Talk(lambda g=group: Hello((g,)), listener="strict") for group in (X25519, SECP256R1)), counts=refused("classical"))
+    yield Row("no group in common", 40, *(Talk(changed(lambda hello, p=pair: hello.set_shares([p]).set(GROUPS, vector(words(p[0])))))
+              for pair in unknown), counts=refused("no-common-group"))
+    yield Row("a classical client where post-quantum is required", 40, *(Talk(lambda g=group: Hello((g,)), listener="strict")
+              for group in (X25519, SECP256R1)), counts=refused("classical"))
     yield Row("a classical share beside the offer of a hybrid group, where that is required", "served",
               Talk(lambda: Hello(both, (X25519,)), listener="strict"))
 
@@ -228,3 +251,4 @@ def rows():
     for group in HALVES:
         yield from per_group(group)
     yield from lists()
+    yield from zeros()

@@ -135,12 +135,13 @@ class Keys:
 
 class Client:
     def __init__(self, port, hello=None, certificate=None):
-        self.socket = dial(port, timeout=8)
+        self.port, self.socket = port, dial(port, timeout=8)
         self.hello = hello or Hello()
         self.certificate = certificate # (chain in DER, key, algorithm)
         self.log, self.received, self.messages = [], b"", b"" # of the handshake; bytes of a record, of a message
         self.reads = self.writes = self.application = self.suite = self.group = self.request = None
         self.extensions = {}  # EncryptedExtensions
+        self.answers, self.secret = [], b""  # what may never come twice, and what the two shares give
         self.updates, self.retries, self.largest = 0, 0, 0
 
     # Records out.
@@ -225,6 +226,7 @@ class Client:
         session, (self.suite, compression, size) = whole[39:at], struct.unpack_from(">HBH", whole, at)
         found = extensions_of(whole[at + 5:])
         assert version == 0x0303 and session == self.hello.session and compression == 0 and size == len(whole) - at - 5, "a bad ServerHello"
+        self.answers.append(random)
         assert words(self.suite) in (self.hello.suites[i:i + 2]
                                      for i in range(0, len(self.hello.suites), 2)), "a suite that was not offered"
         assert found.pop(VERSIONS) == b"\x03\x04", "another version"
@@ -237,7 +239,9 @@ class Client:
         self.log.append(whole)
         share = found.pop(KEY_SHARE)
         assert not found and struct.unpack_from(">H", share, 2)[0] == len(share) - 4, "a bad ServerHello"
-        self.set_handshake_keys(self.hello.shares[self.group].secret(share[4:]))
+        self.answers.append(share[4:])
+        self.secret = self.hello.shares[self.group].secret(share[4:])
+        self.set_handshake_keys(self.secret)
         return False
 
     def set_handshake_keys(self, shared):
