@@ -26,7 +26,10 @@ static status_t open_socket(const struct sockaddr_storage *to, int *ret_fd, stru
         to->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
     *ret_fd = socket(to->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (*ret_fd < 0 || connect(*ret_fd, (const struct sockaddr *)to, size) != 0) {
-        return error_set(err, ERROR_IO, errno, "cannot connect to the service that echoes");
+        (void)error_set(err, ERROR_IO, errno, "cannot connect to the service that echoes");
+        error_hint(err, "Leave --to out for one of our own, or start one: "
+                        "socat TCP-LISTEN:7000,fork,reuseaddr EXEC:cat");
+        return (status_t){(int)err->code};
     }
     (void)setsockopt(*ret_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(*ret_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);

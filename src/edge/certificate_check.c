@@ -129,8 +129,12 @@ static status_t check_dates(struct certificates *certificates, const X509 *certi
     }
     int days = certificate_days(certificate);
     if (days < CERTIFICATE_SOON_DAYS) {
-        certificate_warn(certificates, "%.150s expires in %d day%s; renew it", file, days,
-                         days == 1 ? "" : "s");
+        if (days == 0) {
+            certificate_warn(certificates, "%.150s expires within a day; renew it", file);
+        } else {
+            certificate_warn(certificates, "%.150s expires in %d day%s; renew it", file, days,
+                             days == 1 ? "" : "s");
+        }
     }
     return STATUS_OK;
 }

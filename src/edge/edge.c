@@ -47,6 +47,7 @@ struct edge {
     struct setup *setup;
     struct side *side;
     struct edge_started started;
+    bool is_confined;   /* to the files that it needs */
     uint32_t live_most; /* connections, since memory was given back */
 };
 
@@ -203,6 +204,7 @@ static status_t begin(struct edge *edge, struct error *err) {
     TRY(setup_new(&options, &edge->setup, err));
     if (!edge->options->is_unconfined) {
         TRY(edge_confine_files(config, &has_landlock, err));
+        edge->is_confined = has_landlock;
     }
     TRY(source_limits_new((uint32_t)LIMIT_EDGE_SOURCES, &edge->sources, err));
     TRY(make_workers(edge, config, err));
@@ -257,11 +259,18 @@ static void tell_reloaded(struct edge *edge) {
     log_event(edge->writer, PROXY_EVENT_RELOADED, fields, waits[0] != '\0' ? 2 : 1);
 }
 
+/* Why a file that this user may read cannot be read. */
+static const char NEW_FOLDER[] = "Since its start the proxy sees only the folders that its "
+                                 "configuration named then: restart it, "
+                                 "or put the file into one of those.";
+
 static void tell_failed(struct edge *edge, const struct error *err) {
     char why[ERROR_DETAIL_BYTES_MAX + 128];
+    bool is_path = err->os_errno == EACCES &&
+                   (err->code != ERROR_IO || strstr(err->message, "unix://") != nullptr);
     error_report_why(err, why, sizeof why);
     LOG_EVENT(edge->writer, PROXY_EVENT_RELOAD_FAILED, {"error", err->message, 0}, {"why", why, 0},
-              {"hint", error_effective_hint(err), 0},
+              {"hint", is_path && edge->is_confined ? NEW_FOLDER : error_effective_hint(err), 0},
               {"in", err->context_count > 0 ? err->context[0] : "", 0});
 }
 

@@ -26,7 +26,9 @@ static status_t ask(const struct edge_bind *bind, struct builder *ret_answer, st
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
         connect(fd, (const struct sockaddr *)&bind->address, bind->size) != 0) {
-        return error_set(err, ERROR_IO, errno, "the proxy does not answer at %.200s", bind->text);
+        (void)error_set(err, ERROR_IO, errno, "the proxy does not answer at %.200s", bind->text);
+        error_hint(err, "See whether it runs, and whether it was started with this configuration.");
+        return (status_t){(int)err->code};
     }
     TRY(fd_write_all(fd, slice_of_string(REQUEST), bind->text, err));
     return fd_read_to_end(fd, bind->text, ret_answer, err);

@@ -8,7 +8,8 @@ proxy=$AIRLOCK_BUILD_DIR/src/airlock-proxy
 load="python3 $AIRLOCK_SOURCE_DIR/tests/e2e/proxy_load.py"
 edge=
 jobs=()
-trap 'kill $edge "${jobs[@]}" 2>/dev/null; wait 2>/dev/null; clean_up' EXIT
+trap 'kill $edge "${jobs[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$other"; clean_up' EXIT
+other=$(mktemp -d "${TMPDIR:-/tmp}/airlock-other-XXXXXX")
 read -r front auth out near metrics gone plain wrong ragged sloppy < <(free_ports 10)
 
 # Options.
@@ -40,6 +41,30 @@ for program in airlock-proxy airlock-enclave airlock-release; do
     refuse "$program: none with NO_COLOR" says "$escape" env TERM=xterm NO_COLOR=1 python3 terminal.py "${proxy%/*}/$program" nonsense
     refuse "$program: none without a terminal" says "$escape" env TERM=xterm NO_COLOR= "${proxy%/*}/$program" nonsense
 done
+
+# A table that is wider than the terminal: a line for each cell.
+cat >narrow.py <<'END'
+import fcntl, os, pty, struct, sys, termios
+master, terminal = pty.openpty()
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0))
+if os.fork() == 0:
+    os.dup2(terminal, 1)
+    os.execv(sys.argv[2], sys.argv[2:])
+os.close(terminal)
+try:
+    while part := os.read(master, 4096):
+        sys.stdout.buffer.write(part.replace(b"\r", b""))
+except OSError:
+    pass
+os.wait()
+END
+"$AIRLOCK" proxy init edge >/dev/null
+python3 narrow.py 60 "$proxy" check -c edge/proxy.yaml >narrow.txt
+check "at 60 columns check has a line for each cell" grep -qx '  LISTENER  front' narrow.txt
+check "heads are as wide as each other" grep -qx '  BIND      tcp://127.0.0.1:8443' narrow.txt
+refuse "and no row of a table" grep -q 'LISTENER.*BIND' narrow.txt
+python3 narrow.py 200 "$proxy" check -c edge/proxy.yaml >wide.txt
+check "at 200 columns the same as without a terminal" cmp wide.txt <("$proxy" check -c edge/proxy.yaml)
 
 # What it listens at.
 listens() { # address
@@ -195,6 +220,15 @@ sed "s/workers: 1/workers: 2\nengine: epoll/; s/$metrics/$gone/" good.yaml >prox
 kill -HUP "$edge"
 eventually reloads 4
 same "what needs a restart is said" "['engine workers metrics']" "$(last proxy.reloaded after_restart)"
+cp cert.pem "$other"
+sed "s|cert: cert.pem, key: cert.key|cert: $other/cert.pem, key: cert.key|" good.yaml >proxy.yaml
+kill -HUP "$edge"
+eventually reloads 5
+if grep -q '"confined":"yes"' log; then
+    check "a folder that it did not name at its start: so it says" grep -q 'restart it' <(last proxy.reload-failed hint)
+else
+    skip "a folder that it did not name at its start: so it says" "this kernel has no Landlock"
+fi
 kill "$edge"
 wait "$edge"
 
