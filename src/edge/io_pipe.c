@@ -144,14 +144,30 @@ static bool is_lack(int error) {
     return error == ENOSYS || error == EINVAL || error == EPERM;
 }
 
+/* splice(2) does not get past a byte that is marked as urgent, poll(2) says that there is something
+ * to read, and recv(2) reads it. */
+static bool has_more(const struct io_stream *from) {
+    int error = errno;
+    uint8_t byte;
+    bool is_there = recv(from->fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) > 0;
+    errno = error;
+    return is_there;
+}
+
+static ssize_t draw(const struct io_stream *from) {
+    return splice(from->fd, nullptr, from->pipe->ends[1], nullptr, PIPE_BYTES,
+                  SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}
+
 /* Into an empty pipe. */
 static enum io_piped fill(struct io *io, struct io_stream *from) {
     from->pipe = take_pipe(io);
     if (from->pipe == nullptr) {
         return IO_PIPED_COPY;
     }
-    ssize_t size = splice(from->fd, nullptr, from->pipe->ends[1], nullptr, PIPE_BYTES,
-                          SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    ssize_t size = draw(from);
+    bool is_skipped = size < 0 && errno == EAGAIN && has_more(from);
+    size = is_skipped ? draw(from) : size; /* or it came in between */
     int error = errno;
     if (size > 0) {
         from->pipe->filled = (size_t)size;
@@ -165,7 +181,7 @@ static enum io_piped fill(struct io *io, struct io_stream *from) {
         return IO_PIPED_OVER;
     }
     if (error == EAGAIN) {
-        return IO_PIPED_EMPTY;
+        return is_skipped ? IO_PIPED_COPY : IO_PIPED_EMPTY;
     }
     if (is_lack(error)) {
         io->cannot_splice = true;
