@@ -97,14 +97,13 @@ status_t listen_open(const struct edge_bind *bind_to, int *ret_fd, struct error 
     if (bind_to->transport == EDGE_UNIX) {
         take_over(bind_to);
     }
-    if (bind(fd, (const struct sockaddr *)&bind_to->address, bind_to->size) != 0) {
-        return fail(bind_to, errno, err);
-    }
-    if (bind_to->transport == EDGE_UNIX) {
-        const struct sockaddr_un *address = (const struct sockaddr_un *)&bind_to->address;
-        if (chmod(address->sun_path, UNIX_MODE) != 0) {
-            return fail(bind_to, errno, err);
-        }
+    /* No other thread makes files; and once it is confined chmod(2) is no more. */
+    mode_t before = umask(0777 & ~(mode_t)UNIX_MODE);
+    bool is_bound = bind(fd, (const struct sockaddr *)&bind_to->address, bind_to->size) == 0;
+    int number = errno;
+    (void)umask(before);
+    if (!is_bound) {
+        return fail(bind_to, number, err);
     }
     if (!is_udp && listen(fd, BACKLOG) != 0) {
         return fail(bind_to, errno, err);

@@ -12,7 +12,7 @@
 
 #include "sys/filter_build.h"
 
-enum action { KILL, ALLOW, NO_EXEC, INTERNET, SOCKETS, THREAD, ABSENT };
+enum action { KILL, ALLOW, NO_EXEC, INTERNET, SOCKETS, THREAD, OWN, ABSENT };
 
 static const struct {
     const char *name;
@@ -55,6 +55,12 @@ static void emit_action(struct filter_code *code, unsigned action) {
     case THREAD: /* the flags are the first argument of clone(2) */
         filter_emit_load(code, 0);
         filter_emit(code, BPF_JMP | BPF_JSET | BPF_K, 1, 0, CLONE_THREAD);
+        filter_emit_return(code, SECCOMP_RET_KILL_PROCESS);
+        filter_emit_return(code, SECCOMP_RET_ALLOW);
+        break;
+    case OWN: /* whose process it is about is the first argument; 0 is the caller's */
+        filter_emit_load(code, 0);
+        filter_emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0);
         filter_emit_return(code, SECCOMP_RET_KILL_PROCESS);
         filter_emit_return(code, SECCOMP_RET_ALLOW);
         break;

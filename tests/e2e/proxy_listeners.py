@@ -9,6 +9,7 @@ A client that came by a listener stays until the very end, so that what it began
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -71,6 +72,10 @@ def is_refused(name):
         return True
 
 
+def mode_of_path():
+    return stat.S_IMODE(os.stat("path.sock").st_mode)
+
+
 def reload(*names):
     """Whether what it says is in force."""
     write_config(*names)
@@ -86,6 +91,7 @@ try:
     say(eventually(lambda: logged("start")), "the proxy starts")
     clients = {name: connect(name) for name in LISTENERS}
     say(all(is_served(client) for client in clients.values()), "all listeners serve")
+    say(mode_of_path() == 0o660, "a socket with a path is its user's and group's")
     say(reload("kept"), "a reload without two of them")
     say(all(is_served(client) for client in clients.values()), "who came by them is served on")
     for one in ("gone", "path"):
@@ -93,6 +99,7 @@ try:
     say(reload(*LISTENERS), "another reload brings them back")
     for one in LISTENERS:
         say(not is_refused(one) and is_served(connect(one)), f"they serve again: {one}")
+    say(mode_of_path() == 0o660, "a socket that was made again is, too")
     process.send_signal(signal.SIGTERM)
     say(eventually(lambda: logged("draining")), "it is told to end")
     for one in LISTENERS:
