@@ -81,6 +81,7 @@ static void move(struct connection *connection, struct leg *from, struct slice b
         pass_end_on(connection, from);
         break;
     case LEG_BROKEN:
+        connection->why = tls_why(from->tls);
         if (is_client) {
             connection_break(connection, EDGE_ERROR_TLS);
         } else {

@@ -55,9 +55,17 @@ status_t tls_context_set(SSL_CTX *context, enum edge_pq pq, struct certificates 
 }
 
 const char *tls_why(const SSL *tls) {
+    const struct tls_peer *peer = SSL_get_app_data(tls); /* of a client's end alone */
     long verdict = SSL_get_verify_result(tls);
-    return verdict != X509_V_OK ? X509_verify_cert_error_string(verdict)
-                                : ERR_reason_error_string(ERR_peek_last_error());
+    unsigned long error = ERR_peek_last_error();
+    if (peer != nullptr && peer->complaint != nullptr) {
+        return peer->complaint;
+    }
+    if (verdict != X509_V_OK) {
+        return X509_verify_cert_error_string(verdict);
+    }
+    bool is_shell = ERR_GET_REASON(error) == SSL_R_RECORD_LAYER_FAILURE; /* around what it was */
+    return ERR_reason_error_string(is_shell ? ERR_peek_error() : error);
 }
 
 enum edge_group tls_group(SSL *tls, uint16_t *ret_code) {

@@ -164,6 +164,7 @@ static int judge_groups(struct tls_peer *peer, struct slice groups, int *ret_ale
     enum edge_pq pq = peer->server->listener->pq;
     int alert = SSL_AD_HANDSHAKE_FAILURE; /* libssl knows no missing_extension as early as here */
     if (!read_offers(groups, &peer->offers) && groups.data != nullptr) {
+        peer->complaint = "malformed supported_groups";
         *ret_alert = SSL_AD_DECODE_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }
@@ -219,8 +220,9 @@ static void hash_hello(SSL *tls, struct digest *ret_digest) {
 
 /* Libssl looks only at the suite that was chosen. Of the rest we have answered some already: the
  * route, the protocol, whether a group is offered that `pq` wants. */
-static int judge_second(const struct tls_peer *peer, const struct digest *digest, int *ret_alert) {
+static int judge_second(struct tls_peer *peer, const struct digest *digest, int *ret_alert) {
     if (memcmp(peer->hello.bytes, digest->bytes, sizeof digest->bytes) != 0) {
+        peer->complaint = "a second ClientHello that is not the first one";
         *ret_alert = SSL_AD_ILLEGAL_PARAMETER;
         return SSL_CLIENT_HELLO_ERROR;
     }

@@ -22,10 +22,11 @@ struct tls_server;
 /* What TLS knows of a client; in its connection, at one place as long as the SSL is. */
 struct tls_peer {
     const struct tls_server *server;
-    uint32_t offers;     /* bits of enum edge_group: in supported_groups */
-    uint8_t hellos;      /* 2: after a HelloRetryRequest */
-    struct digest hello; /* of what may not change in the second one */
-    bool is_refused;     /* for `refusal` */
+    uint32_t offers;       /* bits of enum edge_group: in supported_groups */
+    uint8_t hellos;        /* 2: after a HelloRetryRequest */
+    struct digest hello;   /* of what may not change in the second one */
+    const char *complaint; /* about its ClientHello; a constant, or nullptr */
+    bool is_refused;       /* for `refusal` */
     enum edge_refusal refusal;
     bool has_certificate; /* accepted; `spki` is the SHA-256 of its public key */
     uint8_t spki[EDGE_SPKI_BYTES];
@@ -56,8 +57,8 @@ bool tls_peer_is_unwanted(const struct tls_peer *peer);
 
 /* The group of a finished handshake; its code point too when `ret_code` is not nullptr. */
 enum edge_group tls_group(SSL *tls, uint16_t *ret_code);
-/* Right after a handshake failed: what libssl says of it, in words; nullptr when it says nothing. A
- * constant. */
+/* Right after a handshake or a read failed: what we or libssl say of it, in words; nullptr when
+ * there is nothing to say. A constant. */
 const char *tls_why(const SSL *tls);
 /* Why an established handshake is classical. */
 enum edge_fallback tls_fallback(const struct tls_peer *peer);

@@ -10,6 +10,7 @@ it says why another one is what libssl gives.
 """
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -133,6 +134,14 @@ def run(edge, row):
     say(not why, row.name, "; ".join(why))
 
 
+def log_says_why():
+    """Of what broke behind the handshake: of those before it the log says only some."""
+    with open("log", encoding="utf-8") as log:
+        said = {(line.get("end"), line.get("why")) for line in map(json.loads, log) if line.get("event") == "connection"}
+    wanted = {("tls", why) for why in ("not on record boundary", "decryption failed or bad record mac", "unexpected message", "bad key update")}
+    say(wanted <= said, "the log says why", f"{sorted(map(str, said))}")
+
+
 def main():
     read_certificates()
     edge = Edge()
@@ -148,6 +157,8 @@ def main():
                     run(edge, row)
         edge.process.send_signal(signal.SIGTERM)
         say(edge.process.wait(30) == 0, "it ends when it is told to")
+        if len(sys.argv) < 4:
+            log_says_why()
     finally:
         if edge.process.poll() is None:
             edge.process.kill()
