@@ -93,7 +93,8 @@ void log_address(struct builder *line, const char *key, const struct sockaddr *a
         memcpy(host.bytes, v6.sin6_addr.s6_addr + (is_v4 ? sizeof MAPPED : 0), host.size);
         port = ntohs(v6.sin6_port);
     } else {
-        log_text(line, key, SLICE_LITERAL("unix"));
+        /* Nobody knows any more who was accepted from a socket that was reset before. */
+        log_text(line, key, slice_of_string(address->sa_family == AF_UNIX ? "unix" : "gone"));
         return;
     }
     put_key(line, key);

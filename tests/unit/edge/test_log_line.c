@@ -74,17 +74,19 @@ static void addresses_and_numbers_are_written_as_they_are_read(void **state) {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(65535)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(1)};
     struct sockaddr unix_socket = {.sa_family = AF_UNIX};
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     assert_int_equal(inet_pton(AF_INET, "10.200.0.255", &v4.sin_addr), 1);
     assert_int_equal(inet_pton(AF_INET6, "2001:db8::7", &v6.sin6_addr), 1);
     builder_init(&line, 200);
     log_address(&line, "a", (struct sockaddr *)&v4);
     log_address(&line, "b", (struct sockaddr *)&v6);
     log_address(&line, "c", &unix_socket);
+    log_address(&line, "g", &nobody);
     log_number(&line, "d", INT64_MIN);
     log_number(&line, "e", INT64_MAX);
     assert_string_equal(builder_c_string(&line),
                         ",\"a\":\"10.200.0.255:65535\","
-                        "\"b\":\"[2001:db8::7]:1\",\"c\":\"unix\","
+                        "\"b\":\"[2001:db8::7]:1\",\"c\":\"unix\",\"g\":\"gone\","
                         "\"d\":-9223372036854775808,\"e\":9223372036854775807");
     builder_deinit(&line);
 }
