@@ -17,6 +17,10 @@ static void print_json(struct json *consumed) {
     builder_deinit(&text);
 }
 
+static int wider(int a, int b) {
+    return a > b ? a : b;
+}
+
 static void explain_limits(const struct cli *cli) {
     if (cli->json) {
         struct json *all = json_array_new();
@@ -32,10 +36,17 @@ static void explain_limits(const struct cli *cli) {
         print_json(all);
         return;
     }
+    int names = 0, values = 0, units = 0;
     for (unsigned id = 0; id < LIMIT_ID_COUNT; id++) {
         const struct limit_row *row = limit_row((enum limit_id)id);
-        (void)printf("%-18s %10" PRId64 " %-6s %s\n", row->name, row->value, row->unit,
-                     row->reason);
+        names = wider(names, (int)strlen(row->name));
+        values = wider(values, snprintf(nullptr, 0, "%" PRId64, row->value));
+        units = wider(units, (int)strlen(row->unit));
+    }
+    for (unsigned id = 0; id < LIMIT_ID_COUNT; id++) {
+        const struct limit_row *row = limit_row((enum limit_id)id);
+        (void)printf("%-*s  %*" PRId64 " %-*s  %s\n", names, row->name, values, row->value, units,
+                     row->unit, row->reason);
     }
 }
 

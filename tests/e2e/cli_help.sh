@@ -114,6 +114,8 @@ for slug in $("$AIRLOCK" explain | awk '{ print $1 }'); do
 done
 same "every slug that is listed is explained" 0 $wrong
 check "so are the limits" sh -c '"$0" explain limit | grep -q OUTPUT_DRAIN_MS' "$AIRLOCK"
+same "their numbers end under each other" 1 \
+    "$("$AIRLOCK" explain limit | awk '{ match($0, /^[A-Z0-9_]+ +[0-9]+ /); print RLENGTH }' | sort -u | wc -l)"
 same "what is none is a usage error" 2 "$(status "$AIRLOCK" explain nonsense)"
 check "errors are JSON on demand" sh -c '"$0" --json explain nonsense 2>&1 | python3 -m json.tool' "$AIRLOCK"
 finish
