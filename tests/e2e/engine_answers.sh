@@ -117,6 +117,9 @@ check "a rootless one, where it can hold limits" grep -Eq "^podman there \\| [0-
 start_server rootless
 doctor "$socket"
 check "and one that a run would refuse" grep -q "^podman less | .*rootless" "$SCRATCH/rows"
+start_server silent
+doctor "$socket"
+same "one that never answers is given up by a limit of doctor's own" 2 "$(grep -c 'missing | .*ENGINE_PING_MS' "$SCRATCH/rows")"
 stop_server
 
 # Answers to the first question.
