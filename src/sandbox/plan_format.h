@@ -104,6 +104,7 @@ struct plan_host_entry {
     const char *path; /* inside, e.g. "/lib64" */
     enum plan_host_kind kind;
     char link[256];
+    uint64_t dev, ino; /* of what another root has there; 0 of the host's own */
 };
 enum { PLAN_HOST_ENTRY_COUNT = 32, PLAN_HOST_TOOLCHAIN_COUNT = 24 };
 /* A row of caches.def that is there: a folder, and no link on the way from HOME to it. */
@@ -124,7 +125,7 @@ struct plan_host {
     uint64_t git_dev, git_ino;         /* its identity when it was looked at; 0: any */
 };
 /* Looks at what a ground needs, and then at what the rest needs; a thing that cannot be looked at
- * counts as not there. */
+ * counts as not there, and so does what another root has by way of a link that leaves it. */
 void plan_host_read_ground(const struct plan_request *request, struct plan_host *ret_host);
 void plan_host_read_run(const struct plan_request *request, struct plan_host *host);
 /* plan_build_ground() and plan_build() are these and the looks. */

@@ -23,6 +23,8 @@ static void add_host(struct draft *draft, const struct plan_host *host) {
         case PLAN_HOST_FOLDER:
             draft_bind(draft, root == nullptr ? entry->path : draft_text(draft, root, entry->path),
                        entry->path, 0);
+            draft->operations[draft->operation_count - 1].dev = entry->dev;
+            draft->operations[draft->operation_count - 1].ino = entry->ino;
             break;
         }
         if (entry->kind == PLAN_HOST_FOLDER && strcmp(entry->path, "/nix") == 0) {

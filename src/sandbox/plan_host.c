@@ -69,18 +69,36 @@ static const struct cache {
 #undef CACHE
 };
 
-static void look(int root, struct plan_host_entry *entry) {
+static int open_beneath(int folder, const char *path, uint64_t flags, uint64_t resolve) {
+    struct open_how how = {
+        .flags = O_PATH | O_CLOEXEC | flags,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve,
+    };
+    return (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
+}
+
+/* Nothing of another root lies outside of it, wherever its links lead: the identity of what was
+ * found beneath it is compared again when it is mounted, by a path that would follow them. */
+static void look(int root, bool is_another, struct plan_host_entry *entry) {
     struct stat status;
+    CLEANUP(fd_closep)
+    int fd = is_another ? open_beneath(root, entry->path + 1, O_NOFOLLOW, 0) : -1;
+    int at = is_another ? fd : root;
+    const char *name = is_another ? "" : entry->path + 1;
     entry->kind = PLAN_HOST_NONE;
-    if (fstatat(root, entry->path + 1, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (at < 0 || fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0) {
         return;
+    }
+    if (is_another) {
+        entry->dev = status.st_dev;
+        entry->ino = status.st_ino;
     }
     if (S_ISREG(status.st_mode)) {
         entry->kind = PLAN_HOST_FILE;
     } else if (S_ISDIR(status.st_mode)) {
         entry->kind = PLAN_HOST_FOLDER;
     } else if (S_ISLNK(status.st_mode)) {
-        ssize_t size = readlinkat(root, entry->path + 1, entry->link, sizeof entry->link);
+        ssize_t size = readlinkat(at, name, entry->link, sizeof entry->link);
         if (size > 0 && (size_t)size < sizeof entry->link) {
             entry->link[size] = '\0';
             entry->kind = PLAN_HOST_LINK;
@@ -124,11 +142,7 @@ static void find_toolchains(const struct plan_request *request, struct plan_host
 /* No link is followed below HOME: one that leads out of a cache could show anything, and one that
  * leads to it could be changed between this look and the mount. */
 static int open_below(int home, const char *path) {
-    struct open_how how = {
-        .flags = O_PATH | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-    };
-    return (int)syscall(SYS_openat2, home, path, &how, sizeof how);
+    return open_beneath(home, path, 0, RESOLVE_NO_SYMLINKS);
 }
 
 static void find_caches(const struct plan_request *request, struct plan_host *host) {
@@ -173,7 +187,7 @@ void plan_host_read_ground(const struct plan_request *request, struct plan_host 
     for (size_t i = 0; i < sizeof host_paths / sizeof host_paths[0]; i++) {
         struct plan_host_entry *entry = &ret_host->entry[ret_host->entry_count++];
         entry->path = host_paths[i];
-        look(root, entry);
+        look(root, request->root != nullptr, entry);
     }
 }
 

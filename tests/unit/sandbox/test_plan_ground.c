@@ -10,8 +10,16 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/cleanup.h"
 #include "sandbox/plan_format.h"
+#include "sys/fd.h"
 
 #include "plan_fixture.h"
 
@@ -146,10 +154,104 @@ static void test_stands_on(void **state) {
     plan_view_deinit(&whole);
 }
 
+static char root_folder[] = "/tmp/plan_root_XXXXXX";
+
+static const struct plan_host_entry *entry_of(const struct plan_host *host, const char *path) {
+    for (uint32_t i = 0; i < host->entry_count; i++) {
+        if (strcmp(host->entry[i].path, path) == 0) {
+            return &host->entry[i];
+        }
+    }
+    fail_msg("%s is looked for nowhere", path);
+    return nullptr;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place) {
+    (void)status, (void)kind, (void)place;
+    return remove(path);
+}
+
+/* A link at the end of a path is shown as the link that it is; one on the way has to stay inside.
+ */
+static void test_links_of_another_root(void **state) {
+    (void)state;
+    static const struct {
+        const char *link; /* what /etc/ssl is; nullptr: a folder */
+        enum plan_host_kind kind;
+    } ROWS[] = {
+        {nullptr, PLAN_HOST_FOLDER},
+        {"inside", PLAN_HOST_FOLDER},
+        {"../etc/inside", PLAN_HOST_FOLDER},
+        {"/etc/ssl", PLAN_HOST_NONE}, /* the host's own */
+        {"../../../../../../../../etc/ssl", PLAN_HOST_NONE},
+        {"/proc/self/root/etc/ssl", PLAN_HOST_NONE},
+        {"nowhere", PLAN_HOST_NONE},
+    };
+    struct plan_request request = request_of_test();
+    CLEANUP(memory_freep) struct plan_host *host = calloc(1, sizeof *host);
+    struct stat certs;
+    assert_non_null(host);
+    assert_non_null(mkdtemp(root_folder));
+    CLEANUP(fd_closep) int root = open(root_folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    request.root = root_folder;
+    assert_int_equal(mkdirat(root, "etc", 0755), 0);
+    assert_int_equal(mkdirat(root, "etc/inside", 0755), 0);
+    assert_int_equal(mkdirat(root, "etc/inside/certs", 0755), 0);
+    assert_int_equal(symlinkat("/usr/bin", root, "bin"), 0);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        if (ROWS[i].link != nullptr) {
+            assert_int_equal(symlinkat(ROWS[i].link, root, "etc/ssl"), 0);
+        } else {
+            assert_int_equal(mkdirat(root, "etc/ssl", 0755), 0);
+            assert_int_equal(mkdirat(root, "etc/ssl/certs", 0755), 0);
+        }
+        plan_host_read_ground(&request, host);
+        const struct plan_host_entry *entry = entry_of(host, "/etc/ssl/certs");
+        if (entry->kind != ROWS[i].kind) {
+            fail_msg("etc/ssl -> %s: %d", ROWS[i].link, entry->kind);
+        }
+        if (entry->kind == PLAN_HOST_FOLDER) {
+            assert_int_equal(fstatat(root, "etc/ssl/certs", &certs, 0), 0);
+            assert_true(entry->dev == certs.st_dev && entry->ino == certs.st_ino);
+        }
+        assert_int_equal(entry_of(host, "/bin")->kind, PLAN_HOST_LINK);
+        assert_string_equal(entry_of(host, "/bin")->link, "/usr/bin");
+        assert_int_equal(entry_of(host, "/usr")->kind, PLAN_HOST_NONE);
+        if (ROWS[i].link == nullptr) {
+            assert_int_equal(unlinkat(root, "etc/ssl/certs", AT_REMOVEDIR), 0);
+        }
+        assert_int_equal(unlinkat(root, "etc/ssl", ROWS[i].link == nullptr ? AT_REMOVEDIR : 0), 0);
+    }
+    assert_int_equal(nftw(root_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* The mount goes by a path, so what it finds there has to be what was looked at. */
+static void test_another_root_is_known_by_identity(void **state) {
+    (void)state;
+    CLEANUP(memory_freep) struct plan_host *host = host_of_test();
+    struct plan_request request = request_of_test();
+    CLEANUP(plan_freep) struct plan *ground = nullptr;
+    struct plan_view view;
+    struct error err = {};
+    request.root = "/other";
+    for (uint32_t i = 0; i < host->entry_count; i++) {
+        host->entry[i].dev = 7;
+        host->entry[i].ino = 100 + i;
+    }
+    assert_int_equal(plan_build_ground_on(&request, host, &ground, &err).code, 0);
+    assert_true(status_is_ok(plan_decode(plan_bytes(ground), &view, &err)));
+    const struct plan_operation *bind = find(&view, PLAN_BIND);
+    assert_memory_equal(bind->source, "/other/", 7);
+    assert_true(bind->dev == 7 && bind->ino >= 100);
+    plan_view_deinit(&view);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ground_invariants),
         cmocka_unit_test(test_stands_on),
+        cmocka_unit_test(test_links_of_another_root),
+        cmocka_unit_test(test_another_root_is_known_by_identity),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
