@@ -8,6 +8,8 @@
  *       a service that sends without end
  *   proxy_load relay PORT BACK
  *       the least that a proxy can be, towards the port BACK
+ *   proxy_load seal PORT BACK CERT KEY
+ *       the same with TLS towards the client, for one stream
  *   proxy_load handshakes PORT GROUP SECONDS
  *       connects, shakes hands, aborts; over and over
  *   proxy_load connections PORT GROUP SECONDS
@@ -26,6 +28,8 @@
  *       a service that sends datagrams back
  *   proxy_load udp PORT plain WINDOW SECONDS SIZE
  *       so many on their way at a time
+ *   proxy_load churn PORT plain WINDOW SECONDS SIZE
+ *       each datagram from a socket of its own
  *
  * GROUP "plain": no TLS. All on 127.0.0.1, one thread. With a rate, the time of a request counts
  * from the moment it was due, so that a proxy that stops is not measured by what it let through.
@@ -277,32 +281,6 @@ static void bulk(int epoll, double seconds) {
     load_report("bytes", bytes, (load_now_us() - began) / 1e6);
 }
 
-/* A window of datagrams; one that is lost is replaced when nothing came for a moment. */
-static void udp(const char *port, int window, double seconds, size_t size) {
-    const struct timeval patience = {.tv_usec = 20000};
-    struct sockaddr_in address = load_loopback(port);
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-        load_fail("connect");
-    }
-    double began = load_now_us(), until = began + seconds * 1e6, done = 0;
-    int under_way = 0;
-    while (load_now_us() < until) {
-        for (; under_way < window; under_way++) {
-            (void)send(fd, load_buffer, size, 0);
-        }
-        double at = load_now_us();
-        ssize_t got = recv(fd, load_buffer, sizeof load_buffer, 0);
-        under_way = got > 0 ? under_way - 1 : 0;
-        done += got > 0;
-        if (window == 1 && got > 0) {
-            load_add_sample(load_now_us() - at);
-        }
-    }
-    load_report("datagrams", done, (load_now_us() - began) / 1e6);
-}
-
 static void raise_files(void) {
     struct rlimit files;
     (void)getrlimit(RLIMIT_NOFILE, &files);
@@ -316,12 +294,18 @@ static double number(int argc, char **argv, int index) {
 
 static int run_client(int argc, char **argv) {
     const char *mode = argv[1], *port = argv[2];
+    if (strcmp(mode, "churn") == 0) {
+        load_churn(port, (int)number(argc, argv, 4), number(argc, argv, 5),
+                   (size_t)number(argc, argv, 6));
+        return 0;
+    }
     if (strcmp(mode, "alone") == 0) {
         load_alone(argv[2], argv[3], (int)number(argc, argv, 4), argv[5]);
         return 0;
     }
     if (strcmp(mode, "udp") == 0) {
-        udp(port, (int)number(argc, argv, 4), number(argc, argv, 5), (size_t)number(argc, argv, 6));
+        load_udp(port, (int)number(argc, argv, 4), number(argc, argv, 5),
+                 (size_t)number(argc, argv, 6));
         return 0;
     }
     SSL_CTX *context = load_make_context(argv[3]);
@@ -359,6 +343,9 @@ int main(int argc, char **argv) {
     }
     if (argc == 4 && strcmp(argv[1], "relay") == 0) {
         load_relay(argv[2], argv[3]);
+    }
+    if (argc == 6 && strcmp(argv[1], "seal") == 0) {
+        load_seal(argv[2], argv[3], argv[4], argv[5]);
     }
     if (argc == 3 && strcmp(argv[1], "datagrams") == 0) {
         load_serve_datagrams(argv[2]);

@@ -21,6 +21,13 @@ SSL_CTX *load_make_context(const char *group); /* "plain": nullptr */
 [[noreturn]] void load_serve(const char *port, bool is_source);
 /* The least that a proxy can be: what comes is received and sent on. */
 [[noreturn]] void load_relay(const char *port, const char *back);
+/* The least with TLS: one connection at a time, what the service sends is received, sealed, sent.
+ */
+[[noreturn]] void load_seal(const char *port, const char *back, const char *certificate,
+                            const char *key);
 [[noreturn]] void load_serve_datagrams(const char *port);
 /* Server handshakes in memory, each a sample of processor time. */
 void load_alone(const char *certificate, const char *group, int count, const char *key);
+/* Samples, when `window` is 1. */
+void load_udp(const char *port, int window, double seconds, size_t size);
+void load_churn(const char *port, int window, double seconds, size_t size);

@@ -3,6 +3,7 @@
  * The services behind the proxies that are measured, and libssl alone.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,7 +16,7 @@
 
 #include "proxy_load.h"
 
-enum { BATCH = 256, PARTNERS = 1024 };
+enum { BATCH = 256, PARTNERS = 1024, SEAL_BYTES = 64 << 10 };
 
 static int listen_at(const char *port) {
     const int on = 1;
@@ -181,14 +182,47 @@ static double memory_of(SSL_CTX *server_context, SSL_CTX *client_context) {
     return bytes;
 }
 
-void load_alone(const char *certificate, const char *group, int count, const char *key) {
+static SSL_CTX *make_server(const char *certificate, const char *key) {
     SSL_CTX *server = SSL_CTX_new(TLS_server_method());
     if (SSL_CTX_use_certificate_file(server, certificate, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_use_PrivateKey_file(server, key, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_set1_groups_list(server, group) != 1) {
+        SSL_CTX_use_PrivateKey_file(server, key, SSL_FILETYPE_PEM) != 1) {
         load_fail("certificate");
     }
     (void)SSL_CTX_set_num_tickets(server, 0);
+    return server;
+}
+
+[[noreturn]] void load_seal(const char *port, const char *back, const char *certificate,
+                            const char *key) {
+    SSL_CTX *context = make_server(certificate, key);
+    struct sockaddr_in address = load_loopback(back);
+    int listener = listen_at(port);
+    (void)fcntl(listener, F_SETFL, 0);
+    for (;;) {
+        int client = accept4(listener, nullptr, nullptr, 0);
+        int server = socket(AF_INET, SOCK_STREAM, 0);
+        if (client < 0 || server < 0 ||
+            connect(server, (struct sockaddr *)&address, sizeof address) != 0) {
+            load_fail("seal");
+        }
+        SSL *tls = SSL_new(context);
+        (void)SSL_set_fd(tls, client);
+        bool goes_on = SSL_accept(tls) == 1;
+        while (goes_on) {
+            ssize_t size = recv(server, load_buffer, SEAL_BYTES, 0);
+            goes_on = size > 0 && SSL_write(tls, load_buffer, (int)size) == size;
+        }
+        SSL_free(tls);
+        (void)close(client);
+        (void)close(server);
+    }
+}
+
+void load_alone(const char *certificate, const char *group, int count, const char *key) {
+    SSL_CTX *server = make_server(certificate, key);
+    if (SSL_CTX_set1_groups_list(server, group) != 1) {
+        load_fail("group");
+    }
     SSL_CTX *client = load_make_context(group);
     for (int i = 0; i < count; i++) {
         SSL_free(shake_alone(server, client));
@@ -196,20 +230,4 @@ void load_alone(const char *certificate, const char *group, int count, const cha
     (void)SSL_CTX_set_mode(server, SSL_MODE_RELEASE_BUFFERS);
     (void)fprintf(stderr, "%.0f\n", memory_of(server, client));
     load_report("handshakes", count, 1);
-}
-
-[[noreturn]] void load_serve_datagrams(const char *port) {
-    struct sockaddr_in address = load_loopback(port), peer;
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-        load_fail("bind");
-    }
-    for (;;) {
-        socklen_t size = sizeof peer;
-        ssize_t got =
-            recvfrom(fd, load_buffer, sizeof load_buffer, 0, (struct sockaddr *)&peer, &size);
-        if (got >= 0) {
-            (void)sendto(fd, load_buffer, (size_t)got, 0, (struct sockaddr *)&peer, size);
-        }
-    }
 }

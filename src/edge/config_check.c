@@ -179,16 +179,18 @@ static status_t check_udp(struct config_reader *reader, const struct yaml_node *
 
 static status_t check_limits(struct config_reader *reader, const struct yaml_node *node,
                              const struct edge_listener *listener) {
-    static const char *const UDP[] = {"sessions", "session_idle"};
+    static const char *const UDP[] = {"sessions", "session_idle"},
+                             BOTH[] = "connections_per_prefix";
     const struct yaml_node *limits = yaml_get(node, "limits");
     bool is_udp = listener->bind.transport == EDGE_UDP;
     for (const struct yaml_node *limit = limits == nullptr ? nullptr : limits->first;
          limit != nullptr; limit = limit->next) {
         const char *key = limit->key->text;
         bool is_of_udp = strcmp(key, UDP[0]) == 0 || strcmp(key, UDP[1]) == 0;
-        if (is_of_udp != is_udp) {
+        if (is_of_udp != is_udp && strcmp(key, BOTH) != 0) {
             return config_refuse(reader, limit->key,
-                                 is_udp ? "Over UDP there are sessions and session_idle."
+                                 is_udp ? "Over UDP there are sessions, session_idle and "
+                                          "connections_per_prefix."
                                         : "Take it out; it is for listeners that bind udp://.",
                                  "%s has no effect on a listener that is %sUDP", key,
                                  is_udp ? "" : "not ");

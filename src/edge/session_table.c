@@ -158,6 +158,18 @@ void session_table_remove(struct session_table *table, struct session *session) 
     table->count--;
 }
 
+static struct session *session_or_none(struct session_table *table, uint32_t index) {
+    return index == SESSION_NONE ? nullptr : session_at(table, index);
+}
+
+struct session *session_table_oldest(struct session_table *table) {
+    return session_or_none(table, table->oldest);
+}
+
+struct session *session_table_newer(struct session_table *table, const struct session *session) {
+    return session_or_none(table, session->newer);
+}
+
 bool session_table_evict_oldest(struct session_table *table) {
     if (table->oldest == SESSION_NONE) {
         return false;

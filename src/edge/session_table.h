@@ -77,6 +77,9 @@ struct session *session_table_insert(struct session_table *table, const struct s
 void session_table_touch(struct session_table *table, struct session *session, uint64_t now_ms);
 /* It goes now. */
 void session_table_remove(struct session_table *table, struct session *session);
+/* The one that was silent longest, and the next one after `session`; nullptr: none. */
+struct session *session_table_oldest(struct session_table *table);
+struct session *session_table_newer(struct session_table *table, const struct session *session);
 /* The one that was silent longest goes; false when there is none. */
 bool session_table_evict_oldest(struct session_table *table);
 /* All that were silent too long go, and there were so many. */

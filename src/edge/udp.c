@@ -22,21 +22,6 @@
 
 enum { ROUNDS_MAX = 4 }; /* batches of one socket before the others have their turn */
 
-static uint64_t now_ms(const struct udp *udp) {
-    return io_now_ms(udp->options.io);
-}
-
-static struct metric_at at_listener(const struct udp *udp) {
-    return (struct metric_at){.label_1 = udp->options.number};
-}
-
-static void count_drops(const struct udp *udp, enum edge_udp_drop why, unsigned count) {
-    if (count > 0) {
-        metrics_add(udp->options.metrics, METRIC_UDP_DROPS,
-                    (struct metric_at){.label_1 = udp->options.number, .label_2 = why}, count);
-    }
-}
-
 static void count_sent(const struct udp *udp, enum edge_direction direction, unsigned count,
                        size_t bytes) {
     metrics_add(udp->options.metrics, METRIC_UDP_DATAGRAMS,
@@ -52,126 +37,6 @@ static size_t bytes_of(const struct udp_batch *batch, unsigned first, unsigned c
     return bytes;
 }
 
-/* ---- sessions ---- */
-
-/* The table lets a session go: so does everything that belongs to it. */
-static void on_gone(void *context, struct session *session) {
-    struct udp *udp = context;
-    struct udp_session *one = session->owner;
-    udp_log_session(udp, session);
-    io_watch_remove(udp->options.io, &one->watch);
-    (void)close(one->fd);
-    source_connection_released(udp->options.sources, &one->source);
-    metrics_add(udp->options.metrics, METRIC_UDP_SESSIONS_LIVE, at_listener(udp), -1);
-    free(one);
-}
-
-/* The timer stands at the oldest one's end; it may have been heard of by then. */
-static void await_silence(struct udp *udp) {
-    uint64_t next_ms = session_table_next_ms(udp->table);
-    if (udp->timer.slot == 0 && next_ms != UINT64_MAX) {
-        (void)io_timer_set(udp->options.io, &udp->timer, next_ms - now_ms(udp));
-    }
-}
-
-static void on_silence(struct timer *timer) {
-    struct udp *udp = (struct udp *)((uint8_t *)timer - offsetof(struct udp, timer));
-    udp->why = "idle-timeout";
-    (void)session_table_expire(udp->table, now_ms(udp));
-    await_silence(udp);
-}
-
-/* A socket connected to a server that can be used; false when there is none, and why. */
-static bool connect_server(struct udp *udp, struct udp_session *one, enum edge_udp_drop *ret_why) {
-    one->choice = (struct upstream_choice){.upstream = udp->upstream};
-    *ret_why = EDGE_UDP_DROP_SERVER;
-    while (upstream_choose(udp->options.chooser, &one->choice, now_ms(udp))) {
-        const struct sockaddr *address = (const struct sockaddr *)&one->choice.address;
-        one->fd = socket(address->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (one->fd < 0) { /* descriptors or memory ran out here: no fault of the server's */
-            *ret_why = EDGE_UDP_DROP_SESSIONS;
-            return false;
-        }
-        if (connect(one->fd, address, one->choice.size) == 0) {
-            upstream_succeeded(udp->options.chooser, &one->choice, now_ms(udp));
-            return true;
-        }
-        uint32_t random = 0;
-        random_fill(&random, sizeof random);
-        (void)upstream_failed(udp->options.chooser, &one->choice, now_ms(udp), random);
-        (void)close(one->fd);
-    }
-    return false;
-}
-
-static void on_server_ready(struct io_watch *watch, uint32_t events);
-
-/* Everything of a session but its place in the table; false when it cannot be, counted. */
-static bool make_session(struct udp *udp, struct udp_session *one) {
-    const struct edge_limits *limits = &udp->options.listener->limits;
-    one->source = source_key_of(udp->options.number, (const struct sockaddr *)&one->client);
-    if (!source_connection_admit(udp->options.sources, &one->source,
-                                 limits->connections_per_prefix)) {
-        count_drops(udp, EDGE_UDP_DROP_PREFIX, 1);
-        return false;
-    }
-    one->watch = (struct io_watch){.fd = -1, .ready = on_server_ready};
-    one->generation = udp->generation;
-    one->udp = udp;
-    enum edge_udp_drop why = EDGE_UDP_DROP_SESSIONS;
-    bool is_connected = connect_server(udp, one, &why);
-    if (is_connected && io_watch_add(udp->options.io, &one->watch, one->fd, POLLIN)) {
-        return true;
-    }
-    count_drops(udp, is_connected ? EDGE_UDP_DROP_SESSIONS : why, 1);
-    if (is_connected) {
-        (void)close(one->fd);
-    }
-    source_connection_released(udp->options.sources, &one->source);
-    return false;
-}
-
-/* nullptr when there is no room or no server for it; that was counted. */
-static struct udp_session *begin_session(struct udp *udp, const struct session_key *key,
-                                         unsigned index) {
-    bool is_full = false;
-    struct udp_session *one = udp->is_draining ? nullptr : calloc(1, sizeof *one);
-    if (one == nullptr) {
-        count_drops(udp, EDGE_UDP_DROP_SESSIONS, 1);
-        return nullptr;
-    }
-    one->client = udp->batch->names[index];
-    one->client_size = udp->batch->messages[index].msg_hdr.msg_namelen;
-    if (!make_session(udp, one)) {
-        free(one);
-        return nullptr;
-    }
-    one->began_us = io_now_us(udp->options.io);
-    udp->why = "evicted";
-    one->session = session_table_insert(udp->table, key, now_ms(udp), &is_full);
-    one->session->owner = one;
-    if (is_full) {
-        limit_hit(LIMIT_ID_EDGE_SESSIONS);
-    }
-    await_silence(udp);
-    metrics_add(udp->options.metrics, METRIC_UDP_SESSIONS, at_listener(udp), 1);
-    metrics_add(udp->options.metrics, METRIC_UDP_SESSIONS_LIVE, at_listener(udp), 1);
-    return one;
-}
-
-/* Its server says that nobody listens there. */
-static void server_failed(struct udp_session *one) {
-    struct udp *udp = one->udp;
-    uint32_t random = 0;
-    random_fill(&random, sizeof random);
-    if (one->generation == udp->generation) {
-        (void)upstream_failed(udp->options.chooser, &one->choice, now_ms(udp), random);
-    }
-    metrics_error(udp->options.metrics, EDGE_ERROR_CONNECT);
-    udp->why = "server-gone";
-    session_table_remove(udp->table, one->session);
-}
-
 /* ---- from clients ---- */
 
 static void echo(struct udp *udp) {
@@ -180,21 +45,22 @@ static void echo(struct udp *udp) {
     size_t bytes = bytes_of(udp->batch, 0, sent);
     count_sent(udp, EDGE_IN, count, bytes_of(udp->batch, 0, count));
     count_sent(udp, EDGE_OUT, sent, bytes);
-    count_drops(udp, EDGE_UDP_DROP_SEND, count - sent);
+    udp_count_drops(udp, EDGE_UDP_DROP_SEND, count - sent);
 }
 
 /* The session of the datagram at `index`, which is counted; nullptr when it is dropped. */
 static struct udp_session *session_of(struct udp *udp, unsigned index) {
     if (udp_batch_is_cut(udp->batch, index)) {
-        count_drops(udp, EDGE_UDP_DROP_TRUNCATED, 1);
+        udp_count_drops(udp, EDGE_UDP_DROP_TRUNCATED, 1);
         return nullptr;
     }
     struct session_key key = udp_batch_client(udp->batch, index);
     struct session *session = session_table_find(udp->table, &key);
-    struct udp_session *one = session != nullptr ? session->owner : begin_session(udp, &key, index);
+    struct udp_session *one =
+        session != nullptr ? session->owner : udp_begin_session(udp, &key, index);
     if (one != nullptr) {
         session_heard(one->session, udp_batch_datagram(udp->batch, index).size);
-        session_table_touch(udp->table, one->session, now_ms(udp));
+        session_table_touch(udp->table, one->session, udp_now_ms(udp));
     }
     return one;
 }
@@ -222,13 +88,13 @@ static unsigned forward(struct udp *udp, unsigned first) {
     udp_batch_address(udp->batch, first, count, nullptr, 0);
     unsigned sent = udp_batch_send(udp->batch, one->fd, first, count);
     if (sent < count && errno == ECONNREFUSED) { /* of an earlier one; this was not sent */
-        count_drops(udp, EDGE_UDP_DROP_SEND, count - sent);
+        udp_count_drops(udp, EDGE_UDP_DROP_SEND, count - sent);
         count_sent(udp, EDGE_IN, sent, bytes_of(udp->batch, first, sent));
-        server_failed(one);
+        udp_server_failed(one);
         return count;
     }
     count_sent(udp, EDGE_IN, sent, bytes_of(udp->batch, first, sent));
-    count_drops(udp, EDGE_UDP_DROP_SEND, count - sent);
+    udp_count_drops(udp, EDGE_UDP_DROP_SEND, count - sent);
     return count;
 }
 
@@ -260,27 +126,27 @@ static unsigned keep_allowed(struct udp *udp, struct udp_session *one) {
             kept++;
         }
     }
-    count_drops(udp, EDGE_UDP_DROP_AMPLIFICATION, udp->batch->count - kept);
+    udp_count_drops(udp, EDGE_UDP_DROP_AMPLIFICATION, udp->batch->count - kept);
     return kept;
 }
 
-static void on_server_ready(struct io_watch *watch, uint32_t events) {
+void udp_on_server_ready(struct io_watch *watch, uint32_t events) {
     struct udp_session *one = (struct udp_session *)watch; /* it is the first */
     struct udp *udp = one->udp;
     (void)events;
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         if (!udp_batch_receive(udp->batch, one->fd)) {
             if (errno != EAGAIN && errno != EINTR) {
-                server_failed(one);
+                udp_server_failed(one);
             }
             return;
         }
-        session_table_touch(udp->table, one->session, now_ms(udp));
+        session_table_touch(udp->table, one->session, udp_now_ms(udp));
         unsigned kept = keep_allowed(udp, one);
         udp_batch_address(udp->batch, 0, kept, &one->client, one->client_size);
         unsigned sent = udp_batch_send(udp->batch, udp->options.fd, 0, kept);
         count_sent(udp, EDGE_OUT, sent, bytes_of(udp->batch, 0, sent));
-        count_drops(udp, EDGE_UDP_DROP_SEND, kept - sent);
+        udp_count_drops(udp, EDGE_UDP_DROP_SEND, kept - sent);
     }
 }
 
@@ -296,7 +162,7 @@ static status_t make_table(struct udp *udp, struct error *err) {
     struct session_table_options options = {
         .capacity = udp->options.listener->limits.sessions,
         .idle_ms = udp->options.listener->limits.session_idle_ms,
-        .gone = on_gone,
+        .gone = udp_on_gone,
         .context = udp,
     };
     random_fill(&options.key, sizeof options.key);
@@ -311,7 +177,7 @@ status_t udp_open(const struct udp_options *options, struct udp **ret_udp, struc
     }
     udp->options = *options;
     udp->watch = (struct io_watch){.fd = -1, .ready = on_clients_ready};
-    udp->timer.fire = on_silence;
+    udp->timer.fire = udp_on_silence;
     status_t status = STATUS_OK;
     if (upstream_of(options) != nullptr) {
         udp->upstream = options->listener->routes[0].upstream;

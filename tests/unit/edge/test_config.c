@@ -45,7 +45,7 @@ static const char WHOLE[] =
     "  routes: [{sni: \"*.Example.org\", alpn: h2, to: web}, {to: web}]\n"
     "  limits: {connections: 5, handshake_budget: 50ms, first_byte: 2s, idle: 1m}\n"
     "- {name: dns, bind: \"udp://127.0.0.1:5353\", mode: passthrough, routes: [{to: names}],\n"
-    "   limits: {sessions: 9, session_idle: 5s}}\n"
+    "   limits: {sessions: 9, session_idle: 5s, connections_per_prefix: 7}}\n"
     "- {name: out, bind: \"unix:///run/out.sock\", mode: originate, routes: [{to: far}]}\n"
     "upstreams:\n"
     "- name: web\n  servers: [{addr: \"Host.local:80\", weight: 3}, {addr: \"[::1]:81\"}]\n"

@@ -50,10 +50,35 @@ static void a_network_has_so_many_sessions(void **state) {
     relay_open(relay);
     say(relay->client[0], 10, 'a');
     assert_int_equal(hear_size(relay, relay->server[0]), 10);
-    say(relay->client[1], 11, 'a');
+    say(relay->client[0], 11, 'a'); /* it means to stay */
+    assert_int_equal(hear_size(relay, relay->server[0]), 11);
+    say(relay->client[1], 12, 'a');
     TURN_UNTIL(relay->io, counted(relay, METRIC_UDP_DROPS, EDGE_UDP_DROP_PREFIX) == 1);
-    say(relay->client[0], 12, 'a');
+    say(relay->client[0], 13, 'a');
+    assert_int_equal(hear_size(relay, relay->server[0]), 13);
+    relay_free(relay);
+}
+
+static void who_asked_once_gives_way_to_others_of_its_network(void **state) {
+    struct relay *relay = relay_new(state);
+    relay->listener.limits.connections_per_prefix = 2;
+    relay->listener.limits.sessions = 10;
+    relay_open(relay);
+    for (int i = 0; i < 2; i++) { /* client 1 stays, client 0 asks once */
+        say(relay->client[1], 10, 'a');
+        assert_int_equal(hear_size(relay, relay->server[0]), 10);
+    }
+    say(relay->client[0], 11, 'a');
+    assert_int_equal(hear_size(relay, relay->server[0]), 11);
+    say(relay->client[2], 12, 'a');
     assert_int_equal(hear_size(relay, relay->server[0]), 12);
+    assert_int_equal(udp_session_count(relay->udp), 2);
+    assert_int_equal(counted(relay, METRIC_UDP_DROPS, EDGE_UDP_DROP_PREFIX), 0);
+    say(relay->client[2], 13, 'a');
+    assert_int_equal(hear_size(relay, relay->server[0]), 13);
+    say(relay->client[0], 14, 'a'); /* both stay now */
+    TURN_UNTIL(relay->io, counted(relay, METRIC_UDP_DROPS, EDGE_UDP_DROP_PREFIX) == 1);
+    assert_int_equal(counted(relay, METRIC_UDP_SESSIONS, 0), 3);
     relay_free(relay);
 }
 
@@ -336,6 +361,7 @@ int main(void) {
         ON_BOTH(an_unproven_client_gets_three_times_at_most),
         ON_BOTH(no_server_no_session),
         ON_BOTH(a_network_has_so_many_sessions),
+        ON_BOTH(who_asked_once_gives_way_to_others_of_its_network),
         ON_BOTH(a_server_that_is_gone_ends_the_session),
         ON_BOTH(without_a_descriptor_no_server_is_blamed),
         ON_BOTH(a_full_table_closes_the_silent_one),
