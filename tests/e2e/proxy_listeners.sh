@@ -13,8 +13,7 @@ for engine in ${ENGINES:-io_uring epoll}; do
     ended=$?
     python=
     while IFS=$'\t' read -r result name; do
-        [ "$result" = ok ]
-        row $? "$name"
+        same "$name" ok "$result"
     done <"rows.$engine"
     [ "$(wc -l <"rows.$engine")" = 18 ] && [ "$ended" = 0 ]
     row $? "$engine: it came to its end"
