@@ -241,29 +241,6 @@ void connection_break(struct connection *connection, enum edge_error error) {
     connection_linger(connection, edge_error_text(error));
 }
 
-/* Timers count in milliseconds, and may be one early for what is measured in microseconds. */
-static void idle_fired(struct connection *connection) {
-    const struct edge_limits *limits = limits_of(connection);
-    uint64_t now_us = io_now_us(connection->worker->io);
-    uint64_t idle_us = now_us - connection->last_us;
-    uint64_t limit_us = (uint64_t)limits->idle_ms * 1000u;
-    uint64_t left_us = idle_us < limit_us ? limit_us - idle_us : 0;
-    if (limits->first_byte_ms > 0 && !connection->has_first_byte) {
-        uint64_t until_us = connection->connected_us + (uint64_t)limits->first_byte_ms * 1000u;
-        if (now_us >= until_us) {
-            connection_blame_silence(connection);
-            connection_abort(connection, EDGE_ERROR_FIRST_BYTE_TIMEOUT);
-            return;
-        }
-        left_us = until_us - now_us < left_us ? until_us - now_us : left_us;
-    }
-    if (left_us == 0) {
-        connection_abort(connection, EDGE_ERROR_IDLE_TIMEOUT);
-    } else {
-        connection_deadline(connection, (uint32_t)(left_us / 1000u) + 1);
-    }
-}
-
 static void handshake_late(struct connection *connection) {
     bool is_begun = connection->peer.hellos > 0;
     metrics_handshake(connection->worker->metrics,
@@ -295,13 +272,13 @@ static void on_deadline(struct timer *timer) {
         connection_server_failed(connection, EDGE_HANDSHAKE_TIMEOUT);
         break;
     case PHASE_RELAY:
-        idle_fired(connection);
+        connection_idle(connection);
         break;
     case PHASE_LINGER:
         connection_close(connection, connection->end, false);
         break;
     case PHASE_CLOSED:
-        connection_abort(connection, EDGE_ERROR_IDLE_TIMEOUT);
+        connection_idle_at_end(connection);
         break;
     }
 }

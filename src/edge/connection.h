@@ -55,6 +55,8 @@ struct connection {
     uint64_t accepted_us, handshaken_us, connecting_us, connected_us, first_byte_us, last_us;
     uint64_t cpu_us; /* of the handshake, and of evidence */
     uint64_t bytes_in, bytes_out;
+    uint64_t delivered;      /* a mark of what got to both ends, as of the last look */
+    bool is_delivering;      /* something was on its way then */
     struct builder *request; /* of PHASE_ATTEST; owned */
     const char *end;         /* for the log: a constant */
     const char *why;         /* what the system or libssl said of it: a constant, or nullptr */
@@ -109,5 +111,8 @@ void relay_received(struct connection *connection, struct leg *from, struct slic
 void relay_passed(struct connection *connection, struct leg *from, size_t size); /* by the kernel */
 void relay_ended(struct connection *connection, struct leg *from);
 void relay_drained(struct connection *connection, struct leg *to);
+/* connection_idle.c: a deadline of the relay, and of what is left to be sent when it is over. */
+void connection_idle(struct connection *connection);
+void connection_idle_at_end(struct connection *connection);
 /* The PROXY header towards the server. */
 bool connection_send_header(struct connection *connection);

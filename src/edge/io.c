@@ -5,6 +5,8 @@
 #include "edge/io.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +198,17 @@ bool io_is_gone(const struct io_stream *stream) {
     uint8_t byte;
     return stream->is_open && poll(&one, 1, 0) == 1 && (one.revents & (POLLERR | POLLHUP)) != 0 &&
            recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+bool io_is_sending(const struct io_stream *stream, uint64_t *ret_mark) {
+    struct tcp_info info = {};
+    socklen_t size = sizeof info;
+    bool has_pipe = stream->source != nullptr && stream->source->pipe != nullptr;
+    if (stream->fd >= 0) { /* what is no TCP leaves it as it is */
+        (void)getsockopt(stream->fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+    }
+    *ret_mark = info.tcpi_bytes_acked - stream->waiting;
+    return stream->waiting > 0 || has_pipe || info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
 }
 
 static void shut_if_due(struct io_stream *stream) {

@@ -140,6 +140,10 @@ void io_read_stop(struct io *io, struct io_stream *stream);
  */
 bool io_is_gone(const struct io_stream *stream);
 
+/* Whether bytes are on their way to the other end, here or in the kernel. *ret_mark is another one
+ * when some of them got there since. Asks the kernel. */
+bool io_is_sending(const struct io_stream *stream, uint64_t *ret_mark);
+
 /* From now on what comes on `from` may go into `into` without being handed to its owner first, who
  * is told of it by `passed`: it does as long as much comes, and nothing waits in `into`
  * (splice(2)). Order is kept with what the owner of `from` sends into `into` itself when bytes are

@@ -56,6 +56,15 @@ def curt(connection):
         connection.sendall(b"answer\n")
 
 
+LOT = 2 << 20
+
+
+def lot(connection):
+    """Says a lot when it is asked, and is done."""
+    connection.recv(65536)
+    connection.sendall(bytes(LOT))
+
+
 def start_service(serve):
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
 

@@ -19,11 +19,11 @@ import threading
 import time
 
 from ports import free_ports
-from proxy_attack_tools import (HYBRID, VERSIONS, Counters, Hello, KeyUpdater, Pieces, alert_of, changes, curt, deaf, dial, dies, echo,
-                                flood, is_gone, memory_of, quiet, record, records, reset, secure, settled, start_service, turn)
+from proxy_attack_tools import (HYBRID, LOT, VERSIONS, Counters, Hello, KeyUpdater, Pieces, alert_of, changes, curt, deaf, dial, dies, echo,
+                                flood, is_gone, lot, memory_of, quiet, record, records, reset, secure, settled, start_service, turn)
 
 CROWD = 10000  # clients at once
-NAMES = ("main", "crowd", "turnback", "slow", "trusting", "prefix", "few", "budget", "flooded", "deaf", "dying", "quiet", "plain", "curt")
+NAMES = ("main", "crowd", "turnback", "slow", "trusting", "prefix", "few", "budget", "flooded", "deaf", "dying", "quiet", "plain", "curt", "slowly", "sealed")
 BIG = 64 << 20
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 FILES = HARD if HARD != resource.RLIM_INFINITY else 1 << 20  # that may be open
@@ -77,6 +77,8 @@ class Edge:
             "budget": f"mode: terminate, {tls}, routes: [{{to: app}}], limits: {{handshake_budget: 1ms}}",
             "plain": "mode: passthrough, routes: [{to: app}]",
             "curt": "mode: passthrough, routes: [{to: curt}]",
+            "slowly": "mode: passthrough, routes: [{to: lot}], limits: {idle: 250ms}",
+            "sealed": f"mode: terminate, {tls}, routes: [{{to: lot}}], limits: {{idle: 250ms}}",
         }
         for name in ("flooded", "deaf", "dying", "quiet"):
             rows[name] = f"mode: terminate, {tls}, routes: [{{to: {name}}}], limits: {{{many}{', idle: 1500ms' if name == 'deaf' else ''}}}"
@@ -103,7 +105,7 @@ class Edge:
 
 SERVICES = {"app": start_service(echo), "flooded": start_service(flood), "deaf": start_service(deaf),
             "dying": start_service(dies), "quiet": start_service(quiet),
-            "curt": start_service(curt)}
+            "curt": start_service(curt), "lot": start_service(lot)}
 
 
 def say(is_good, name, why=""):
@@ -427,6 +429,20 @@ def server_reads_nothing(edge):
         reset(one)
 
 
+def reads_slowly(edge, is_sealed):
+    """All of it, although no byte comes from the server for many times as long as `idle` says."""
+    client = secure(edge.sealed, buffer=16384) if is_sealed else dial(edge.slowly, buffer=16384)
+    client.sendall(b"go")
+    got = 0
+    while got < LOT:
+        more = len(client.recv(16384))
+        assert more > 0, f"{got} of {LOT}"
+        got += more
+        time.sleep(0.02)
+    (client.unwrap() if is_sealed else client).close()
+    yield
+
+
 # Limits.
 def only_so_many(port, edge, source, elsewhere):
     held = [secure(port, source) for _ in range(5)]
@@ -687,6 +703,8 @@ def many(edge):
 
 
 def stuck(edge):
+    row(edge, "a client that reads slowly, in clear", {}, reads_slowly(edge, False))
+    row(edge, "a client that reads slowly, in TLS", {}, reads_slowly(edge, True))
     row(edge, "a server that never reads what clients flood", {error("idle-timeout"): 5}, server_reads_nothing(edge))
 
 
