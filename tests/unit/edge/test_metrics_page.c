@@ -17,20 +17,13 @@
 #include "edge/access_log.h"
 #include "edge/metrics.h"
 
+#include "../page_kit.h"
+
 static char page[1 << 16];
 
 static int read_page(void **state) {
     (void)state;
-    char path[4096];
-    const char *root = getenv("AIRLOCK_SOURCE_DIR");
-    assert_non_null(root);
-    (void)snprintf(path, sizeof path, "%s/docs/proxy-metrics.md", root);
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t size = fread(page, 1, sizeof page - 1, file);
-    (void)fclose(file);
-    assert_true(size > 0 && size < sizeof page - 1);
-    page[size] = '\0';
+    page_read("proxy-metrics.md", page, sizeof page);
     return 0;
 }
 

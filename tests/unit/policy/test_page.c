@@ -3,9 +3,8 @@
  * docs/policy.md against the code: its fields are those of the table, its files load, its messages
  * are the ones a person gets, its globs match what it says.
  */
+#include "../page_kit.h"
 #include "load_kit.h"
-
-#include <stdlib.h>
 
 #include "policy/glob.h"
 
@@ -13,16 +12,7 @@ static char page[1 << 16];
 
 static int read_page(void **state) {
     (void)state;
-    char path[4096];
-    const char *root = getenv("AIRLOCK_SOURCE_DIR");
-    assert_non_null(root);
-    (void)snprintf(path, sizeof path, "%s/docs/policy.md", root);
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t size = fread(page, 1, sizeof page - 1, file);
-    (void)fclose(file);
-    assert_true(size > 0 && size < sizeof page - 1);
-    page[size] = '\0';
+    page_read("policy.md", page, sizeof page);
     return 0;
 }
 
