@@ -13,7 +13,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-proxy test-peers bench-sandbox cover shell install tidy clang-tidy reproducible supply release image
+.PHONY: help demo build test golden check lint fmt asan fuzz proof torture bench bench-egress bench-proxy bench-attacks test-peers bench-sandbox cover shell install tidy clang-tidy reproducible supply release image
 .NOTPARALLEL:
 
 help: ## what can be made (this)
@@ -85,6 +85,9 @@ test-peers: build ## real browsers and services through the data plane; Java, Go
 
 bench-proxy: build ## the data plane beside nginx, HAProxy, hitch and stunnel; writes docs/bench.md
 	@$(PEERS) bench/bench-proxy $(BUILD) --write docs/bench.md
+
+bench-attacks: build ## what its honest clients have to bear while others attack; writes docs/bench.md
+	@$(PEERS) bench/bench-attacks $(BUILD) --write docs/bench.md
 
 bench-sandbox: build ## start time, leaks, real work beside bubblewrap, runc, runsc, podman, srt, codex
 	@tests/npm/install $(BUILD)/npm

@@ -30,6 +30,10 @@
  *       so many on their way at a time
  *   proxy_load churn PORT plain WINDOW SECONDS SIZE
  *       each datagram from a socket of its own
+ *   proxy_load attack PORT GROUP SECONDS hellos|garbage|half-open
+ *       keeps it from its work
+ *   proxy_load paced-requests|paced-connections PORT GROUP SECONDS RATE
+ *       so many a second, one after the other
  *
  * GROUP "plain": no TLS. All on 127.0.0.1, one thread. With a rate, the time of a request counts
  * from the moment it was due, so that a proxy that stops is not measured by what it let through.
@@ -309,6 +313,14 @@ static int run_client(int argc, char **argv) {
         return 0;
     }
     SSL_CTX *context = load_make_context(argv[3]);
+    if (strcmp(mode, "attack") == 0) {
+        load_attack(port, context, number(argc, argv, 4), argv[5]);
+        return 0;
+    }
+    if (strncmp(mode, "paced-", 6) == 0) {
+        load_paced(port, context, number(argc, argv, 4), number(argc, argv, 5), mode[6] == 'c');
+        return 0;
+    }
     bool asks = strcmp(mode, "connections") == 0;
     if (asks || strcmp(mode, "handshakes") == 0) {
         handshakes(port, context, number(argc, argv, 4), asks);

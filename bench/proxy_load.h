@@ -31,3 +31,9 @@ void load_alone(const char *certificate, const char *group, int count, const cha
 /* Samples, when `window` is 1. */
 void load_udp(const char *port, int window, double seconds, size_t size);
 void load_churn(const char *port, int window, double seconds, size_t size);
+
+/* "hellos", "garbage" or "half-open", from a network of their own. */
+void load_attack(const char *port, SSL_CTX *context, double seconds, const char *kind);
+/* Requests on one connection, or new connections with one byte: so many a second. What failed goes
+ * to standard error. */
+void load_paced(const char *port, SSL_CTX *context, double seconds, double rate, bool connects);
