@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,25 @@ static void session_close(struct session *session) {
     fd_closep(&session->fd);
 }
 
+static uint64_t now_ms(void) {
+    const struct clock clock = clock_system();
+    return clock_monotonic_ms(&clock);
+}
+
+/* After a call that `result` came of: waits for what libssl needs to make it again. False when it
+ * failed, or a step has taken too long: one that comes byte by byte has its end too. */
+static bool wait_for(SSL *tls, int result, uint64_t until_ms) {
+    int error = SSL_get_error(tls, result);
+    struct pollfd one = {.fd = SSL_get_fd(tls),
+                         .events = error == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN};
+    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
+        return false;
+    }
+    uint64_t now = now_ms();
+    bool is_there = now < until_ms && poll(&one, 1, (int)(until_ms - now)) == 1;
+    return !limit_past(!is_there, LIMIT_ID_ATTEST_MS);
+}
+
 /* The last thing libssl has to say. */
 static const char *tls_reason(void) {
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
@@ -62,7 +82,8 @@ static bool session_prepare(struct session *session, const struct host *host) {
                            SSL_CTX_set_alpn_protos(session->context, ALPN, sizeof ALPN - 1) != 0
                        ? nullptr
                        : SSL_new(session->context);
-    return session->tls != nullptr && SSL_set_fd(session->tls, session->fd) == 1 &&
+    return session->tls != nullptr && fd_set_nonblocking(session->fd, true) &&
+           SSL_set_fd(session->tls, session->fd) == 1 &&
            (host->is_address || SSL_set_tlsext_host_name(session->tls, host->text) == 1);
 }
 
@@ -103,11 +124,15 @@ static status_t handshake(struct session *session, const char *target, struct at
                           struct error *err) {
     const uint8_t *alpn = nullptr;
     unsigned size = 0;
-    if (SSL_connect(session->tls) != 1) {
+    uint64_t until_ms = now_ms() + LIMIT_ATTEST_MS;
+    int result;
+    while ((result = SSL_connect(session->tls)) != 1 && wait_for(session->tls, result, until_ms)) {
+    }
+    if (result != 1) {
         (void)error_set(err, ERROR_ENCLAVE_SERVER, 0,
                         "%s makes no TLS 1.3 connection with a post-quantum key exchange for %s",
                         target, EVIDENCE_ALPN);
-        error_detail(err, "%s", tls_reason());
+        error_detail(err, "%s", now_ms() >= until_ms ? "it took too long" : tls_reason());
         return (status_t){ERROR_ENCLAVE_SERVER};
     }
     SSL_get0_alpn_selected(session->tls, &alpn, &size);
@@ -126,28 +151,33 @@ static status_t handshake(struct session *session, const char *target, struct at
 static bool send_request(SSL *tls, const char *target, struct slice nonce) {
     struct builder text;
     size_t sent = 0;
+    uint64_t until_ms = now_ms() + LIMIT_ATTEST_MS;
+    int result = 0;
     builder_init(&text, PIECE_BYTES);
     builder_text(&text, "GET /attestation/quote?nonce=");
     text_hex(nonce, &text);
     builder_format(&text, " HTTP/1.1\r\nHost: %s\r\nUser-Agent: airlock\r\n\r\n", target);
-    bool is_sent = builder_is_ok(&text) && SSL_write_ex(tls, text.data, text.size, &sent) == 1;
+    bool is_whole = builder_is_ok(&text);
+    while (is_whole && (result = SSL_write_ex(tls, text.data, text.size, &sent)) != 1 &&
+           wait_for(tls, result, until_ms)) {
+    }
     builder_deinit(&text);
-    return is_sent;
+    return result == 1;
 }
 
-/* Until the server's close_notify: a stream that only breaks off is cut short. One that comes byte
- * by byte has its end too. */
+/* Until the server's close_notify: a stream that only breaks off is cut short. */
 static bool receive_response(SSL *tls, struct builder *ret_response) {
-    const struct clock clock = clock_system();
-    uint64_t until_ms = clock_monotonic_ms(&clock) + LIMIT_ATTEST_MS;
+    uint64_t until_ms = now_ms() + LIMIT_ATTEST_MS;
     while (builder_is_ok(ret_response)) {
         uint8_t piece[PIECE_BYTES];
         size_t size = 0;
-        if (SSL_read_ex(tls, piece, sizeof piece, &size) != 1) {
-            return SSL_get_error(tls, 0) == SSL_ERROR_ZERO_RETURN;
-        }
+        int result = SSL_read_ex(tls, piece, sizeof piece, &size);
         builder_bytes(ret_response, slice_of(piece, size));
-        if (limit_past(clock_monotonic_ms(&clock) > until_ms, LIMIT_ID_ATTEST_MS)) {
+        if (result != 1 && SSL_get_error(tls, result) == SSL_ERROR_ZERO_RETURN) {
+            return true;
+        }
+        if ((result != 1 && !wait_for(tls, result, until_ms)) ||
+            limit_past(now_ms() > until_ms, LIMIT_ID_ATTEST_MS)) {
             return false;
         }
     }

@@ -125,6 +125,18 @@ started+=($!)
 until_true grep -q '^ACCEPT .*:' classical.out
 check "one without a post-quantum key exchange" fails 76 "post-quantum" \
     enclave verify "127.0.0.1:$(sed -n 's/^ACCEPT .*://p' classical.out)"
+python3 -c 'import socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+server, _ = listener.accept()
+server.sendall(b"\x16\x03\x03\x3f\xff")
+for _ in range(1000):
+    server.sendall(b"\x02")
+    time.sleep(0.2)' >drips.out 2>/dev/null &
+started+=($!)
+until_true test -s drips.out
+check "one whose first record comes byte by byte" fails 76 "took too long" \
+    enclave verify "127.0.0.1:$(cat drips.out)"
 check "one that is not there" fails 69 "enclave.unreachable" enclave verify 127.0.0.1:1
 check "a name that is none" fails 69 "cannot connect" enclave verify nowhere.invalid:443
 check "no port" fails 2 "no HOST:PORT" enclave verify localhost
