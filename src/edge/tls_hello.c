@@ -162,8 +162,14 @@ static int route(struct tls_peer *peer, struct slice alpn, int *ret_alert) {
 
 static int judge_groups(struct tls_peer *peer, struct slice groups, int *ret_alert) {
     enum edge_pq pq = peer->server->listener->pq;
-    int alert = SSL_AD_HANDSHAKE_FAILURE; /* libssl knows no missing_extension as early as here */
-    if (!read_offers(groups, &peer->offers) && groups.data != nullptr) {
+    const int alert = SSL_AD_HANDSHAKE_FAILURE;
+    if (groups.data == nullptr) {
+        /* RFC 8446, section 9.2, wants missing_extension, which libssl does not know as early as
+         * here; it refuses whoever offers no group, and has none but those of `pq`. */
+        peer->complaint = "no supported_groups";
+        return SSL_CLIENT_HELLO_SUCCESS;
+    }
+    if (!read_offers(groups, &peer->offers)) {
         peer->complaint = "malformed supported_groups";
         *ret_alert = SSL_AD_DECODE_ERROR;
         return SSL_CLIENT_HELLO_ERROR;

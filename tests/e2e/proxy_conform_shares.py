@@ -230,11 +230,13 @@ def lists():
     for what, change in broken.items():
         yield Row(f"key_share: {what}", 50, Talk(changed(lambda hello, c=change: hello.set(KEY_SHARE, c(hello.get(KEY_SHARE))))),
                   counts=SHAKE)
-    # Missing_extension (109) by section 9.2. Where it is refused libssl does not know yet that it is TLS 1.3, and turns that into 40.
-    yield Row("key_share without supported_groups", 40, Talk(changed(lambda hello: hello.drop(GROUPS))),
-              counts=refused("no-common-group"))
+    yield Row("key_share without supported_groups", 109, *(Talk(changed(lambda hello: hello.drop(GROUPS)), listener=listener)
+              for listener in ("main", "strict")), counts=SHAKE)
+    yield Row("the same, of a classical client", 109, *(Talk(changed(lambda hello: hello.drop(GROUPS), groups=(X25519,)), listener=listener)
+              for listener in ("main", "strict")), counts=SHAKE)
     yield Row("supported_groups without key_share", 109, Talk(changed(lambda hello: hello.drop(KEY_SHARE))), counts=SHAKE)
-    yield Row("neither of them", 40, Talk(changed(lambda hello: hello.drop(KEY_SHARE, GROUPS))), counts=refused("no-common-group"))
+    yield Row("neither of them", 109, *(Talk(changed(lambda hello: hello.drop(KEY_SHARE, GROUPS)), listener=listener)
+              for listener in ("main", "strict")), counts=SHAKE)
     for what, data in {"none in the list": b"\0\0", "half a group": b"\0\x01\x11", "an odd length": b"\0\x03\x11\xec\0",
                        "more than it says": b"\0\x02\x11\xec\0", "less than it says": b"\0\x04\x11\xec", "empty": b"",
                        "half a length": b"\0"}.items():
