@@ -27,7 +27,7 @@ import proxy_conform_shares
 from ports import free_ports
 from proxy_attack_tools import Counters, changes, secure, start_service, turn
 from proxy_conform_messages import CERTIFICATES
-from proxy_conform_tools import ECDSA, ED25519, MLDSA65, Alert
+from proxy_conform_peer import ECDSA, ED25519, MLDSA65, Alert
 
 engine, program = sys.argv[1], sys.argv[2]
 NAMES = ("main", "strict", "farewell", "auth", "asking")

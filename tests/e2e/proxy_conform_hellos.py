@@ -5,9 +5,10 @@ import os
 import struct
 
 from proxy_conform_shares import GREASE, add_share, chooses
-from proxy_conform_tools import (AGAIN, ALPN, CLIENT_HELLO, COOKIE, DATA, EARLY_DATA, ECDSA, FRAGMENT, GROUPS, HANDSHAKE, HELLO,
-    KEY_SHARE, MLDSA65, PADDING, PSK, PSK_MODES, RECORD_MAX, SECP256R1, SHAKE, SIGNATURES, SIZE_LIMIT, SNI, VERSIONS, X25519,
-    X25519MLKEM768, Hello, Row, Share, Talk, changed, message, record, refused, vector, words)
+from proxy_conform_peer import (ALPN, CLIENT_HELLO, COOKIE, DATA, EARLY_DATA, ECDSA, FRAGMENT, GROUPS, HANDSHAKE, KEY_SHARE, MLDSA65,
+    PADDING, PSK, PSK_MODES, RECORD_MAX, SECP256R1, SIGNATURES, SIZE_LIMIT, SNI, VERSIONS, X25519, X25519MLKEM768, message, record,
+    vector, words)
+from proxy_conform_tools import AGAIN, HELLO, SHAKE, Hello, Row, Share, Talk, changed, refused
 
 BOTH = {"groups": (X25519MLKEM768, X25519), "shares": (X25519,)}  # leads to a HelloRetryRequest
 UNKNOWN = 0xFE42

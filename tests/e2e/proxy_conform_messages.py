@@ -3,9 +3,9 @@
 draft-ietf-tls-mldsa. Rows for proxy_conform.py."""
 import os
 
-from proxy_conform_tools import (CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_HELLO, ECDSA, ED25519, FINISHED, HANDSHAKE, HELLO, KEY_UPDATE,
-    MLDSA65, SHAKE, SIGNATURES, SUITES, TLS, X25519, X25519MLKEM768, Client, Hello, Row, Talk, certificate_message, message, refused,
-    vector, words)
+from proxy_conform_peer import (CERTIFICATE, CERTIFICATE_VERIFY, CLIENT_HELLO, ECDSA, ED25519, FINISHED, HANDSHAKE, KEY_UPDATE, MLDSA65,
+    SIGNATURES, SUITES, X25519, X25519MLKEM768, message, vector, words)
+from proxy_conform_tools import HELLO, SHAKE, TLS, Client, Hello, Row, Talk, certificate_message, refused
 
 KINDS = (0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67, 99, 254, 255)
 UNWANTED = refused("client-certificate")

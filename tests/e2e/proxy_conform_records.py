@@ -5,8 +5,8 @@ import os
 import socket
 
 from proxy_attack_tools import reset
-from proxy_conform_tools import (ALERT, CCS, CLIENT_HELLO, DATA, FINISHED, HANDSHAKE, HELLO, KEY_UPDATE, RECORD_MAX, SHAKE, TLS, Client,
-    Ended, Hello, Row, Talk, counted, error, message, record, refused)
+from proxy_conform_peer import ALERT, CCS, CLIENT_HELLO, DATA, FINISHED, HANDSHAKE, KEY_UPDATE, RECORD_MAX, Ended, message, record
+from proxy_conform_tools import HELLO, SHAKE, TLS, Client, Hello, Row, Talk, counted, error, refused
 
 BETWEEN = Client.until_flight  # the server's flight is there, the client's is not
 HEARTBEAT = 24

@@ -3,8 +3,9 @@
 section 6.1. Rows for proxy_conform.py."""
 import hashlib
 
-from proxy_conform_tools import (GROUPS, HALVES, KEY_SHARE, MLKEM1024, SECP256R1, SECP256R1MLKEM768, SECP384R1MLKEM1024, SHAKE, SUITES,
-    X25519, X25519MLKEM768, Ended, Hello, Row, Share, Talk, changed, counted, error, refused, vector, words)
+from proxy_conform_peer import (GROUPS, HALVES, KEY_SHARE, MLKEM1024, SECP256R1, SECP256R1MLKEM768, SECP384R1MLKEM1024, SUITES, X25519,
+    X25519MLKEM768, Ended, vector, words)
+from proxy_conform_tools import SHAKE, Hello, Row, Share, Talk, changed, counted, error, refused
 
 NAMES = {X25519MLKEM768: "X25519MLKEM768", SECP256R1MLKEM768: "SecP256r1MLKEM768", SECP384R1MLKEM1024: "SecP384r1MLKEM1024",
          MLKEM1024: "MLKEM1024", X25519: "x25519", SECP256R1: "secp256r1"}
