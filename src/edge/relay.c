@@ -132,14 +132,16 @@ void relay_ended(struct connection *connection, struct leg *from) {
     }
     /* An end without close_notify may be anybody's doing. Where the other side speaks TLS it is
      * passed on as it came, behind what came before it; else as an abort, the only end in clear
-     * that says the same. After the other side's end there is nothing left that could be missing.
+     * that says the same. After the server's end there is nothing left that could be missing; after
+     * a client's there is, the rest of its answer, and one in TLS sees that no close_notify comes.
      */
-    if (other(connection, from)->is_ended) {
+    const struct leg *to = other(connection, from);
+    if (to->is_ended && (from == &connection->client || to->tls != nullptr)) {
         from->is_ended = true;
         connection_close(connection, "done", false);
         return;
     }
-    if (other(connection, from)->tls == nullptr) {
+    if (to->tls == nullptr) {
         connection_abort(connection, EDGE_ERROR_TRUNCATED);
         return;
     }
