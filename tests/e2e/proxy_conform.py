@@ -23,6 +23,7 @@ import proxy_conform_crypto as crypto
 import proxy_conform_hellos
 import proxy_conform_messages
 import proxy_conform_records
+import proxy_conform_servers
 import proxy_conform_shares
 from ports import free_ports
 from proxy_attack_tools import Counters, changes, secure, start_service, turn
@@ -30,10 +31,11 @@ from proxy_conform_messages import CERTIFICATES
 from proxy_conform_peer import ECDSA, ED25519, MLDSA65, Alert
 
 engine, program = sys.argv[1], sys.argv[2]
-NAMES = ("main", "strict", "farewell", "auth", "asking")
+NAMES = ("main", "strict", "farewell", "auth", "asking", "out")
 PINNED = {"ecdsa": ECDSA, "ed25519": ED25519, "mldsa65": MLDSA65}
 GROUPS = {"shares": proxy_conform_shares, "hellos": proxy_conform_hellos, "records": proxy_conform_records,
-          "messages": proxy_conform_messages}
+          "messages": proxy_conform_messages,
+          "servers": proxy_conform_servers}
 
 
 def say(is_good, name, why=""):
@@ -49,7 +51,7 @@ def welcome(connection):
 
 
 def read_certificates():
-    for name, algorithm in {**PINNED, "stranger": ECDSA}.items():
+    for name, algorithm in {**PINNED, "stranger": ECDSA, "cert": ECDSA}.items():
         with open(f"{name}.pem", encoding="ascii") as text:
             CERTIFICATES[name] = (ssl.PEM_cert_to_DER_cert(text.read()), crypto.file_key(f"{name}.key"), algorithm)
 
@@ -68,11 +70,14 @@ class Edge:
         kinds = {"main": f"mode: echo, pq: prefer, {tls}}}", "strict": f"mode: echo, pq: require, {tls}}}",
                  "auth": f"mode: echo, {tls}, client: {{auth: require, {pins}}}}}",
                  "asking": f"mode: echo, {tls}, client: {{auth: request, {pins}}}}}",
-                 "farewell": f"mode: terminate, {tls}}}, routes: [{{to: welcome}}]"}
+                 "out": "mode: originate, routes: [{to: tls}]", "farewell": f"mode: terminate, {tls}}}, routes: [{{to: welcome}}]"}
         lines = ["version: 1", f"engine: {engine}", "workers: 1", "drain: 500ms", f'metrics: {{bind: "tcp://127.0.0.1:{metrics}"}}',
                  "listeners:"]
         lines += [f'  - {{name: {name}, bind: "tcp://127.0.0.1:{getattr(self, name)}", {kinds[name]}, {limits}}}' for name in NAMES]
-        lines += ["upstreams:", f'  - {{name: welcome, servers: [{{addr: "127.0.0.1:{start_service(welcome)}"}}]}}']
+        self.service = socket.create_server(("127.0.0.1", 0))
+        lines += ["upstreams:", f'  - {{name: welcome, servers: [{{addr: "127.0.0.1:{start_service(welcome)}"}}]}}',
+                  f'  - {{name: tls, servers: [{{addr: "127.0.0.1:{self.service.getsockname()[1]}"}}], pq: require, '
+                  'tls: {ca: cert.pem, server_name: cert}}']
         with open("proxy.yaml", "w", encoding="ascii") as out:
             out.write("\n".join(lines) + "\n")
         with open("log", "ab") as log:
@@ -98,13 +103,13 @@ class Edge:
         turn(connection, 1000)
         connection.unwrap().close()
 
-    def settled(self, before, wanted):
-        """What was counted since, what is still open, and whether that is as it should be; waits for it a while."""
+    def settled(self, before, wanted, descriptors):
+        """What was counted since, and what is still open; waits a while for it to be as it should."""
         for _ in range(400):
             now = self.counters.read()
             found = changes(before, now, wanted)
             live = [name for name, value in now.items() if name.startswith("connections_live") and value]
-            if found == wanted and not live:
+            if found == wanted and not live and self.descriptors() == descriptors:
                 break
             time.sleep(0.005)
         return found, live
@@ -123,8 +128,9 @@ def run(edge, row):
         edge.honest()
     except (AssertionError, OSError, ssl.SSLError) as problem:
         why.append(f"an honest client: {problem!r}")
-    wanted = {name: value * len(row.talks) for name, value in row.counts.items()}
-    found, live = edge.settled(before, wanted)
+    service = "{}:{}".format(*edge.service.getsockname())
+    wanted = {name.replace("SERVICE", service): value * len(row.talks) for name, value in row.counts.items()}
+    found, live = edge.settled(before, wanted, descriptors)
     if found != wanted:
         why.append(f"counted {found}, not {wanted}")
     if live:
@@ -138,7 +144,8 @@ def log_says_why():
     """Of what broke behind the handshake: of those before it the log says only some."""
     with open("log", encoding="utf-8") as log:
         said = {(line.get("end"), line.get("why")) for line in map(json.loads, log) if line.get("event") == "connection"}
-    wanted = {("tls", why) for why in ("not on record boundary", "decryption failed or bad record mac", "unexpected message", "bad key update")}
+    wanted = {("tls", why) for why in (
+        "not on record boundary", "decryption failed or bad record mac", "unexpected message", "bad key update")}
     say(wanted <= said, "the log says why", f"{sorted(map(str, said))}")
 
 
@@ -150,7 +157,9 @@ def main():
             print(f"skip\t{engine}: conversations\t{log.read()[-300:].splitlines()[-1]}", flush=True)
         return
     try:
+        descriptors, before = edge.descriptors(), edge.counters.read()
         edge.honest()
+        edge.settled(before, {}, descriptors)
         for name, module in GROUPS.items():
             if len(sys.argv) < 4 or name in sys.argv[3:]:
                 for row in module.rows():

@@ -12,7 +12,8 @@ asker=
 trap '[ -z "$asker" ] || kill "$asker" 2>/dev/null; clean_up' EXIT
 make_certificate() { # name, what openssl calls the kind of key
     # shellcheck disable=SC2086 # several words on purpose
-    openssl req -x509 -newkey $2 -nodes -days 30 -subj "/CN=$1" -keyout "$1.key" -out "$1.pem" 2>/dev/null && chmod 600 "$1.key"
+    openssl req -x509 -newkey $2 -nodes -days 30 -subj "/CN=$1" -addext "subjectAltName=DNS:$1" \
+        -keyout "$1.key" -out "$1.pem" 2>/dev/null && chmod 600 "$1.key"
 }
 for name in cert ecdsa stranger; do
     make_certificate "$name" "ec -pkeyopt ec_paramgen_curve:P-256"

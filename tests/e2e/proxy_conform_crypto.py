@@ -81,6 +81,18 @@ class Pair:
         return two_calls(LIB.EVP_PKEY_derive, context.pointer)
 
 
+def encapsulate(name, public):
+    """For another's key of ML-KEM: what goes to its owner, and the secret."""
+    peer = key(LIB.EVP_PKEY_new_raw_public_key_ex(None, name.encode(), None, public, ctypes.c_size_t(len(public))))
+    context = Held(LIB.EVP_PKEY_CTX_new_from_pkey(None, peer.pointer, None), "EVP_PKEY_CTX_free")
+    must(LIB.EVP_PKEY_encapsulate_init(context.pointer, None))
+    sizes = ctypes.c_size_t(), ctypes.c_size_t()
+    must(LIB.EVP_PKEY_encapsulate(context.pointer, None, ctypes.byref(sizes[0]), None, ctypes.byref(sizes[1])))
+    buffers = [ctypes.create_string_buffer(size.value) for size in sizes]
+    must(LIB.EVP_PKEY_encapsulate(context.pointer, buffers[0], ctypes.byref(sizes[0]), buffers[1], ctypes.byref(sizes[1])))
+    return buffers[0].raw, buffers[1].raw
+
+
 class Aead:
     def __init__(self, name, secret):
         self.context = Held(LIB.EVP_CIPHER_CTX_new(), "EVP_CIPHER_CTX_free")

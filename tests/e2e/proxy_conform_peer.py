@@ -120,7 +120,8 @@ class Peer:
         while True:
             header = self.take(5)
             kind, version, size = struct.unpack(">BHH", header)
-            assert version == 0x0303 or (kind == ALERT and not self.log[1:]) or (version == 0x0301 and not self.log), f"a record of version {version:04x}"
+            is_early = (kind == ALERT and not self.log[1:]) or (version == 0x0301 and not self.log)
+            assert version == 0x0303 or is_early, f"a record of version {version:04x}"
             assert size <= (SEALED_MAX if self.reads else RECORD_MAX), "a record that is too long"
             data = self.take(size)
             if kind == CCS:

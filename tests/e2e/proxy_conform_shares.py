@@ -233,8 +233,8 @@ def lists():
                   counts=SHAKE)
     yield Row("key_share without supported_groups", 109, *(Talk(changed(lambda hello: hello.drop(GROUPS)), listener=listener)
               for listener in ("main", "strict")), counts=SHAKE)
-    yield Row("the same, of a classical client", 109, *(Talk(changed(lambda hello: hello.drop(GROUPS), groups=(X25519,)), listener=listener)
-              for listener in ("main", "strict")), counts=SHAKE)
+    yield Row("the same, of a classical client", 109, *(Talk(changed(lambda hello: hello.drop(GROUPS), groups=(X25519,)),
+              listener=listener) for listener in ("main", "strict")), counts=SHAKE)
     yield Row("supported_groups without key_share", 109, Talk(changed(lambda hello: hello.drop(KEY_SHARE))), counts=SHAKE)
     yield Row("neither of them", 109, *(Talk(changed(lambda hello: hello.drop(KEY_SHARE, GROUPS)), listener=listener)
               for listener in ("main", "strict")), counts=SHAKE)
