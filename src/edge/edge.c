@@ -20,6 +20,7 @@
 #include "edge/certificates.h"
 #include "edge/confine.h"
 #include "edge/leg.h"
+#include "edge/listen.h"
 #include "edge/side.h"
 #include "edge/worker.h"
 #include "proxy/resolve.h"
@@ -32,6 +33,8 @@ struct edge_started {
     enum edge_engine engine;
     uint32_t workers;
     char metrics[LIMIT_PATH_BYTES]; /* where they are served; "": nowhere */
+    struct edge_bind bind;          /* the same; its text is not kept */
+    struct listen_path path;
 };
 
 struct edge {
@@ -152,8 +155,13 @@ static status_t start_side(struct edge *edge, struct error *err) {
         .upstreams = edge->setup->upstreams,
         .upstream_count = config->upstream_count,
     };
-    return status_is_ok(side_start(edge->side, &options, err)) ? STATUS_OK
-                                                               : error_context(err, "in metrics");
+    if (!status_is_ok(side_start(edge->side, &options, err))) {
+        return error_context(err, "in metrics");
+    }
+    if (config->has_metrics) {
+        edge->started.path = listen_path_of(&config->metrics);
+    }
+    return STATUS_OK;
 }
 
 /* In every worker; memory is all that can fail. */
@@ -189,7 +197,8 @@ static status_t begin(struct edge *edge, struct error *err) {
     TRY(side_new(builder_slice(&edge->hosts), &edge->side, err));
     TRY(edge_config_load(edge->options->file, &config, err));
     edge->worker_count = config->workers > 0 ? config->workers : processor_count();
-    edge->started = (struct edge_started){.engine = config->engine, .workers = config->workers};
+    edge->started = (struct edge_started){
+        .engine = config->engine, .workers = config->workers, .bind = config->metrics};
     (void)snprintf(edge->started.metrics, sizeof edge->started.metrics, "%s",
                    config->has_metrics ? config->metrics.text : "");
     raise_files();
@@ -240,7 +249,8 @@ static status_t try_reload(struct edge *edge, struct error *err) {
     edge->setup = setup; /* the side has it already, and some workers do, whatever fails now */
     status = use_setup(edge, setup, err);
     if (status_is_ok(status)) {
-        setup_stop_listening(before, false); /* those that stay have descriptors of their own */
+        setup_stop_listening(before, setup,
+                             false); /* those that stay have descriptors of their own */
     }
     setup_release(before);
     return status;
@@ -304,7 +314,7 @@ static void drain(struct edge *edge, const sigset_t *signals) {
     for (uint32_t i = 0; i < edge->worker_count; i++) {
         worker_drain(edge->workers[i]);
     }
-    setup_stop_listening(edge->setup, true);
+    setup_stop_listening(edge->setup, nullptr, true);
     while (live_count(edge) > 0 && io_fresh_us() < until_us) {
         int signal = sigtimedwait(signals, nullptr, &step);
         if (signal == SIGTERM || signal == SIGINT) {
@@ -321,6 +331,7 @@ static void finish(struct edge *edge) {
         }
     }
     side_stop(edge->side);
+    listen_forget(&edge->started.bind, &edge->started.path);
     setup_release(edge->setup);
     if (edge->writer != nullptr) {
         LOG_EVENT(edge->writer, PROXY_EVENT_STOPPED, {"pid", nullptr, getpid()});

@@ -14,6 +14,22 @@
 
 enum { BACKLOG = 4096, UNIX_MODE = 0660 }; /* the kernel takes somaxconn at most */
 
+struct listen_path listen_path_of(const struct edge_bind *bind) {
+    const struct sockaddr_un *address = (const struct sockaddr_un *)&bind->address;
+    struct stat status;
+    return bind->transport == EDGE_UNIX && lstat(address->sun_path, &status) == 0 &&
+                   S_ISSOCK(status.st_mode)
+               ? (struct listen_path){status.st_dev, status.st_ino}
+               : (struct listen_path){};
+}
+
+void listen_forget(const struct edge_bind *bind, const struct listen_path *path) {
+    const struct listen_path now = listen_path_of(bind);
+    if (path->inode != 0 && now.inode == path->inode && now.device == path->device) {
+        (void)unlink(((const struct sockaddr_un *)&bind->address)->sun_path);
+    }
+}
+
 /* What a process that was killed left: a socket's path where nobody listens. Any other answer may
  * be somebody's. */
 static void take_over(const struct edge_bind *bind) {

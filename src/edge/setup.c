@@ -13,16 +13,31 @@
 #include "enclave/es256.h"
 #include "sys/fd.h"
 
-/* What the setup before has open already, so that nobody who waits there is turned away. */
-static int find_open(const struct setup *previous, const struct edge_bind *bind) {
-    for (uint32_t i = 0; previous != nullptr && i < previous->config->listener_count; i++) {
-        const struct edge_bind *one = &previous->listeners[i].config->bind;
+static const struct setup_listener *find_listener(const struct setup *setup,
+                                                  const struct edge_bind *bind) {
+    for (uint32_t i = 0; setup != nullptr && i < setup->config->listener_count; i++) {
+        const struct edge_bind *one = &setup->listeners[i].config->bind;
         if (one->transport == bind->transport && one->size == bind->size &&
             memcmp(&one->address, &bind->address, bind->size) == 0) {
-            return fcntl(previous->listeners[i].fd, F_DUPFD_CLOEXEC, 0);
+            return &setup->listeners[i];
         }
     }
-    return -1;
+    return nullptr;
+}
+
+/* What the setup before has open already, so that nobody who waits there is turned away. */
+static status_t open_listener(const struct setup *previous, struct setup_listener *listener,
+                              struct error *err) {
+    const struct edge_bind *bind = &listener->config->bind;
+    const struct setup_listener *one = find_listener(previous, bind);
+    listener->fd = one != nullptr ? fcntl(one->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (listener->fd >= 0) {
+        listener->path = one->path;
+        return STATUS_OK;
+    }
+    TRY(listen_open(bind, &listener->fd, err));
+    listener->path = listen_path_of(bind);
+    return STATUS_OK;
 }
 
 /* The count of the listener that had the name before, or one of its own; nullptr: no memory. */
@@ -66,8 +81,7 @@ static status_t prepare_listener(const struct setup_options *options, struct set
         error_hint(err, "Give the listener an ECDSA key on P-256, or leave attest out.");
         return (status_t){ERROR_PROXY_CONFIG};
     }
-    one->fd = find_open(options->previous, &config->bind);
-    return one->fd >= 0 ? STATUS_OK : listen_open(&config->bind, &one->fd, err);
+    return open_listener(options->previous, one, err);
 }
 
 /* Only where evidence is given: a kind of quotes that is not known then stops everything. */
@@ -133,11 +147,14 @@ status_t setup_new(const struct setup_options *options, struct setup **ret_setup
     return STATUS_OK;
 }
 
-void setup_stop_listening(struct setup *setup, bool but_udp) {
+void setup_stop_listening(struct setup *setup, const struct setup *stays, bool but_udp) {
     for (uint32_t i = 0; i < setup->config->listener_count; i++) {
         struct setup_listener *one = &setup->listeners[i];
         if (!but_udp || one->config->bind.transport != EDGE_UDP) {
             fd_closep(&one->fd);
+            if (find_listener(stays, &one->config->bind) == nullptr) {
+                listen_forget(&one->config->bind, &one->path);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "edge/listen.h"
 #include "edge/source_limits.h"
 #include "edge/tls_client.h"
 #include "edge/tls_server.h"
@@ -23,6 +24,7 @@ struct setup_live {
 struct setup_listener {
     const struct edge_listener *config;
     int fd;                  /* owned; shared with other setups through dup(2) */
+    struct listen_path path; /* of a Unix socket */
     struct tls_server *tls;  /* owned; nullptr: none */
     uint16_t number;         /* in the metrics */
     bool needs_hello;        /* its routes ask for what only a ClientHello says */
@@ -49,8 +51,9 @@ struct setup_options {
 status_t setup_new(const struct setup_options *options, struct setup **ret_setup,
                    struct error *err);
 /* Closes its sockets, once no worker accepts from them any more: whoever connects is turned away at
- * once, and the addresses are free, however long its last connections live. With `but_udp` those of
- * UDP stay, whose sessions go on through them. By the thread that makes setups. */
-void setup_stop_listening(struct setup *setup, bool but_udp);
+ * once, and the addresses are free, however long its last connections live. The paths of Unix
+ * sockets go, but for those that `stays` (nullptr: nobody) listens at. With `but_udp` those of UDP
+ * stay, whose sessions go on through them. By the thread that makes setups. */
+void setup_stop_listening(struct setup *setup, const struct setup *stays, bool but_udp);
 void setup_reference(struct setup *setup);
 void setup_release(struct setup *setup); /* nullptr is fine */

@@ -99,6 +99,9 @@ static void print_row(const struct verdict *verdict, enum row row, const char *n
                       const char *what) {
     enum row end = row_of(verdict->result);
     const char *word = row < end ? "ok" : row == end ? "REFUSED" : "-";
+    if (row > end) {
+        what = "not looked at"; /* what it says is nobody's word */
+    }
     if (row == ROW_HARDWARE && row < end) {
         word = "none"; /* asked for, not found right */
     }

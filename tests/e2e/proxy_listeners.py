@@ -68,7 +68,7 @@ def is_refused(name):
     try:
         connect(name).close()
         return False
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, FileNotFoundError):  # a path goes with its listener
         return True
 
 

@@ -133,7 +133,7 @@ jobs+=($!)
 cp proxy.yaml good.yaml
 "$proxy" -c proxy.yaml 2>log &
 edge=$!
-eventually $load page "$metrics" /ready >/dev/null
+eventually $load page "$metrics" /ready >/dev/null || cat log
 
 # Connections.
 ask() { # port, more: s_client, until the other end closes or is gone
@@ -231,6 +231,26 @@ else
 fi
 kill "$edge"
 wait "$edge"
+
+# Unix sockets: their paths go with who listens there.
+cat >unix.yaml <<END
+version: 1
+metrics: {bind: "unix://$SCRATCH/metrics.sock"}
+listeners:
+  - {name: stays, bind: "unix://$SCRATCH/stays.sock", mode: echo}
+  - {name: goes, bind: "unix://$SCRATCH/goes.sock", mode: echo}
+END
+"$proxy" -c unix.yaml 2>log &
+edge=$!
+eventually grep -q proxy.start log
+same "three sockets" "goes.sock metrics.sock stays.sock" "$(echo *.sock)"
+sed -i '/goes/d' unix.yaml
+kill -HUP "$edge"
+eventually reloads 1
+same "that of a listener that is gone is gone, and nobody called at the other" "metrics.sock stays.sock 0" "$(echo *.sock) $(grep -c '"event":"connection"' log)"
+kill "$edge"
+wait "$edge"
+same "at the end all are" "*.sock" "$(echo *.sock)"
 
 # Streams that are closed: no connection gets their numbers, and what is said to them.
 cp good.yaml proxy.yaml

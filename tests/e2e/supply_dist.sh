@@ -41,6 +41,14 @@ check "openssl takes both signatures, by the documented lines" by_openssl
 sed -i 's/"payload": "../"payload": "eA/' reader/dist/provenance.dsse.json
 refuse "  and neither of a changed statement" by_openssl
 check "keys are nobody else's to read" sh -c '! find keys -name "*.pem" -perm /077 | grep .'
+commit=$(git -c safe.directory='*' -C "$AIRLOCK_SOURCE_DIR" rev-parse HEAD~1 2>/dev/null || echo)
+if [ -n "$commit" ]; then
+    check "the provenance names the commit that was built, wherever the tree is meanwhile" sh -c '
+        "$0/tools/provenance" "$1" dist/*.tar.gz --commit "$2" --offline | grep -q "airlock.git@$2\""' \
+        "$AIRLOCK_SOURCE_DIR" "$AIRLOCK_BUILD_DIR" "$commit"
+else
+    skip "the provenance names the commit that was built" "this clone has one commit"
+fi
 check "what is there is not overwritten" sh -c '! "$0" --dev-keys keys --build "$1" --out dist --offline' "$tools/release" "$AIRLOCK_BUILD_DIR"
 refuse "without keys nothing is made" "$tools/release" --keys "$SCRATCH/none" --build "$AIRLOCK_BUILD_DIR" --out "$SCRATCH/none.dist"
 
