@@ -44,8 +44,8 @@ check "keys are nobody else's to read" sh -c '! find keys -name "*.pem" -perm /0
 commit=$(git -c safe.directory='*' -C "$AIRLOCK_SOURCE_DIR" rev-parse HEAD~1 2>/dev/null || echo)
 if [ -n "$commit" ]; then
     check "the provenance names the commit that was built, wherever the tree is meanwhile" sh -c '
-        "$0/tools/provenance" "$1" dist/*.tar.gz --commit "$2" --offline | grep -q "airlock.git@$2\""' \
-        "$AIRLOCK_SOURCE_DIR" "$AIRLOCK_BUILD_DIR" "$commit"
+        cd "$0" && SOURCE_DATE_EPOCH=1 tools/provenance "$1" "$3"/dist/*.tar.gz --commit "$2" --started 1 --offline | grep -q "airlock.git@$2\""' \
+        "$AIRLOCK_SOURCE_DIR" "$AIRLOCK_BUILD_DIR" "$commit" "$SCRATCH"
 else
     skip "the provenance names the commit that was built" "this clone has one commit"
 fi
