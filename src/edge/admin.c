@@ -8,6 +8,7 @@
 #include "edge/admin.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,7 +19,10 @@
 #include "edge/admin_request.h"
 #include "sys/fd.h"
 
-enum { REST_MS = 1000, RETRY_MS = 1000 };
+enum { REST_MS = 1000, RETRY_MS = 1000, MISDIRECTED = 421 };
+
+static const char MISDIRECTED_HINT[] =
+    "On a loopback address Host has to be an address or localhost, so that no web page can ask.\n";
 
 struct admin_connection {
     struct loop_source source; /* fd -1: nobody */
@@ -31,6 +35,7 @@ struct admin_connection {
     size_t output_at;
     bool is_idle;    /* between two requests */
     bool is_closing; /* after the output */
+    bool is_local;   /* asked at an address that only this machine has */
     bool is_shut;    /* the output is out; what comes is thrown away */
     uint64_t since_ms;
 };
@@ -82,16 +87,26 @@ static unsigned put_page(struct admin_connection *connection, struct builder *bo
     return 500;
 }
 
+/* Without a name of this machine's own it is no operator who asks, but perhaps a browser's page. */
+static unsigned status_of(const struct admin_connection *connection) {
+    const struct admin_request *request = &connection->request;
+    bool is_strange =
+        connection->is_local && request->hosts > 0 && !admin_request_names_this(request);
+    return request->status == 0 && is_strange ? MISDIRECTED : request->status;
+}
+
 static void answer(struct admin_connection *connection) {
     const struct admin_request *request = &connection->request;
     struct builder body;
     builder_init(&body, LIMIT_EDGE_METRICS_BYTES);
-    struct admin_answer head = {
-        .status = request->status, .type = "text/plain; charset=utf-8", .date = time(nullptr)};
-    if (request->status == 0) {
+    struct admin_answer head = {.status = status_of(connection),
+                                .type = "text/plain; charset=utf-8",
+                                .date = time(nullptr)};
+    if (head.status == 0) {
         head.status = put_page(connection, &body, &head.type);
     } else {
-        builder_format(&body, "%s\n", admin_status_text(request->status));
+        builder_format(&body, "%s\n%s", admin_status_text(head.status),
+                       head.status == MISDIRECTED ? MISDIRECTED_HINT : "");
     }
     if (!builder_is_ok(&body)) {
         builder_reset(&body);
@@ -217,6 +232,22 @@ static void on_retry(struct timer *timer) {
     loop_set(admin->loop, &admin->listener, LOOP_READ);
 }
 
+static bool is_loopback(int fd) {
+    struct sockaddr_storage address = {};
+    socklen_t size = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
+        return false;
+    }
+    if (address.ss_family == AF_INET) {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)&address;
+        return ntohl(four->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
+    return address.ss_family == AF_INET6 && (IN6_IS_ADDR_LOOPBACK(&six->sin6_addr) ||
+                                             (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr) &&
+                                              six->sin6_addr.s6_addr[12] == IN_LOOPBACKNET));
+}
+
 static void accept_one(struct loop_source *source, uint32_t events) {
     (void)events;
     struct admin *admin = (struct admin *)((char *)source - offsetof(struct admin, listener));
@@ -235,6 +266,7 @@ static void accept_one(struct loop_source *source, uint32_t events) {
         .source = {.fd = -1, .ready = serve_connection},
         .timer = {.fire = on_time},
         .admin = admin,
+        .is_local = is_loopback(fd),
     };
     admin_request_init(&connection->request);
     builder_init(&connection->output, LIMIT_EDGE_METRICS_BYTES + 1024);

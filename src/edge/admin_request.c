@@ -5,7 +5,17 @@
 #include <string.h>
 #include <time.h>
 
-enum { OK = 200, BAD = 400, MISSING = 404, METHOD = 405, TOO_LONG = 431, VERSION = 505 };
+#include "codec/host.h"
+
+enum {
+    OK = 200,
+    BAD = 400,
+    MISSING = 404,
+    METHOD = 405,
+    MISDIRECTED = 421,
+    TOO_LONG = 431,
+    VERSION = 505,
+};
 
 static struct admin_request *request_of(llhttp_t *parser) {
     return parser->data;
@@ -34,9 +44,30 @@ static int on_name(llhttp_t *parser, const char *at, size_t size) {
 
 static int on_name_end(llhttp_t *parser) {
     struct admin_request *request = request_of(parser);
-    request->hosts += request->name_size == 4 && strncasecmp(request->name, "host", 4) == 0 ? 1 : 0;
+    request->is_host = request->name_size == 4 && strncasecmp(request->name, "host", 4) == 0;
+    request->hosts += request->is_host ? 1 : 0;
     request->name_size = 0;
     return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t size) {
+    struct admin_request *request = request_of(parser);
+    if (request->is_host) {
+        add(request->host, sizeof request->host, &request->host_size, slice_of(at, size));
+    }
+    return 0;
+}
+
+bool admin_request_names_this(const struct admin_request *request) {
+    struct slice text = slice_of(request->host, request->host_size);
+    struct host host;
+    uint16_t port;
+    if (text.size > sizeof request->host) {
+        return false;
+    }
+    return (host_parse(text, true, &host) == nullptr ||
+            host_parse_authority(text, 80, &host, &port) == nullptr) &&
+           (host.is_address || strcmp(host.text, "localhost") == 0);
 }
 
 /* The path of the target, without the authority of the absolute form and without a query. */
@@ -98,6 +129,7 @@ static const llhttp_settings_t *settings(void) {
         .on_url = on_url,
         .on_header_field = on_name,
         .on_header_field_complete = on_name_end,
+        .on_header_value = on_value,
         .on_headers_complete = on_head,
     };
     return &SETTINGS;
@@ -139,6 +171,8 @@ const char *admin_status_text(unsigned status) {
         return "Not Found";
     case METHOD:
         return "Method Not Allowed";
+    case MISDIRECTED:
+        return "Misdirected Request";
     case TOO_LONG:
         return "Request Header Fields Too Large";
     case VERSION:

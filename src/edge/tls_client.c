@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/x509v3.h>
+
 #include "edge/tls_internal.h"
 
 enum { ALPN_BYTES_MAX = 16 * 256 };
@@ -73,6 +75,9 @@ static bool set_name(SSL *tls, const char *name) {
         return X509_VERIFY_PARAM_set1_ip(SSL_get0_param(tls), host.address.bytes,
                                          host.address.size) == 1;
     }
+    /* A name stands among the alternative ones, or nowhere (RFC 9525, section 6.3). */
+    SSL_set_hostflags(tls,
+                      X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return SSL_set_tlsext_host_name(tls, name) == 1 && SSL_set1_host(tls, name) == 1;
 }
 

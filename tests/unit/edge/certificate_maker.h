@@ -27,6 +27,7 @@ struct made_options {
     bool is_authority;
     int64_t from_s, until_s; /* from now; 0: an hour ago, 90 days */
     const char *names;       /* nullptr: DNS:localhost; "": none */
+    const char *subject;     /* its common name; nullptr: one of its own */
     const char *use;         /* extendedKeyUsage; nullptr: none */
 };
 
@@ -59,7 +60,8 @@ static inline struct made make(const struct made_options *options) {
     struct made made = {.key = make_key(options->key)};
     (void)snprintf(name, sizeof name, "test %d", number++);
     int64_t until = options->until_s != 0 ? options->until_s : 90 * 86400;
-    made.certificate = certificate_new(made.key, name, until);
+    made.certificate =
+        certificate_new(made.key, options->subject != nullptr ? options->subject : name, until);
     X509 *issuer = options->by != nullptr ? options->by->certificate : made.certificate;
     EVP_PKEY *issuer_key = options->by != nullptr ? options->by->key : made.key;
     if (options->from_s != 0) {

@@ -160,15 +160,16 @@ static void assert_status(const struct fixture *fixture, const char *text, unsig
     free(answer);
 }
 
-#define END "Host: a\r\nConnection: close\r\n\r\n"
+#define END "Host: localhost\r\nConnection: close\r\n\r\n"
 
 static void what_is_no_request_is_400(void **state) {
     assert_status(*state, "\x16\x03\x01\x02\x00\x01 hello\r\n\r\n", 400);
     assert_status(*state, "GET /metrics\r\n\r\n", 505);
     assert_status(*state, "GET /metrics HTTP/1.1\r\n\r\n", 400);
-    assert_status(*state, "GET /metrics HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400);
-    assert_status(*state, "GET /metrics HTTP/1.1\r\nHost : a\r\n\r\n", 400);
-    assert_status(*state, "GET /metrics HTTP/1.1\nHost: a\n\n", 400);
+    assert_status(*state, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+                  400);
+    assert_status(*state, "GET /metrics HTTP/1.1\r\nHost : localhost\r\n\r\n", 400);
+    assert_status(*state, "GET /metrics HTTP/1.1\nHost: localhost\n\n", 400);
     assert_status(*state, "GET /metrics HTTP/1.1\r\nContent-Length: 3\r\n" END "abc", 400);
     assert_status(*state, "GET /metrics HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" END "0\r\n\r\n",
                   400);
@@ -194,7 +195,7 @@ static void other_methods_are_405_and_other_pages_404(void **state) {
 
 static void a_head_too_long_is_431(void **state) {
     char *text = malloc(2 * LIMIT_EDGE_ADMIN_HEAD_BYTES + 100);
-    (void)snprintf(text, 100, "GET /metrics HTTP/1.1\r\nHost: a\r\nX: ");
+    (void)snprintf(text, 100, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: ");
     size_t size = strlen(text);
     memset(text + size, 'x', 2 * LIMIT_EDGE_ADMIN_HEAD_BYTES);
     text[size + 2 * LIMIT_EDGE_ADMIN_HEAD_BYTES] = '\0';
@@ -226,6 +227,31 @@ static void pages_and_their_forms(void **state) {
     free(answer);
 }
 
+static void on_the_loopback_strange_names_are_421(void **state) {
+    static const char *const GOOD[] = {"localhost",      "LOCALHOST:9090", "127.0.0.1",
+                                       "127.0.0.1:9090", "[::1]:9090",     "192.0.2.1:80"};
+    static const char *const STRANGE[] = {
+        "evil.example",           "evil.example:9090", "localhost.evil.example", "a",
+        "127.0.0.1.evil.example", "localhost:x",       "localhost:9090:1",       "",
+        "user@localhost"};
+    char text[200];
+    for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
+        (void)snprintf(text, sizeof text,
+                       "GET /metrics HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", GOOD[i]);
+        assert_status(*state, text, 200);
+    }
+    for (size_t i = 0; i < sizeof STRANGE / sizeof *STRANGE; i++) {
+        (void)snprintf(text, sizeof text,
+                       "GET /metrics HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                       STRANGE[i]);
+        assert_status(*state, text, 421);
+    }
+    (void)snprintf(text, sizeof text,
+                   "GET /metrics HTTP/1.1\r\nHost: localhost%0100d\r\nConnection: close\r\n\r\n",
+                   1);
+    assert_status(*state, text, 421);
+}
+
 static void head_says_the_size_and_sends_nothing(void **state) {
     struct fixture *fixture = *state;
     fixture->metrics_bytes = 1000;
@@ -244,8 +270,8 @@ static unsigned count_of(const char *text, const char *part) {
 }
 
 static void requests_that_come_together_are_answered_in_order(void **state) {
-    char *answer = ask(*state, "GET /ready HTTP/1.1\r\nHost: a\r\n\r\n"
-                               "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"
+    char *answer = ask(*state, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                               "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
                                "GET /health HTTP/1.1\r\n" END "GET /health HTTP/1.1\r\n" END);
     assert_int_equal(count_of(answer, "HTTP/1.1 "), 3);
     assert_int_equal(count_of(answer, "Connection: close"), 1);
@@ -289,8 +315,8 @@ static void one_too_many_takes_the_place_of_the_idlest(void **state) {
     uint64_t hits = limit_hit_count(LIMIT_ID_EDGE_ADMIN_CONNECTIONS);
     for (size_t i = 0; i < LIMIT_EDGE_ADMIN_CONNECTIONS; i++) {
         fds[i] = client_of(*state);
-        say(fds[i],
-            i == 5 ? "HEAD /ready HTTP/1.1\r\nHost: a\r\n\r\n" : "HEAD /ready HTTP/1.1\r\n");
+        say(fds[i], i == 5 ? "HEAD /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                           : "HEAD /ready HTTP/1.1\r\n");
     }
     hear_head(fds[5]);
     assert_status(*state, "GET /ready HTTP/1.1\r\n" END, 200);
@@ -299,7 +325,7 @@ static void one_too_many_takes_the_place_of_the_idlest(void **state) {
     assert_int_equal(recv(fds[5], &byte, 1, 0), 0); /* between requests, so it went first */
     for (size_t i = 0; i < LIMIT_EDGE_ADMIN_CONNECTIONS; i++) {
         if (i != 5) {
-            say(fds[i], "Host: a\r\n\r\n");
+            say(fds[i], "Host: localhost\r\n\r\n");
             hear_head(fds[i]);
         }
         (void)close(fds[i]);
@@ -369,6 +395,7 @@ int main(void) {
         TEST(other_methods_are_405_and_other_pages_404),
         TEST(a_head_too_long_is_431),
         TEST(pages_and_their_forms),
+        TEST(on_the_loopback_strange_names_are_421),
         TEST(head_says_the_size_and_sends_nothing),
         TEST(requests_that_come_together_are_answered_in_order),
         TEST(a_request_in_single_bytes_works),

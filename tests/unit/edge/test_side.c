@@ -141,7 +141,7 @@ static int get(const struct fixture *fixture, const char *page, const char **ret
     static char answer[ANSWER_BYTES];
     char request[128];
     int size = snprintf(request, sizeof request,
-                        "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", page);
+                        "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", page);
     CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(
         connect(fd, (const struct sockaddr *)&fixture->bind.address, fixture->bind.size), 0);

@@ -31,6 +31,7 @@ struct meeting {
     const char *host;        /* of the server in the configuration */
     const char *server_name; /* nullptr: none */
     const char *names;       /* in the server's certificate */
+    const char *subject;     /* of it; nullptr: any */
     const char *groups;      /* the server's; nullptr: all it has */
     struct slice protocol;   /* what the client of the proxy negotiated */
     const char *const *alpn;
@@ -97,8 +98,10 @@ static bool shake(SSL *client, SSL *server) {
 
 /* Whether the server was taken; `heard` is what it was told. */
 static bool meet(const struct meeting *meeting, struct heard *heard) {
-    const struct made_options options = {
-        .by = meeting->is_stranger ? nullptr : &root, .names = meeting->names, .use = "serverAuth"};
+    const struct made_options options = {.by = meeting->is_stranger ? nullptr : &root,
+                                         .names = meeting->names,
+                                         .subject = meeting->subject,
+                                         .use = "serverAuth"};
     struct made made = make(&options);
     struct edge_pin pin;
     struct error err = {};
@@ -155,6 +158,10 @@ static void a_server_has_the_name_that_is_asked_for(void **state) {
          "two.test"},
         {{.host = "a.two.test", .names = "DNS:*.two.test"}, true, "a.two.test"},
         {{.host = "a.b.two.test", .names = "DNS:*.two.test"}, false, "a.b.two.test"},
+        {{.host = "web1.test", .names = "DNS:web*.test"}, false, "web1.test"},
+        /* A common name is no name. */
+        {{.host = "one.test", .names = "", .subject = "one.test"}, false, "one.test"},
+        {{.host = "one.test", .names = "DNS:two.test", .subject = "one.test"}, false, "one.test"},
         /* An address is in the certificate as one, and is never said. */
         {{.host = "127.0.0.1", .names = "IP:127.0.0.1"}, true, ""},
         {{.host = "127.0.0.2", .names = "IP:127.0.0.1"}, false, ""},
