@@ -228,28 +228,18 @@ static void pages_and_their_forms(void **state) {
 }
 
 static void on_the_loopback_strange_names_are_421(void **state) {
-    static const char *const GOOD[] = {"localhost",      "LOCALHOST:9090", "127.0.0.1",
-                                       "127.0.0.1:9090", "[::1]:9090",     "192.0.2.1:80"};
-    static const char *const STRANGE[] = {
-        "evil.example",           "evil.example:9090", "localhost.evil.example", "a",
-        "127.0.0.1.evil.example", "localhost:x",       "localhost:9090:1",       "",
-        "user@localhost"};
+    static const char *const HOSTS[] = {
+        "localhost", "LOCALHOST:9090", "127.0.0.1", "127.0.0.1:9090", "[::1]:9090", "192.0.2.1:80",
+        /* and what is none of this machine's */
+        "", "a", "evil.example", "evil.example:9090", "localhost.evil.example", "user@localhost",
+        "127.0.0.1.evil.example", "localhost:x", "localhost:9090:1",
+        "localhost-and-then-more-than-there-is-room-for-in-what-is-kept-of-a-name"};
     char text[200];
-    for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
+    for (size_t i = 0; i < sizeof HOSTS / sizeof *HOSTS; i++) {
         (void)snprintf(text, sizeof text,
-                       "GET /metrics HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", GOOD[i]);
-        assert_status(*state, text, 200);
+                       "GET /metrics HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", HOSTS[i]);
+        assert_status(*state, text, i < 6 ? 200 : 421);
     }
-    for (size_t i = 0; i < sizeof STRANGE / sizeof *STRANGE; i++) {
-        (void)snprintf(text, sizeof text,
-                       "GET /metrics HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
-                       STRANGE[i]);
-        assert_status(*state, text, 421);
-    }
-    (void)snprintf(text, sizeof text,
-                   "GET /metrics HTTP/1.1\r\nHost: localhost%0100d\r\nConnection: close\r\n\r\n",
-                   1);
-    assert_status(*state, text, 421);
 }
 
 static void head_says_the_size_and_sends_nothing(void **state) {
