@@ -264,10 +264,17 @@ kill "${jobs[@]}"
 wait "${jobs[@]}" 2>/dev/null
 jobs=()
 mkdir five
-airlock() {
-    [ "$*" != "proxy init edge" ] || { "$AIRLOCK" "$@" && sed -i "s/8443/${port[8443]}/; s/8080/${port[8080]}/; s/9443/${port[9443]}/" edge/proxy.yaml; return; }
-    "$AIRLOCK" "$@" 2>>five.log
+# A program, not a function: what is started in the background has to be the proxy itself, which ends with it.
+mkdir bin
+cat >bin/airlock <<END
+#!/bin/sh
+[ "\$*" != "proxy init edge" ] || {
+    "$AIRLOCK" "\$@" && exec sed -i "s/8443/${port[8443]}/; s/8080/${port[8080]}/; s/9443/${port[9443]}/" edge/proxy.yaml
 }
+exec "$AIRLOCK" "\$@" 2>>five.log
+END
+chmod +x bin/airlock
+PATH=$SCRATCH/bin:$PATH
 curl() {
     python3 -c '
 import ssl, sys, urllib.request
@@ -289,6 +296,10 @@ five >five.out 2>&1
 cd ..
 check "five minutes: the page" grep -qx hello five/five.out
 check "five minutes: by a post-quantum group" grep -q '^airlock_proxy_handshakes_total{group="X25519MLKEM768",result="ok",retried="false"} 1$' five/five.out
+kill "${jobs[@]}"
+wait "${jobs[@]}" 2>/dev/null
+jobs=()
+refuse "five minutes: the proxy ends with its job" answers_at "${port[8443]}"
 check "five minutes: as said" grep -q 'OK  the configuration can be put in force' five/five.out
 
 # --- messages ---
