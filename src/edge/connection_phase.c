@@ -50,14 +50,46 @@ static const struct edge_listener *config_of(const struct connection *connection
 
 static void begin_handshake(struct connection *connection) {
     connection->phase = PHASE_HANDSHAKE;
-    SSL *tls = tls_server_open(connection->listener->tls, &connection->peer);
-    if (tls == nullptr || !leg_set_tls(&connection->client, tls)) {
-        connection_refuse(connection, EDGE_REFUSED_MEMORY);
-        return;
-    }
+    connection->client.is_handshaken = false;
     if (connection->client.held != nullptr) {
         connection_handshake(connection, (struct slice){});
     }
+}
+
+/* Whether these are some bytes of a first record, and more of it have to come. Everything else is
+ * libssl's to judge. */
+static bool is_beginning(struct slice bytes) {
+    static const uint8_t HEAD[] = {SSL3_RT_HANDSHAKE, SSL3_VERSION_MAJOR};
+    size_t there = bytes.size < sizeof HEAD ? bytes.size : sizeof HEAD;
+    if (memcmp(bytes.data, HEAD, there) != 0) {
+        return false;
+    }
+    if (bytes.size < SSL3_RT_HEADER_LENGTH) {
+        return true;
+    }
+    size_t size = (size_t)bytes.data[3] << 8 | bytes.data[4];
+    return size <= SSL3_RT_MAX_PLAIN_LENGTH && bytes.size < SSL3_RT_HEADER_LENGTH + size;
+}
+
+/* Libssl is told of a client when its first record is whole: one that never says more than the half
+ * of it costs what it said, and neither 20 KiB nor the time to fill and clear them. False: not yet,
+ * or it is over. */
+static bool hold_first_record(struct connection *connection, struct slice bytes) {
+    struct leg *leg = &connection->client;
+    if (!leg_hold(leg, bytes)) {
+        connection_abort(connection, EDGE_ERROR_MEMORY);
+        return false;
+    }
+    return leg->held != nullptr && !is_beginning(leg_held(leg));
+}
+
+static bool open_tls(struct connection *connection) {
+    SSL *tls = tls_server_open(connection->listener->tls, &connection->peer);
+    if (tls == nullptr || !leg_set_tls(&connection->client, tls)) {
+        connection_refuse(connection, EDGE_REFUSED_MEMORY);
+        return false;
+    }
+    return true;
 }
 
 /* Whose it is is known. */
@@ -268,7 +300,15 @@ void connection_handshake(struct connection *connection, struct slice bytes) {
         connection_refuse(connection, EDGE_REFUSED_BUDGET);
         return;
     }
+    bool is_first = connection->client.tls == nullptr;
+    if (is_first && !hold_first_record(connection, bytes)) {
+        return;
+    }
+    bytes = is_first ? (struct slice){} : bytes; /* they are held */
     const struct stopwatch watch = connection_stopwatch();
+    if (is_first && !open_tls(connection)) {
+        return;
+    }
     enum leg_result result = leg_handshake(&connection->client, bytes);
     connection_charge(connection, &watch);
     if (hellos == 0 && connection->peer.hellos > 0) {
