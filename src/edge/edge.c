@@ -26,7 +26,7 @@
 #include "proxy/resolve.h"
 #include "sys/fd.h"
 
-enum { DRAIN_STEP_MS = 20, LOOK_S = 1, MANY = 1000 };
+enum { DRAIN_STEP_MS = 20, LOOK_S = 1, MANY = 1000, KEPT_BYTES = 2 << 20 };
 
 /* What a reload does not change. */
 struct edge_started {
@@ -379,6 +379,9 @@ status_t edge_run(const struct edge_options *options, struct error *err) {
     (void)sigaddset(&signals, SIGHUP);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    /* malloc_trim(3) leaves the end of a thread's heap alone, and what free(3) leaves there grows
+     * with the largest block that ever was, to 64 MiB, unless it is said. */
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
         return error_set(err, ERROR_IO, errno, "cannot wait for signals");
     }
