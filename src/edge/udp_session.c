@@ -7,10 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "edge/udp_internal.h"
 #include "sys/random.h"
-
-enum { LOOKS = 64 }; /* at sessions, for one that may go */
 
 /* The table lets a session go: so does everything that belongs to it. */
 void udp_on_gone(void *context, struct session *session) {
@@ -67,7 +66,7 @@ static bool connect_server(struct udp *udp, struct udp_session *one, enum edge_u
  */
 static bool give_up_one_of(struct udp *udp, const struct source_key *source) {
     struct session *session = session_table_oldest(udp->table);
-    for (int looks = 0; session != nullptr && looks < LOOKS; looks++) {
+    for (int looks = 0; session != nullptr && looks < LIMIT_EDGE_SESSION_LOOKS; looks++) {
         const struct udp_session *one = session->owner;
         bool is_same = memcmp(one->source.bytes, source->bytes, sizeof source->bytes) == 0;
         if (is_same && session->datagrams_in <= 1) {
@@ -76,6 +75,9 @@ static bool give_up_one_of(struct udp *udp, const struct source_key *source) {
             return true;
         }
         session = session_table_newer(udp->table, session);
+    }
+    if (session != nullptr) {
+        limit_hit(LIMIT_ID_EDGE_SESSION_LOOKS);
     }
     return false;
 }

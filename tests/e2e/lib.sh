@@ -203,3 +203,31 @@ finish() {
     [ "$failed" = 0 ]
     exit
 }
+
+# Asks the data plane with a script of this folder, on each engine, and makes rows of what it prints: "ok",
+# "not ok" or "skip", a name, why, with tabs between. The last row says that it came to its end.
+asking=
+ask_each_engine() { # script, what the last row says
+    local engine result name why ended
+    for engine in ${ENGINES:-io_uring epoll}; do
+        # shellcheck disable=SC2086 # names of groups of rows, when one asks for some alone
+        PYTHONDONTWRITEBYTECODE=1 python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/$1" "$engine" \
+            "${PROXY_PROGRAM:-$AIRLOCK_BUILD_DIR/src/airlock-proxy}" ${GROUPS_OF_ROWS:-} >"rows.$engine" 2>"errors.$engine" &
+        asking=$!
+        wait "$asking"
+        ended=$?
+        asking=
+        while IFS=$'\t' read -r result name why; do
+            if [ "$result" = skip ]; then
+                skip "$name" "$why"
+                continue
+            fi
+            [ "$result" = ok ]
+            row $? "$name"
+            [ "$result" = ok ] || echo "# $why"
+        done <"rows.$engine"
+        [ -s "rows.$engine" ] && [ "$ended" = 0 ]
+        row $? "$engine: $2"
+        sed 's/^/# /' "errors.$engine"
+    done
+}

@@ -8,8 +8,7 @@ if ! openssl list -kem-algorithms 2>/dev/null | grep -q X25519MLKEM768; then
     echo "1..0 # SKIP no libcrypto with ML-KEM here"
     exit 0
 fi
-asker=
-trap '[ -z "$asker" ] || kill "$asker" 2>/dev/null; clean_up' EXIT
+trap '[ -z "$asking" ] || kill "$asking" 2>/dev/null; clean_up' EXIT
 make_certificate() { # name, what openssl calls the kind of key
     # shellcheck disable=SC2086 # several words on purpose
     openssl req -x509 -newkey $2 -nodes -days 30 -subj "/CN=$1" -addext "subjectAltName=DNS:$1" \
@@ -20,25 +19,5 @@ for name in cert ecdsa stranger; do
 done
 make_certificate ed25519 ed25519
 make_certificate mldsa65 ML-DSA-65
-for engine in ${ENGINES:-io_uring epoll}; do
-    # shellcheck disable=SC2086 # names of groups of rows, when one asks for some alone
-    PYTHONDONTWRITEBYTECODE=1 python3 "$AIRLOCK_SOURCE_DIR/tests/e2e/proxy_conform.py" "$engine" \
-        "${PROXY_PROGRAM:-$AIRLOCK_BUILD_DIR/src/airlock-proxy}" ${GROUPS_OF_ROWS:-} >"rows.$engine" 2>"errors.$engine" &
-    asker=$!
-    wait "$asker"
-    ended=$?
-    asker=
-    while IFS=$'\t' read -r result name why; do
-        if [ "$result" = skip ]; then
-            skip "$name" "$why"
-            continue
-        fi
-        [ "$result" = ok ]
-        row $? "$name"
-        [ "$result" = ok ] || echo "# $why"
-    done <"rows.$engine"
-    [ -s "rows.$engine" ] && [ "$ended" = 0 ]
-    row $? "$engine: all conversations were held"
-    sed 's/^/# /' "errors.$engine"
-done
+ask_each_engine proxy_conform.py "all conversations were held"
 finish

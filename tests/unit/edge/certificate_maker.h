@@ -5,6 +5,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -32,6 +33,22 @@ struct made_options {
 };
 
 static char made_folder[64];
+
+/* A folder for files of the test, until made_folder_close(). */
+static inline bool made_folder_open(void) {
+    (void)snprintf(made_folder, sizeof made_folder, "/tmp/made_XXXXXX");
+    return mkdtemp(made_folder) != nullptr;
+}
+
+static inline int made_remove(const char *path, const struct stat *status, int kind,
+                              struct FTW *place) {
+    (void)status, (void)kind, (void)place;
+    return remove(path);
+}
+
+static inline int made_folder_close(void) {
+    return nftw(made_folder, made_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
 
 static inline const char *made_path(const char *name) {
     static char paths[8][160];

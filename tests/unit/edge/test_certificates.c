@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include <ftw.h>
-
 #include "certificate_maker.h"
 #include "edge/certificates.h"
 
@@ -263,20 +261,14 @@ static void whom_an_end_trusts(void **state) {
 
 static int set_up(void **state) {
     (void)state;
-    (void)snprintf(made_folder, sizeof made_folder, "edge-certificates-XXXXXX");
     good = make(&(struct made_options){});
-    return mkdtemp(made_folder) == nullptr ? -1 : 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place) {
-    (void)status, (void)kind, (void)place;
-    return remove(path);
+    return made_folder_open() ? 0 : -1;
 }
 
 static int tear_down(void **state) {
     (void)state;
     made_free(&good);
-    return nftw(made_folder, remove_one, 4, FTW_DEPTH | FTW_PHYS);
+    return made_folder_close();
 }
 
 int main(void) {

@@ -10,8 +10,6 @@
 
 #include <cmocka.h>
 
-#include <ftw.h>
-
 #include <openssl/ssl.h>
 
 #include "certificate_maker.h"
@@ -275,20 +273,14 @@ static void files_that_are_wrong_make_no_client(void **state) {
 
 static int set_up(void **state) {
     (void)state;
-    (void)snprintf(made_folder, sizeof made_folder, "/tmp/tls_client_XXXXXX");
     root = make(&(struct made_options){.is_authority = true, .names = ""});
-    return mkdtemp(made_folder) == nullptr ? -1 : 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place) {
-    (void)status, (void)kind, (void)place;
-    return remove(path);
+    return made_folder_open() ? 0 : -1;
 }
 
 static int tear_down(void **state) {
     (void)state;
     made_free(&root);
-    return nftw(made_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return made_folder_close();
 }
 
 int main(void) {
